@@ -1,0 +1,63 @@
+"""Features: a table of finite numbers, or an error that says which column is not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+
+def check_features(estimator, X, *, reset: bool) -> np.ndarray:
+    """X as a numeric (n, d) array; sets or checks the estimator's feature names."""
+    check_numeric_columns(
+        X,
+        "X",
+        "Encode them in a Pipeline, for example with ColumnTransformer and OneHotEncoder.",
+    )
+    X = validate_data(
+        estimator, X, reset=reset, dtype="numeric", ensure_all_finite=False
+    )
+    if not _is_finite(X):
+        names = getattr(estimator, "feature_names_in_", np.arange(X.shape[1]))
+        nan = np.isnan(X).any(axis=0)
+        infinite = np.isinf(X).any(axis=0)
+        kind, columns = ("NaN", nan) if nan.any() else ("infinity", infinite)
+        raise ValueError(
+            f"X contains {kind} in {listed('column', names[columns])}. Impute it in a "
+            "Pipeline, for example make_pipeline(SimpleImputer(), MultiTaskRegressor())."
+        )
+    return X
+
+
+def check_numeric_columns(table, argument: str, remedy: str) -> None:
+    """Raise an error that names the columns of a DataFrame that hold no numbers."""
+    if hasattr(table, "select_dtypes"):
+        candidates = table.select_dtypes(exclude=["number", "bool"])
+        bad = [name for name in candidates if not _is_numeric(candidates[name])]
+        if bad:
+            raise ValueError(
+                f"{argument} is not numeric in {listed('column', bad)}. {remedy}"
+            )
+
+
+def _is_numeric(column) -> bool:
+    """Whether a column of type object or category holds numbers all the same."""
+    try:
+        column.astype(float)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _is_finite(X: np.ndarray) -> bool:
+    with np.errstate(over="ignore", invalid="ignore"):
+        # One pass without a temporary array; only the sum may have overflowed.
+        return bool(np.isfinite(np.sum(X, dtype=np.float64)) or np.isfinite(X).all())
+
+
+def listed(noun: str, names: Sequence, most: int = 10) -> str:
+    """``column 'a'``, ``columns 'a', 'b'``, or the first ten and how many more."""
+    quoted = ", ".join(repr(str(name)) for name in list(names)[:most])
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{noun}{'s' if len(names) > 1 else ''} {quoted}{more}"
