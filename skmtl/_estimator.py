@@ -185,7 +185,10 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "epochs": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "batch_size": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+        ],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -320,7 +323,7 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         float
             Unweighted mean of the targets' R2; see `skmtl.metrics.r2_score`.
         """
-        Y = check_targets(y, estimator=self)
+        Y, _ = check_targets(y, estimator=self)
         predicted = self.predict(X).reshape(-1, self.n_outputs_)
         check_same_targets(y, Y, self.target_names_)
         return r2_score(Y, predicted, sample_weight=sample_weight)
@@ -360,14 +363,14 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def _check_table(self, X, y, sample_weight, resume):
         """Features, targets and cell weights of the rows that have any weight."""
         X = check_features(self, X, reset=not resume)
-        Y = check_targets(y, estimator=self)
+        Y, one_dimensional = check_targets(y, estimator=self)
         check_consistent_length(X, Y)
         if resume:
             check_same_targets(y, Y, self.target_names_)
         else:
             self.n_outputs_ = Y.shape[1]
             self.target_names_ = target_names(y, self.n_outputs_)
-            self._one_dimensional = np.ndim(y) == 1
+            self._one_dimensional = one_dimensional
         W = cell_weights(Y, sample_weight)
         check_observed(Y, W, self.target_names_)
         counts = W.any(axis=1)
@@ -447,7 +450,7 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.n_iter_ += len(trained.history["loss"])
 
     def _build_model(self):
-        from ._keras_model import build_keras_model
+        from ._training import build_keras_model
 
         return build_keras_model(self._network, self.dropout, self._one_dimensional)
 

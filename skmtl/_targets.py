@@ -19,8 +19,8 @@ def target_names(y, n_targets: int) -> np.ndarray:
     return np.array([str(name) for name in names], dtype=object)
 
 
-def check_targets(y, *, estimator) -> np.ndarray:
-    """y as float64 (n, T); NaN, which means "not observed", is let through."""
+def check_targets(y, *, estimator) -> tuple[np.ndarray, bool]:
+    """y as float64 (n, T), and whether it was 1-D. NaN means "not observed"."""
     if y is None:
         raise ValueError(
             f"This {type(estimator).__name__} estimator requires y to be passed, but the "
@@ -35,6 +35,7 @@ def check_targets(y, *, estimator) -> np.ndarray:
         input_name="y",
         estimator=estimator,
     )
+    one_dimensional = Y.ndim == 1
     Y = Y.reshape(len(Y), -1)
     infinite = np.isinf(Y).any(axis=0)
     if infinite.any():
@@ -43,7 +44,7 @@ def check_targets(y, *, estimator) -> np.ndarray:
             f"y contains infinity in {listed('target', names)}. Mark values that were not "
             "observed with NaN."
         )
-    return Y
+    return Y, one_dimensional
 
 
 def check_same_targets(y, Y: np.ndarray, names: np.ndarray) -> None:
@@ -112,6 +113,11 @@ def hold_out(
     that, rows of the rarest targets are drawn first, and the validation part may get
     larger than asked for.
     """
+    if len(W) < 2:
+        raise ValueError(
+            "early_stopping=True holds out rows to validate on and needs at least two rows, "
+            f"got n_samples={len(W)}. Set early_stopping=False."
+        )
     observed = W > 0
     rare = observed.sum(axis=0) < 2
     if rare.any():

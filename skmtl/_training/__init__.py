@@ -1,14 +1,20 @@
-"""The compiled training loop. Nothing else in the package runs TensorFlow.
+"""The compiled training loop. Nothing else in the package imports TensorFlow.
 
 ``train`` borrows a ``Program`` from a cache and calls it, some epochs at a time. A
 program is one architecture's loop over epochs and batches, compiled by XLA once.
 """
 
-from ._cache import PROGRAMS
-from ._callbacks import EpochCallbacks
-from ._loop import train
-from ._optimizer import choose_optimizer
-from ._program import ProgramSpec, Rows, Settings
+from ._quiet import import_tensorflow
+
+import_tensorflow()
+
+# After TensorFlow, which all of these import.
+from ._cache import PROGRAMS  # noqa: E402
+from ._callbacks import EpochCallbacks  # noqa: E402
+from ._keras_model import build_keras_model  # noqa: E402
+from ._loop import train  # noqa: E402
+from ._optimizer import choose_optimizer  # noqa: E402
+from ._program import ProgramSpec, Rows, Settings  # noqa: E402
 
 __all__ = [
     "PROGRAMS",
@@ -16,6 +22,7 @@ __all__ = [
     "ProgramSpec",
     "Rows",
     "Settings",
+    "build_keras_model",
     "choose_optimizer",
     "train",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from .._keras_model import get_weights, set_weights
+from ._keras_model import get_weights, set_weights
 from ._optimizer import OptimizerChoice
 from ._program import Settings, State
 

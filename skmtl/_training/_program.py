@@ -128,9 +128,7 @@ class Program:
             return (epoch < settings.n_epochs) & tf.reduce_any(wait < settings.patience)
 
         def one_epoch(epoch, best_weights, best_loss, wait, losses):
-            train_loss = self._train_epoch(
-                train, order[epoch], seeds[epoch], settings
-            )
+            train_loss = self._train_epoch(train, order[epoch], seeds[epoch], settings)
             validation_loss = tf.zeros_like(train_loss)
             if self.spec.validation:
                 validation_loss = self._validation_loss(
@@ -205,9 +203,7 @@ class Program:
             task_losses = _weighted_losses(batch.Y, outputs, batch.W)
             loss = tf.reduce_mean(task_losses) / n_rows
         gradients = tape.gradient(loss, variables)
-        self._optimizer.step(
-            gradients, settings.learning_rate, settings.weight_decay
-        )
+        self._optimizer.step(gradients, settings.learning_rate, settings.weight_decay)
         return task_losses
 
     def _forward(self, X, drop=lambda H: H):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from ._network import Architecture, Network
+from .._network import Architecture, Network
 
 
 def build_keras_model(
@@ -28,7 +28,10 @@ def build_keras_model(
     n_layers = len(architecture.hidden_sizes)
     inputs = keras.Input((architecture.n_features,), name="features", **float32)
     H = keras.layers.Rescaling(
-        1 / features.scale, -features.mean / features.scale, name="scale_features", **float32
+        1 / features.scale,
+        -features.mean / features.scale,
+        name="scale_features",
+        **float32,
     )(inputs)
     for layer, size in enumerate(architecture.hidden_sizes):
         if layer < architecture.sharing_depth:
