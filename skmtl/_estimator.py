@@ -268,9 +268,7 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             training diverges. An estimator that was fitted before then stays as it was.
         """
         resume = self.warm_start and self.__sklearn_is_fitted__()
-        return self._train(
-            X, y, sample_weight, resume, self.epochs, self.early_stopping
-        )
+        return self._train(X, y, sample_weight, resume, self.epochs, self.early_stopping)
 
     def partial_fit(self, X, y, sample_weight=None):
         """Train for one epoch over these rows, from where the last call ended.

@@ -15,9 +15,7 @@ def check_features(estimator, X, *, reset: bool) -> np.ndarray:
         "X",
         "Encode them in a Pipeline, for example with ColumnTransformer and OneHotEncoder.",
     )
-    X = validate_data(
-        estimator, X, reset=reset, dtype="numeric", ensure_all_finite=False
-    )
+    X = validate_data(estimator, X, reset=reset, dtype="numeric", ensure_all_finite=False)
     if not _is_finite(X):
         names = getattr(estimator, "feature_names_in_", np.arange(X.shape[1]))
         nan = np.isnan(X).any(axis=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+
 import numpy as np
 from sklearn.utils import check_array
 
@@ -83,7 +84,7 @@ def _check_sample_weight(sample_weight, shape: tuple[int, int]) -> np.ndarray:
             f"{weight.min()} to {weight.max()}."
         )
     if not weight.any():
-        raise ValueError("sample_weight is 0 everywhere: there is nothing to fit.")
+        raise ValueError("All values of sample_weight are zero: nothing is left to fit.")
     return weight.reshape(len(weight), -1)
 
 

@@ -34,8 +34,7 @@ def r2_score(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average
         )
     if multioutput not in ("uniform_average", "raw_values"):
         raise ValueError(
-            "multioutput must be 'uniform_average' or 'raw_values', got "
-            f"{multioutput!r}."
+            f"multioutput must be 'uniform_average' or 'raw_values', got {multioutput!r}."
         )
     y_true, y_pred = y_true.reshape(len(y_true), -1), y_pred.reshape(len(y_true), -1)
     weights = _columns(sample_weight, y_true.shape)

@@ -41,9 +41,7 @@ def check_callbacks(callbacks: Sequence) -> None:
 
 def _overrides(callback, hook: str) -> bool:
     of_class = getattr(type(callback), hook)
-    return of_class is not getattr(keras.callbacks.Callback, hook) or hook in vars(
-        callback
-    )
+    return of_class is not getattr(keras.callbacks.Callback, hook) or hook in vars(callback)
 
 
 def _works_per_epoch(callback) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from .._network import Architecture, Network
+from .._network import Network
 
 
 def build_keras_model(
@@ -76,9 +76,7 @@ def set_weights(model: keras.Model, weights: Sequence[np.ndarray]) -> None:
         variable.assign(np.reshape(value, variable.shape))
 
 
-def get_weights(
-    model: keras.Model, shapes: Sequence[tuple[int, ...]]
-) -> list[np.ndarray]:
+def get_weights(model: keras.Model, shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
     """The weights of such a model in the shapes of the network."""
     variables = model.trainable_variables
     return [v.numpy().reshape(s) for v, s in zip(variables, shapes, strict=True)]

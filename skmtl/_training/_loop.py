@@ -69,9 +69,7 @@ def train(
             calls.append(losses)
             stop = bool(np.all(state.wait >= settings.patience))
             logs = _last(_history([losses], names, spec.validation))
-            progress.set_postfix(
-                {k: logs[k] for k in ("loss", "val_loss") if k in logs}
-            )
+            progress.set_postfix({k: logs[k] for k in ("loss", "val_loss") if k in logs})
             progress.update(len(losses.train))
             if callbacks is not None:
                 n_next = 1

@@ -80,9 +80,7 @@ class Program:
     that every call fills from its arguments. Hence one thread at a time may use it.
     """
 
-    def __init__(
-        self, spec: ProgramSpec, train_capacity: int, validation_capacity: int
-    ):
+    def __init__(self, spec: ProgramSpec, train_capacity: int, validation_capacity: int):
         self.spec = spec
         self.train_capacity = train_capacity
         self.validation_capacity = validation_capacity
@@ -94,9 +92,7 @@ class Program:
             keras.Variable(np.zeros(shape), dtype="float32", name=f"weight_{i}")
             for i, shape in enumerate(spec.architecture.weight_shapes)
         ]
-        self._optimizer = build_optimizer(
-            json.loads(spec.optimizer_config), self._weights
-        )
+        self._optimizer = build_optimizer(json.loads(spec.optimizer_config), self._weights)
         self._optimizer_state = self._optimizer.state_variables()
         self.initial_optimizer_state = [v.numpy() for v in self._optimizer_state]
         self._compiled = tf.function(self._run, jit_compile=True, autograph=False)
@@ -131,9 +127,7 @@ class Program:
             train_loss = self._train_epoch(train, order[epoch], seeds[epoch], settings)
             validation_loss = tf.zeros_like(train_loss)
             if self.spec.validation:
-                validation_loss = self._validation_loss(
-                    validation, settings.n_validation
-                )
+                validation_loss = self._validation_loss(validation, settings.n_validation)
                 best_weights, best_loss, wait = self._keep_best(
                     validation_loss, best_weights, best_loss, wait, settings.patience
                 )
@@ -221,8 +215,7 @@ class Program:
 
         def one_chunk(start, total):
             X, Y, W = (
-                tf.slice(A, [start, 0], [VALIDATION_CHUNK, A.shape[1]])
-                for A in validation
+                tf.slice(A, [start, 0], [VALIDATION_CHUNK, A.shape[1]]) for A in validation
             )
             loss = _weighted_losses(Y, self._forward(X), W)
             return start + VALIDATION_CHUNK, total + loss
@@ -243,8 +236,7 @@ class Program:
             return tf.where(flags, new, old)
 
         best_weights = [
-            choose(v.value, old)
-            for v, old in zip(self._weights, best_weights, strict=True)
+            choose(v.value, old) for v, old in zip(self._weights, best_weights, strict=True)
         ]
         best_loss = tf.where(better, task_losses, best_loss)
         # A group that ran out of patience stays out of it.
