@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from numbers import Integral, Real
+from typing import ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
@@ -175,7 +176,7 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     (2, 2)
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: ClassVar[dict] = {
         "trunk_sizes": ["array-like"],
         "head_sizes": ["array-like"],
         "sharing_depth": [None, Interval(Integral, 0, None, closed="left")],
@@ -504,7 +505,7 @@ def _generator(random_state) -> np.random.Generator:
 
 
 def _extended(history: dict, n_epochs: int, new: dict) -> dict[str, list[float]]:
-    """History of n_epochs with the new epochs appended; NaN where one of them lacks a name."""
+    """History of n_epochs and the new epochs after it; NaN where a name is missing."""
     n_new = len(new["loss"])
     return {
         name: history.get(name, [np.nan] * n_epochs) + new.get(name, [np.nan] * n_new)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -33,7 +34,7 @@ class Architecture:
     def weight_shapes(self) -> list[tuple[int, ...]]:
         sizes = (self.n_features, *self.hidden_sizes, 1)
         shapes: list[tuple[int, ...]] = []
-        for layer, (i, o) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        for layer, (i, o) in enumerate(pairwise(sizes)):
             if layer < self.sharing_depth:
                 shapes += [(i, o), (o,)]
             else:

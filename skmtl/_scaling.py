@@ -26,12 +26,15 @@ class Scaling:
         column that is constant up to rounding keeps the scale 1.
         """
         W = np.broadcast_to(W, A.shape)
-        total = W.sum(axis=0)
+        W = W / W.sum(axis=0)
         A = np.where(W > 0, A, 0.0)
-        mean = (W * A).sum(axis=0) / total
-        std = np.sqrt((W * (A - mean) ** 2).sum(axis=0) / total)
-        rounding = 10 * np.finfo(np.float64).eps * np.abs(A).max(axis=0)
-        return cls(mean, np.where(std > rounding, std, 1.0))
+        # In units of the largest value, whose square must not overflow.
+        largest = np.abs(A).max(axis=0)
+        A = A / np.where(largest > 0, largest, 1.0)
+        mean = (W * A).sum(axis=0)
+        std = np.sqrt((W * (A - mean) ** 2).sum(axis=0))
+        varies = std > 10 * np.finfo(np.float64).eps
+        return cls(mean * largest, np.where(varies, std * largest, 1.0))
 
     def apply(self, A: np.ndarray) -> np.ndarray:
         return (A - self.mean) / self.scale

@@ -1,4 +1,4 @@
-"""Targets with holes: their names, the weight of every cell, rows held out for validation."""
+"""Targets with holes: names, the weight of every cell, rows held out for validation."""
 
 from __future__ import annotations
 
@@ -116,15 +116,15 @@ def hold_out(
     """
     if len(W) < 2:
         raise ValueError(
-            "early_stopping=True holds out rows to validate on and needs at least two rows, "
-            f"got n_samples={len(W)}. Set early_stopping=False."
+            "early_stopping=True holds out rows and needs at least two of them, got "
+            f"n_samples={len(W)}. Set early_stopping=False."
         )
     observed = W > 0
     rare = observed.sum(axis=0) < 2
     if rare.any():
         raise ValueError(
-            "early_stopping=True needs at least two observed rows of every target, one to "
-            f"train on and one to validate on; there is only one in {listed('target', names[rare])}. "
+            "early_stopping=True needs two observed rows of every target, one to train on "
+            f"and one to validate on; there is one for {listed('target', names[rare])}. "
             "Set early_stopping=False or drop such columns of y."
         )
     order = rng.permutation(len(W))
@@ -138,9 +138,9 @@ def hold_out(
         missing = ~observed[is_validation].any(axis=0)
         if missing.any():
             raise ValueError(
-                f"early_stopping=True found no rows to hold out that leave an observed value "
-                f"of {listed('target', names[missing])} on each side: too few are observed. Set "
-                "early_stopping=False or drop such columns of y."
+                "early_stopping=True found no rows to hold out that leave "
+                f"{listed('target', names[missing])} observed on each side: there are too "
+                "few. Set early_stopping=False or drop such columns of y."
             )
     return np.flatnonzero(~is_validation), np.flatnonzero(is_validation)
 

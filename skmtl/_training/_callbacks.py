@@ -9,7 +9,7 @@ import numpy as np
 
 from ._keras_model import get_weights, set_weights
 from ._optimizer import OptimizerChoice
-from ._program import Settings, State
+from ._program import Settings
 
 BATCH_HOOKS = (
     "on_batch_begin",
@@ -45,7 +45,7 @@ def _overrides(callback, hook: str) -> bool:
 
 
 def _works_per_epoch(callback) -> bool:
-    """ModelCheckpoint and TensorBoard have hooks for batches and, set so, do nothing in them."""
+    """Set so, ModelCheckpoint and TensorBoard have batch hooks that do nothing."""
     return "epoch" in (
         getattr(callback, "save_freq", None),
         getattr(callback, "update_freq", None),
@@ -82,14 +82,14 @@ class EpochCallbacks:
         learning_rate = float(self._model.optimizer.learning_rate)
         return settings._replace(learning_rate=learning_rate)
 
-    def end_epoch(self, state: State, logs: dict[str, float]) -> State:
-        """The state to go on with."""
-        set_weights(self._model, state.weights)
+    def end_epoch(self, weights: Sequence, logs: dict[str, float]) -> list[np.ndarray]:
+        """The weights to go on with."""
+        set_weights(self._model, weights)
         self._callbacks.on_epoch_end(self._epoch, logs)
         self._logs = logs
         self._epoch += 1
         self.stop_training = self._model.stop_training
-        return state._replace(weights=self._weights_like(state.weights))
+        return self._weights_like(weights)
 
     def finish(self, weights: Sequence) -> list[np.ndarray]:
         """The weights to keep."""

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 from .._network import Network
 from ._cache import PROGRAMS
 from ._callbacks import EpochCallbacks
-from ._program import EpochLosses, Program, ProgramSpec, Rows, Settings, State
+from ._program import EpochLosses, Program, ProgramSpec, Rows, Settings
 
 SECONDS_PER_CALL = 0.1  # between calls a progress bar moves and Ctrl-C is heard
 
@@ -43,7 +43,7 @@ def train(
         PROGRAMS.borrow(spec, settings.n_train, settings.n_validation) as program,
         tqdm(total=settings.n_epochs, unit="epoch", disable=not verbose) as progress,
     ):
-        state = _initial_state(program, network)
+        state = program.initial_state(network.weights, network.optimizer_state)
         train_rows = _padded(train_rows, program.train_capacity)
         validation_rows = _padded(validation_rows, program.validation_capacity)
         calls: list[EpochLosses] = []
@@ -73,9 +73,12 @@ def train(
             progress.update(len(losses.train))
             if callbacks is not None:
                 n_next = 1
-                state = callbacks.end_epoch(state, logs)
+                weights = callbacks.end_epoch(state.weights, logs)
+                state = state._replace(weights=weights)
+                if not spec.validation:
+                    state = state._replace(kept_weights=weights)
                 stop |= callbacks.stop_training
-    weights = state.best_weights if spec.validation else state.weights
+    weights = state.kept_weights
     if callbacks is not None:
         weights = callbacks.finish(weights)
     trained = Trained(
@@ -85,19 +88,6 @@ def train(
     )
     _check_finite(trained)
     return trained
-
-
-def _initial_state(program: Program, network: Network) -> State:
-    optimizer_state = network.optimizer_state or program.initial_optimizer_state
-    weights = [tf.constant(w) for w in network.weights]
-    n_groups = program.spec.n_patience_groups
-    return State(
-        weights=weights,
-        optimizer=[tf.constant(v) for v in optimizer_state],
-        best_weights=weights if program.spec.validation else [],
-        best_loss=tf.fill([n_groups], np.float32(np.inf)),
-        wait=tf.zeros([n_groups], tf.int32),
-    )
 
 
 def _padded(rows: Rows, capacity: int) -> Rows:
@@ -152,6 +142,7 @@ def _check_finite(trained: Trained) -> None:
     finite = np.isfinite(trained.history["loss"])
     if not finite.any() or not all(np.isfinite(w).all() for w in trained.weights):
         raise ValueError(
-            f"Training diverged: the loss was no longer finite in epoch {finite.argmin() + 1}. "
-            "Lower learning_rate, or look for extreme values in X and y."
+            "Training diverged: the loss was no longer finite in epoch "
+            f"{finite.argmin() + 1}. Lower learning_rate, or look for extreme values in X "
+            "and y."
         )

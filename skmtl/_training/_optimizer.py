@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import NamedTuple
 
 import keras
+import numpy as np
 
 
 class OptimizerChoice(NamedTuple):
@@ -18,7 +20,7 @@ class OptimizerChoice(NamedTuple):
     weight_decay: float
 
     def instance(self) -> keras.optimizers.Optimizer:
-        optimizer = keras.optimizers.deserialize(json.loads(self.config))
+        optimizer = keras.saving.deserialize_keras_object(json.loads(self.config))
         if not has_schedule(optimizer):
             optimizer.learning_rate = self.learning_rate
         return optimizer
@@ -49,20 +51,20 @@ def choose_optimizer(
 
 @lru_cache
 def _config_of_name(name: str) -> str:
-    try:
-        return _config(keras.optimizers.get(name))
-    except ValueError:
-        near = get_close_matches(str(name).lower(), _names(), n=1)
+    known = _optimizers_by_name()
+    if name.lower() not in known:
+        near = get_close_matches(name.lower(), known, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(
-            f"optimizer={name!r} is not the name of a Keras optimizer.{hint} Known "
-            f"names: {', '.join(_names())}."
-        ) from None
+            f"optimizer={name!r} is not the name of a Keras optimizer.{hint} Known names: "
+            f"{', '.join(known)}."
+        )
+    return _config(known[name.lower()]())
 
 
 def _config(optimizer: keras.optimizers.Optimizer) -> str:
     """Class and settings as JSON, less what is a run-time value of the program."""
-    config = keras.optimizers.serialize(optimizer)
+    config = keras.saving.serialize_keras_object(optimizer)
     run_time = {"name", "weight_decay"}
     if not has_schedule(optimizer):
         run_time.add("learning_rate")
@@ -70,14 +72,14 @@ def _config(optimizer: keras.optimizers.Optimizer) -> str:
     return json.dumps(config, sort_keys=True)
 
 
-def _names() -> list[str]:
-    known = vars(keras.optimizers).values()
-    optimizers = {
-        c.__name__.lower()
-        for c in known
-        if isinstance(c, type) and issubclass(c, keras.optimizers.Optimizer)
+def _optimizers_by_name() -> dict[str, type]:
+    known = {
+        name.lower(): value
+        for name, value in vars(keras.optimizers).items()
+        if isinstance(value, type) and issubclass(value, keras.optimizers.Optimizer)
     }
-    return sorted(optimizers - {"optimizer", "lossscaleoptimizer"})
+    wrappers = {"optimizer", "lossscaleoptimizer", "multioptimizer"}
+    return {name: known[name] for name in sorted(known.keys() - wrappers)}
 
 
 def has_schedule(optimizer: keras.optimizers.Optimizer) -> bool:
@@ -85,31 +87,43 @@ def has_schedule(optimizer: keras.optimizers.Optimizer) -> bool:
     return not isinstance(optimizer._learning_rate, keras.Variable)
 
 
-def build_optimizer(config: dict, weights: list[keras.Variable]):
-    optimizer = keras.optimizers.deserialize(config)
-    # Keras sums gradients over replicas. There is one, and every trace of that sum stays
-    # in a registry of TensorFlow's for the life of the process (2-4 MB).
-    optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
-    biases = weights[1::2]
-    optimizer.exclude_from_weight_decay(var_list=biases)
-    optimizer.build(weights)
-    return CompiledOptimizer(optimizer, weights)
-
-
 class CompiledOptimizer:
     """An optimizer whose learning rate and weight decay are arguments of every step."""
 
-    def __init__(self, optimizer, weights):
-        self._optimizer = optimizer
-        self._weights = weights
-        self._scheduled = has_schedule(optimizer)
-
-    def state_variables(self) -> list:
+    def __init__(self, config: str, shapes: Sequence[tuple[int, ...]]):
+        # Each weight is filled with a number of its own, to find the copies of it that
+        # an optimizer starts with.
+        self.weights = [
+            keras.Variable(np.full(shape, i + 0.5), dtype="float32", name=f"weight_{i}")
+            for i, shape in enumerate(shapes)
+        ]
+        self._optimizer = keras.saving.deserialize_keras_object(json.loads(config))
+        # Keras sums gradients over replicas. There is one, and every trace of that sum
+        # stays in a registry of TensorFlow's for the life of the process (2-4 MB).
+        self._optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
+        self._optimizer.exclude_from_weight_decay(var_list=self.weights[1::2])
+        self._optimizer.build(self.weights)
+        self._scheduled = has_schedule(self._optimizer)
         learning_rate = self._optimizer._learning_rate
-        return [v for v in self._optimizer.variables if v is not learning_rate]
+        self.state = [v for v in self._optimizer.variables if v is not learning_rate]
+        self._first_state = [v.numpy() for v in self.state]
 
-    def step(self, gradients, learning_rate, weight_decay):
+    def initial_state(self, weights: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The state of a new optimizer for these weights."""
+        copies = {i + 0.5: weight for i, weight in enumerate(weights)}
+        return [
+            copies.get(value.flat[0], value) if value.shape else value
+            for value in self._first_state
+        ]
+
+    def averaged_weights(self) -> list:
+        """The weights to evaluate and keep: their moving average if there is one."""
+        if self._optimizer.use_ema:
+            return self._optimizer._model_variables_moving_average
+        return self.weights
+
+    def step(self, gradients, learning_rate, weight_decay) -> None:
         if not self._scheduled:
             self._optimizer.learning_rate.assign(learning_rate)
         self._optimizer.weight_decay = weight_decay
-        self._optimizer.apply(gradients, self._weights)
+        self._optimizer.apply(gradients, self.weights)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,7 +11,7 @@ import tensorflow as tf
 
 from .._network import Architecture, forward
 from ._dropout import dropout_mask
-from ._optimizer import build_optimizer
+from ._optimizer import CompiledOptimizer
 
 VALIDATION_CHUNK = 128  # rows per forward pass of the validation set
 MAX_ORDER_SIZE = 2**19  # row numbers handed over in one call: 2 MiB
@@ -41,7 +40,7 @@ class State(NamedTuple):
 
     weights: list
     optimizer: list
-    best_weights: list
+    kept_weights: list  # of the best epoch if there are validation rows, else the last
     best_loss: np.ndarray  # (n_patience_groups,)
     wait: np.ndarray  # (n_patience_groups,) epochs since the best loss
 
@@ -88,14 +87,24 @@ class Program:
             np.clip(MAX_ORDER_SIZE // train_capacity, 1, MAX_EPOCHS_PER_CALL)
         )
         self._activation = keras.activations.get(spec.architecture.activation)
-        self._weights = [
-            keras.Variable(np.zeros(shape), dtype="float32", name=f"weight_{i}")
-            for i, shape in enumerate(spec.architecture.weight_shapes)
-        ]
-        self._optimizer = build_optimizer(json.loads(spec.optimizer_config), self._weights)
-        self._optimizer_state = self._optimizer.state_variables()
-        self.initial_optimizer_state = [v.numpy() for v in self._optimizer_state]
-        self._compiled = tf.function(self._run, jit_compile=True, autograph=False)
+        shapes = spec.architecture.weight_shapes
+        self._optimizer = CompiledOptimizer(spec.optimizer_config, shapes)
+        self._weights = self._optimizer.weights
+        self._function = tf.function(self._run, jit_compile=True, autograph=False)
+        self._compiled = None
+
+    def initial_state(self, weights, optimizer_state=None) -> State:
+        if optimizer_state is None:
+            optimizer_state = self._optimizer.initial_state(weights)
+        weights = [tf.constant(w) for w in weights]
+        n_groups = self.spec.n_patience_groups
+        return State(
+            weights=weights,
+            optimizer=[tf.constant(v) for v in optimizer_state],
+            kept_weights=weights,
+            best_loss=tf.fill([n_groups], np.float32(np.inf)),
+            wait=tf.zeros([n_groups], tf.int32),
+        )
 
     def __call__(
         self,
@@ -111,55 +120,58 @@ class Program:
         ``order`` (max_epochs, train_capacity) holds the row numbers of each epoch,
         ``seeds`` (max_epochs,) the seeds of its dropout masks.
         """
-        state, losses, n_run = self._compiled(
-            state, train, validation, order, seeds, _as_tensors(settings)
-        )
+        arguments = (state, train, validation, order, seeds, _as_tensors(settings))
+        if self._compiled is None:
+            self._compiled = self._function.get_concrete_function(*arguments)
+        state, losses, n_run = self._compiled(*arguments)
         n_run = int(n_run)
         return state, EpochLosses(*(table.numpy()[:n_run] for table in losses))
 
     def _run(self, state, train, validation, order, seeds, settings):
         self._load(state)
 
-        def not_stopped(epoch, best_weights, best_loss, wait, losses):
+        def not_stopped(epoch, kept_weights, best_loss, wait, losses):
             return (epoch < settings.n_epochs) & tf.reduce_any(wait < settings.patience)
 
-        def one_epoch(epoch, best_weights, best_loss, wait, losses):
+        def one_epoch(epoch, kept_weights, best_loss, wait, losses):
             train_loss = self._train_epoch(train, order[epoch], seeds[epoch], settings)
             validation_loss = tf.zeros_like(train_loss)
             if self.spec.validation:
                 validation_loss = self._validation_loss(validation, settings.n_validation)
-                best_weights, best_loss, wait = self._keep_best(
-                    validation_loss, best_weights, best_loss, wait, settings.patience
+                kept_weights, best_loss, wait = self._keep_best(
+                    validation_loss, kept_weights, best_loss, wait, settings.patience
                 )
+            else:
+                kept_weights = _values(self._optimizer.averaged_weights())
             losses = EpochLosses(
                 _set_row(losses.train, epoch, train_loss),
                 _set_row(losses.validation, epoch, validation_loss),
             )
-            return epoch + 1, best_weights, best_loss, wait, losses
+            return epoch + 1, kept_weights, best_loss, wait, losses
 
         no_losses = tf.zeros((self.max_epochs, self.spec.architecture.n_targets))
-        n_run, best_weights, best_loss, wait, losses = tf.while_loop(
+        n_run, kept_weights, best_loss, wait, losses = tf.while_loop(
             not_stopped,
             one_epoch,
             (
                 tf.constant(0),
-                state.best_weights,
+                state.kept_weights,
                 state.best_loss,
                 state.wait,
                 EpochLosses(no_losses, no_losses),
             ),
         )
         state = State(
-            [tf.identity(v.value) for v in self._weights],
-            [tf.identity(v.value) for v in self._optimizer_state],
-            best_weights,
+            _values(self._weights),
+            _values(self._optimizer.state),
+            kept_weights,
             best_loss,
             wait,
         )
         return state, losses, n_run
 
     def _load(self, state):
-        variables = [*self._weights, *self._optimizer_state]
+        variables = [*self._weights, *self._optimizer.state]
         for variable, value in zip(
             variables, [*state.weights, *state.optimizer], strict=True
         ):
@@ -193,15 +205,16 @@ class Program:
         variables = [v.value for v in self._weights]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
-            outputs = self._forward(batch.X, self._drop(dropout_key, settings.dropout))
+            drop = self._drop(dropout_key, settings.dropout)
+            outputs = self._forward(self._weights, batch.X, drop)
             task_losses = _weighted_losses(batch.Y, outputs, batch.W)
             loss = tf.reduce_mean(task_losses) / n_rows
         gradients = tape.gradient(loss, variables)
         self._optimizer.step(gradients, settings.learning_rate, settings.weight_decay)
         return task_losses
 
-    def _forward(self, X, drop=lambda H: H):
-        weights = [tf.convert_to_tensor(v.value) for v in self._weights]
+    def _forward(self, weights, X, drop=lambda H: H):
+        weights = [tf.convert_to_tensor(v.value) for v in weights]
         return forward(weights, X, self._activation, drop=drop, xp=keras.ops)
 
     def _drop(self, key, rate):
@@ -217,7 +230,8 @@ class Program:
             X, Y, W = (
                 tf.slice(A, [start, 0], [VALIDATION_CHUNK, A.shape[1]]) for A in validation
             )
-            loss = _weighted_losses(Y, self._forward(X), W)
+            outputs = self._forward(self._optimizer.averaged_weights(), X)
+            loss = _weighted_losses(Y, outputs, W)
             return start + VALIDATION_CHUNK, total + loss
 
         total = tf.zeros((self.spec.architecture.n_targets,))
@@ -226,7 +240,7 @@ class Program:
         )
         return total / tf.cast(n_rows, tf.float32)
 
-    def _keep_best(self, task_losses, best_weights, best_loss, wait, patience):
+    def _keep_best(self, task_losses, kept_weights, best_loss, wait, patience):
         if self.spec.n_patience_groups == 1:
             task_losses = tf.reduce_mean(task_losses, keepdims=True)
         better = (task_losses < best_loss) & (wait < patience)
@@ -235,13 +249,17 @@ class Program:
             flags = tf.reshape(better, [-1] + [1] * (len(old.shape) - 1))
             return tf.where(flags, new, old)
 
-        best_weights = [
-            choose(v.value, old) for v, old in zip(self._weights, best_weights, strict=True)
+        kept_weights = [
+            choose(v.value, old) for v, old in zip(self._weights, kept_weights, strict=True)
         ]
         best_loss = tf.where(better, task_losses, best_loss)
         # A group that ran out of patience stays out of it.
         wait = tf.where(better, 0, tf.minimum(wait + 1, patience))
-        return best_weights, best_loss, wait
+        return kept_weights, best_loss, wait
+
+
+def _values(variables):
+    return [tf.identity(v.value) for v in variables]
 
 
 def _weighted_losses(Y, outputs, W):

@@ -1,0 +1,97 @@
+"""The forward pass, activations and first weights, against Keras and by their laws."""
+
+import keras
+import numpy as np
+import pytest
+
+from skmtl._activations import ACTIVATIONS
+from skmtl._network import Architecture, Network, forward, initial_weights
+from skmtl._scaling import Scaling
+from skmtl._training import build_keras_model
+
+SPLITS = [((8, 6, 4), depth) for depth in range(4)] + [((), 0)]
+
+
+def make_network(hidden_sizes, sharing_depth, activation="relu", n_targets=3, seed=0):
+    architecture = Architecture(5, n_targets, hidden_sizes, sharing_depth, activation)
+    rng = np.random.default_rng(seed)
+    weights = initial_weights(architecture, rng)
+    weights[1::2] = [rng.normal(size=b.shape).astype("float32") for b in weights[1::2]]
+    features = Scaling(rng.normal(size=5), rng.uniform(0.5, 2, 5))
+    targets = Scaling(rng.normal(size=n_targets), rng.uniform(0.5, 2, n_targets))
+    return Network(architecture, weights, None, features, targets)
+
+
+@pytest.mark.parametrize("name", sorted(ACTIVATIONS))
+def test_activations_equal_those_of_keras(name):
+    x = np.linspace(-30, 30, 601)
+
+    expected = keras.activations.get(name)(keras.ops.convert_to_tensor(x))
+
+    np.testing.assert_allclose(ACTIVATIONS[name](x), expected, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize(("hidden_sizes", "sharing_depth"), SPLITS)
+def test_predictions_equal_those_of_the_keras_model(hidden_sizes, sharing_depth):
+    network = make_network(hidden_sizes, sharing_depth, "tanh")
+    X = np.random.default_rng(1).normal(size=(7, 5))
+
+    expected = build_keras_model(network).predict(X, verbose=0)
+
+    np.testing.assert_allclose(network.predict(X), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("hidden_sizes", "sharing_depth"), SPLITS)
+def test_each_task_is_a_plain_network_of_its_own_weights(hidden_sizes, sharing_depth):
+    network = make_network(hidden_sizes, sharing_depth)
+    X = np.random.default_rng(1).normal(size=(7, 5))
+    outputs = forward(network.weights, X, ACTIVATIONS["relu"])
+
+    for task in range(3):
+        own = [w[task] if w.ndim == 3 else w for w in network.weights]
+        H = X
+        for K, b in zip(own[:-2:2], own[1:-2:2], strict=True):
+            H = np.maximum(H @ K + b, 0)
+        expected = H @ own[-2] + own[-1]
+        np.testing.assert_allclose(outputs[:, [task]], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_number_of_weights_is_that_of_the_keras_model():
+    network = make_network((8, 6, 4), 2)
+
+    assert network.architecture.n_weights == build_keras_model(network).count_params()
+
+
+def test_predictions_do_not_depend_on_the_rows_beside_them(monkeypatch):
+    network = make_network((8, 6, 4), 1)
+    X = np.random.default_rng(1).normal(size=(50, 5))
+    whole = network.predict(X)
+
+    monkeypatch.setattr(
+        "skmtl._network.PREDICTION_CHUNK", 7 * network.architecture.width
+    )
+    np.testing.assert_allclose(network.predict(X), whole, rtol=1e-12)
+    np.testing.assert_allclose(network.predict(X[3:4]), whole[3:4], rtol=1e-12)
+
+
+@pytest.mark.parametrize("n_targets", [1, 3, 100])
+def test_heads_start_as_if_they_stood_alone(n_targets):
+    architecture = Architecture(5, n_targets, (400, 300), 1, "relu")
+
+    weights = initial_weights(architecture, np.random.default_rng(0))
+
+    # Uniform in +-limit: the largest of many draws is close to the limit.
+    for kernel, fan_in, fan_out in zip(
+        weights[::2], (5, 400, 300), (400, 300, 1), strict=True
+    ):
+        limit = np.sqrt(6 / (fan_in + fan_out))
+        assert 0.98 * limit < np.abs(kernel).max() <= limit
+    assert not any(b.any() for b in weights[1::2])
+
+
+def test_tasks_start_from_different_weights():
+    weights = initial_weights(
+        Architecture(5, 2, (4,), 0, "relu"), np.random.default_rng(0)
+    )
+
+    assert not np.allclose(weights[0][0], weights[0][1])

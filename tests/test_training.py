@@ -1,0 +1,406 @@
+"""The compiled loop, against Keras' own training on the same batches, and its cache."""
+
+import threading
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from skmtl import MultiTaskRegressor
+from skmtl._network import Architecture, Network, initial_weights
+from skmtl._scaling import Scaling
+from skmtl._training import (
+    PROGRAMS,
+    ProgramSpec,
+    Rows,
+    Settings,
+    choose_optimizer,
+    train,
+)
+from skmtl._training._dropout import dropout_mask
+from skmtl._training._keras_model import build_keras_model, get_weights
+
+D, T, N = 5, 3, 50
+EPOCHS, BATCH_SIZE, SEED = 4, 16, 7
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(N, D))
+Y = np.tanh(X @ rng.normal(size=(D, T)))
+ONES = np.ones((N, T))
+HOLES = (rng.random((N, T)) < 0.7).astype(float)
+WEIGHTS = rng.uniform(0, 2, (N, T)) * HOLES
+
+
+def fresh_network(sharing_depth=1, hidden_sizes=(8, 6, 4)):
+    architecture = Architecture(D, T, hidden_sizes, sharing_depth, "relu")
+    weights = initial_weights(architecture, np.random.default_rng(1))
+    return Network(
+        architecture, weights, None, Scaling.identity(D), Scaling.identity(T)
+    )
+
+
+def run(network, W=ONES, *, optimizer="adam", n_epochs=EPOCHS, dropout=0.0, **settings):
+    """Train on all rows and validate on the same ones if ``patience`` is given."""
+    choice = choose_optimizer(
+        optimizer,
+        settings.pop("learning_rate", 1e-2),
+        settings.pop("weight_decay", 0.0),
+    )
+    validation = "patience" in settings
+    spec = ProgramSpec(
+        network.architecture, choice.config, BATCH_SIZE, dropout > 0, validation
+    )
+    rows = Rows(*network.encode(X, Y, W))
+    no_rows = Rows(*(A[:0] for A in rows))
+    return train(
+        spec,
+        Settings(
+            n_train=N,
+            n_validation=N if validation else 0,
+            n_epochs=n_epochs,
+            patience=settings.get("patience", 1),
+            learning_rate=choice.learning_rate,
+            weight_decay=choice.weight_decay,
+            dropout=dropout,
+        ),
+        network,
+        rows,
+        rows if validation else no_rows,
+        names=[f"y{t}" for t in range(T)],
+        seed=SEED,
+    )
+
+
+def keras_training(network, W, optimizer, n_epochs=EPOCHS):
+    """The same batches through the Keras model's own ``train_on_batch``.
+
+    One output (n, T), so Keras averages over rows and targets; the cell weights enter
+    through the loss, as a third axis of y.
+    """
+    model = build_keras_model(network)
+
+    def weighted_loss(packed, outputs):
+        return keras.ops.mean(packed[:, 1] * (packed[:, 0] - outputs) ** 2, axis=-1)
+
+    model.compile(optimizer, weighted_loss)
+    optimizer.build(
+        model.trainable_variables
+    )  # Keras would build it without the weights
+    scaled_X, scaled_Y, scaled_W = network.encode(X, Y, W)
+    packed = np.stack([scaled_Y, scaled_W], axis=1)
+    for epoch in range(n_epochs):
+        order = np.random.default_rng([SEED, epoch]).permutation(N)
+        for start in range(0, N, BATCH_SIZE):
+            batch = order[start : start + BATCH_SIZE]
+            model.train_on_batch(scaled_X[batch], packed[batch])
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    return get_weights(model, network.architecture.weight_shapes)
+
+
+def assert_same_weights(actual, expected, rtol=1e-4, atol=2e-5):
+    for a, e in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(a, e, rtol=rtol, atol=atol)
+
+
+@pytest.mark.parametrize("sharing_depth", range(4))
+def test_trained_weights_equal_those_of_keras(sharing_depth):
+    network = fresh_network(sharing_depth)
+
+    trained = run(network)
+
+    assert_same_weights(
+        trained.weights, keras_training(network, ONES, keras.optimizers.Adam(1e-2))
+    )
+    assert not np.allclose(trained.weights[0], network.weights[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("W", [HOLES, WEIGHTS], ids=["holes", "holes and weights"])
+def test_weighted_training_equals_that_of_keras(W):
+    network = fresh_network()
+
+    trained = run(network, W)
+
+    assert_same_weights(
+        trained.weights, keras_training(network, W, keras.optimizers.Adam(1e-2))
+    )
+
+
+def test_one_task_equals_a_keras_model_written_by_hand():
+    """No use of our own Keras model: layers, loss and weights as anybody writes them."""
+    architecture = Architecture(D, 1, (8, 6), 1, "relu")
+    weights = initial_weights(architecture, np.random.default_rng(1))
+    network = Network(
+        architecture, weights, None, Scaling.identity(D), Scaling.identity(1)
+    )
+    model = keras.Sequential(
+        [
+            keras.Input((D,)),
+            keras.layers.Dense(8, "relu"),
+            keras.layers.Dense(6, "relu"),
+            keras.layers.Dense(1),
+        ]
+    )
+    model.set_weights(
+        [np.reshape(w, v.shape) for w, v in zip(weights, model.weights, strict=True)]
+    )
+    model.compile(keras.optimizers.Adam(1e-2), "mse")
+    y = Y[:, :1]
+    for epoch in range(EPOCHS):
+        order = np.random.default_rng([SEED, epoch]).permutation(N)
+        for start in range(0, N, BATCH_SIZE):
+            batch = order[start : start + BATCH_SIZE]
+            model.train_on_batch(X[batch], y[batch])
+
+    choice = choose_optimizer("adam", 1e-2, 0.0)
+    rows = Rows(X, y, np.ones_like(y))
+    trained = train(
+        ProgramSpec(architecture, choice.config, BATCH_SIZE, False, False),
+        Settings(N, 0, EPOCHS, 1, 1e-2, 0.0, 0.0),
+        network,
+        rows,
+        Rows(X[:0], y[:0], y[:0]),
+        names=["y"],
+        seed=SEED,
+    )
+
+    for w, v in zip(trained.weights, model.weights, strict=True):
+        np.testing.assert_allclose(np.reshape(w, v.shape), v, rtol=1e-4, atol=1e-5)
+
+
+OPTIMIZERS = {
+    "sgd": lambda: keras.optimizers.SGD(1e-2),
+    "momentum": lambda: keras.optimizers.SGD(1e-2, momentum=0.9, nesterov=True),
+    "rmsprop": lambda: keras.optimizers.RMSprop(1e-2),
+    "nadam": lambda: keras.optimizers.Nadam(1e-2),
+    "lion": lambda: keras.optimizers.Lion(1e-2),
+    "adagrad": lambda: keras.optimizers.Adagrad(1e-2),
+    "clipnorm": lambda: keras.optimizers.Adam(1e-2, clipnorm=0.1),
+    "schedule": lambda: keras.optimizers.Adam(
+        keras.optimizers.schedules.ExponentialDecay(1e-2, 2, 0.5)
+    ),
+    "accumulation": lambda: keras.optimizers.Adam(1e-2, gradient_accumulation_steps=2),
+    "schedule-free": lambda: keras.optimizers.ScheduleFreeAdamW(1e-2),
+    "average": lambda: keras.optimizers.Adam(1e-2, use_ema=True, ema_momentum=0.5),
+    "ema": lambda: keras.optimizers.Adam(1e-2, use_ema=True, ema_overwrite_frequency=3),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizer_instances_train_as_in_keras(name):
+    network = fresh_network(hidden_sizes=(8, 4))
+    optimizer = OPTIMIZERS[name]()
+
+    trained = run(network, optimizer=optimizer)
+
+    assert_same_weights(
+        trained.weights, keras_training(network, ONES, OPTIMIZERS[name]())
+    )
+    assert not optimizer.built  # the user's instance is a description, and stays one
+
+
+@pytest.mark.parametrize(
+    "name", ["adadelta", "adafactor", "adamax", "adamw", "ftrl", "lamb", "muon"]
+)
+def test_every_optimizer_is_known_by_name_and_lowers_the_loss(name):
+    learning_rate = 1.0 if name == "adadelta" else 1e-2
+
+    history = run(
+        fresh_network(hidden_sizes=(8, 4)),
+        optimizer=name,
+        learning_rate=learning_rate,
+        n_epochs=20,
+    ).history
+
+    assert history["loss"][-1] < history["loss"][0]
+
+
+def test_weight_decay_is_that_of_adamw_without_the_biases():
+    network = fresh_network()
+    optimizer = keras.optimizers.AdamW(1e-2, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+
+    trained = run(network, weight_decay=0.5)
+
+    assert_same_weights(trained.weights, keras_training(network, ONES, optimizer))
+
+
+def test_history_holds_the_losses_of_the_weights():
+    network = fresh_network()
+
+    trained = run(network, WEIGHTS, n_epochs=6, patience=10)
+
+    assert set(trained.history) == {
+        f"{part}loss{target}"
+        for part in ("", "val_")
+        for target in ("", "_y0", "_y1", "_y2")
+    }
+    best = Network(
+        network.architecture, trained.weights, None, *[Scaling.identity(1)] * 2
+    )
+    errors = (Y - best.predict(X)) ** 2
+    expected = (WEIGHTS * errors).sum(axis=0) / WEIGHTS.sum(axis=0)
+    epoch = int(np.argmin(trained.history["val_loss"]))
+    for t in range(T):
+        np.testing.assert_allclose(
+            trained.history[f"val_loss_y{t}"][epoch], expected[t], rtol=1e-4
+        )
+    np.testing.assert_allclose(
+        min(trained.history["val_loss"]), expected.mean(), rtol=1e-4
+    )
+
+
+def test_the_result_does_not_depend_on_how_many_epochs_one_call_runs(monkeypatch):
+    network = fresh_network()
+    expected = run(network, n_epochs=30, patience=30, dropout=0.3)
+
+    monkeypatch.setattr("skmtl._training._loop._next_call", lambda n, seconds: 1)
+
+    one_by_one = run(network, n_epochs=30, patience=30, dropout=0.3)
+    assert one_by_one.history == expected.history
+    assert_same_weights(one_by_one.weights, expected.weights, rtol=0, atol=0)
+
+
+def test_separate_networks_stop_one_by_one():
+    """Each keeps the weights of its own best epoch, as if trained without the others."""
+    network = fresh_network(sharing_depth=0)
+
+    trained = run(network, n_epochs=60, patience=2, learning_rate=0.05)
+
+    kept = Network(
+        network.architecture, trained.weights, None, *[Scaling.identity(1)] * 2
+    )
+    losses = ((Y - kept.predict(X)) ** 2).mean(axis=0)
+    for t in range(T):
+        course = np.array(trained.history[f"val_loss_y{t}"])
+        best = 0  # the epoch after which two in a row were no better
+        for epoch, loss in enumerate(course):
+            if loss < course[best]:
+                best = epoch
+            if epoch - best == 2:
+                break
+        np.testing.assert_allclose(losses[t], course[best], rtol=1e-4)
+
+
+def test_diverged_training_is_an_error():
+    with pytest.raises(ValueError, match=r"diverged.*epoch \d+.*learning_rate"):
+        run(fresh_network(), optimizer="sgd", learning_rate=1e20)
+
+
+def test_dropout_masks_drop_the_asked_share_and_keep_the_mean():
+    masks = np.stack([dropout_mask((400, 50), (3, step, 0), 0.3) for step in range(5)])
+
+    dropped = (masks == 0).mean(axis=(1, 2))
+    np.testing.assert_allclose(dropped, 0.3, atol=4 * np.sqrt(0.21 / 20_000))
+    np.testing.assert_allclose(masks[masks > 0], 1 / 0.7, rtol=1e-6)
+    # Units, rows, steps and layers are dropped independently of each other.
+    correlations = np.corrcoef(masks.reshape(5, -1)) - np.eye(5)
+    assert np.abs(correlations).max() < 0.03
+    assert np.abs(np.corrcoef(masks[0].T) - np.eye(50)).max() < 0.25
+    other_layer = np.asarray(dropout_mask((400, 50), (3, 0, 1), 0.3))
+    assert abs(np.corrcoef(masks[0].ravel(), other_layer.ravel())[0, 1]) < 0.03
+
+
+def test_dropout_changes_training_and_not_validation():
+    network = fresh_network()
+    nothing_learnt = {"learning_rate": 1e-12, "n_epochs": 1, "patience": 2}
+
+    plain = run(network, **nothing_learnt).history
+    dropped = run(network, dropout=0.5, **nothing_learnt).history
+
+    np.testing.assert_allclose(dropped["val_loss"], plain["val_loss"], rtol=1e-5)
+    assert abs(dropped["loss"][0] - plain["loss"][0]) > 1e-3
+
+
+@pytest.fixture
+def count_built():
+    def count(fit):
+        before = PROGRAMS.n_built
+        fit()
+        return PROGRAMS.n_built - before
+
+    return count
+
+
+def test_a_second_fit_of_an_architecture_compiles_nothing(count_built):
+    def fit(rows=slice(None), **changed):
+        parameters = {
+            "trunk_sizes": (7,),
+            "head_sizes": (3,),
+            "epochs": 3,
+            "batch_size": 16,
+        }
+        MultiTaskRegressor(**(parameters | changed)).fit(X[rows], Y[rows])
+
+    assert count_built(fit) == 1
+    for changed in (
+        {"random_state": 3},
+        {"learning_rate": 0.1},
+        {"weight_decay": 0.1},
+        {"epochs": 5},
+        {"n_iter_no_change": 1},
+        {"validation_fraction": 0.3},
+        {"scale_targets": False},
+        {"rows": slice(1, None)},
+        {"rows": slice(0, 20)},
+    ):
+        assert count_built(lambda changed=changed: fit(**changed)) == 0, changed
+    assert count_built(lambda: fit(head_sizes=(4,))) == 1
+
+
+def test_a_program_is_traced_once():
+    network = fresh_network()
+    run(network)
+    run(network, WEIGHTS, learning_rate=0.5, n_epochs=2)
+    choice = choose_optimizer("adam", 1e-2, 0.0)
+    spec = ProgramSpec(network.architecture, choice.config, BATCH_SIZE, False, False)
+
+    with PROGRAMS.borrow(spec, N, 0) as program:
+        assert program._function.experimental_get_tracing_count() == 1
+
+
+def test_threads_train_alike_and_at_once():
+    def fit(results, seed):
+        est = MultiTaskRegressor(
+            trunk_sizes=(8,), head_sizes=(4,), epochs=5, random_state=seed
+        )
+        results[seed] = est.fit(X, Y).predict(X)
+
+    one_by_one, at_once = {}, {}
+    for seed in range(4):
+        fit(one_by_one, seed)
+    threads = [threading.Thread(target=fit, args=(at_once, seed)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    for seed in range(4):
+        np.testing.assert_array_equal(at_once[seed], one_by_one[seed])
+
+
+def test_the_cache_is_bounded():
+    cache = type(PROGRAMS)(max_idle=2)
+    choice = choose_optimizer("adam", 1e-2, 0.0)
+    for width in (2, 3, 4):
+        architecture = Architecture(D, T, (width,), 1, "relu")
+        with cache.borrow(
+            ProgramSpec(architecture, choice.config, 16, False, False), N, 0
+        ):
+            pass
+
+    assert [p.spec.architecture.hidden_sizes for p in cache._idle] == [(3,), (4,)]
+
+
+def test_a_global_mixed_precision_policy_does_not_reach_the_network():
+    expected = MultiTaskRegressor(epochs=3, random_state=0).fit(X, Y)
+    keras.mixed_precision.set_dtype_policy("mixed_float16")
+    try:
+        PROGRAMS.clear()
+        est = MultiTaskRegressor(epochs=3, random_state=0).fit(X, Y)
+        from_model = est.model_(tf.constant(X, tf.float32))
+    finally:
+        keras.mixed_precision.set_dtype_policy("float32")
+
+    np.testing.assert_array_equal(est.predict(X), expected.predict(X))
+    np.testing.assert_allclose(from_model, est.predict(X), rtol=1e-4, atol=1e-5)
