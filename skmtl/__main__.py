@@ -54,18 +54,19 @@ def _run(args: argparse.Namespace) -> None:
         raise InputError("--trunk and --head are both empty: there is no layer to share")
 
     # Only now, so that --help and the errors above need not wait.
-    from ._cli._table import bundled_table, read_table, split_into_folds
+    from ._cli._table import bundled_table, read_table, split_into_folds, undefined_scores
 
     if args.table is None:
         table = bundled_table()
     else:
         table = read_table(args.table, args.targets, args.drop)
     splits = split_into_folds(table, args.folds, args.seed)
-    for note in table.notes:
+    for note in [*table.notes, *undefined_scores(table, splits)]:
         _tell(f"note: {note}")
 
-    from ._cli._report import report
-    from ._cli._search import MultiTaskRegressor, search_depths
+    from ._cli._report import how_to_load, report
+    from ._cli._search import search_depths
+    from ._estimator import MultiTaskRegressor
 
     network = MultiTaskRegressor(
         trunk_sizes=tuple(args.trunk),
@@ -79,7 +80,7 @@ def _run(args: argparse.Namespace) -> None:
     _write(report(table, search))
     if args.output is not None:
         _save(search.model, args.output)
-        _write(_how_to_load(args.output, search.best_depth, list(table.Y)))
+        _write(how_to_load(args.output, table, search))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -192,15 +193,6 @@ def _save(model, output: str) -> None:
         joblib.dump(model, output)
     except OSError as error:
         raise InputError(f"the model cannot be saved: {error}") from error
-
-
-def _how_to_load(output: str, depth: int, targets: list[str]) -> str:
-    return (
-        f"\nThe model of depth {depth}, fitted to all rows, is in {output}. To predict "
-        f"{', '.join(targets)} (in this order):\n\n"
-        "    import joblib, pandas\n"
-        f"    joblib.load({output!r}).predict(pandas.read_csv('new_rows.csv'))\n"
-    )
 
 
 def _tell(message: str) -> None:

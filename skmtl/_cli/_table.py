@@ -1,0 +1,178 @@
+"""The user's table: which columns are features, targets as numbers, rows of use."""
+
+from __future__ import annotations
+
+import difflib
+import lzma
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+from sklearn.model_selection import KFold
+
+from .._features import listed
+from ..datasets import load_energy
+from . import InputError
+
+# What pandas raises for a file that is missing, not text, not CSV or damaged.
+UNREADABLE = (OSError, ValueError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+MIN_ROWS_PER_FOLD = 2  # R2 is not defined for fewer
+
+
+@dataclass(frozen=True)
+class Table:
+    name: str
+    X: pd.DataFrame
+    Y: pd.DataFrame  # float64; NaN where not observed
+    notes: list[str] = field(default_factory=list)  # what was left out, and why
+
+
+def bundled_table() -> Table:
+    X, Y = load_energy(return_X_y=True, as_frame=True)
+    return Table("energy (bundled)", X, Y)
+
+
+def read_table(path: str, targets: Sequence[str] | None, dropped: Sequence[str]) -> Table:
+    """A table from a CSV file, without rows and columns that nothing can be learnt of."""
+    frame = _read_csv(path)
+    _check_columns(frame, path, targets, dropped)
+    Y = pd.DataFrame({name: _as_numbers(frame[name]) for name in targets})
+    X = frame.drop(columns=[*targets, *dropped])
+    notes = []
+
+    observed = Y.notna().any(axis=1)
+    if not observed.all():
+        notes.append(
+            f"{(~observed).sum()} of {len(Y)} rows have no observed target and are left out"
+        )
+        X, Y = X[observed], Y[observed]
+    useless = _useless_features(X)
+    if useless:
+        notes.append(f"left out {', '.join(useless.values())}")
+        X = X.drop(columns=list(useless))
+    if X.shape[1] == 0:
+        raise InputError(f"{path} has no column left to predict the targets from")
+    _check_finite(X)
+    return Table(path, X.reset_index(drop=True), Y.reset_index(drop=True), notes)
+
+
+def split_into_folds(table: Table, n_folds: int, seed: int) -> list[tuple]:
+    """Row numbers for training and testing; every target can be scored in every fold."""
+    if len(table.Y) < MIN_ROWS_PER_FOLD * n_folds:
+        raise InputError(
+            f"{table.name} has {len(table.Y)} rows with an observed target, but {n_folds} "
+            f"folds need at least {MIN_ROWS_PER_FOLD * n_folds}: use fewer --folds"
+        )
+    splits = list(KFold(n_folds, shuffle=True, random_state=seed).split(table.Y))
+    fewest = np.min([table.Y.iloc[test].notna().sum() for _, test in splits], axis=0)
+    for name in table.Y.columns[fewest < MIN_ROWS_PER_FOLD]:
+        raise InputError(
+            f"target {name!r} is observed in {table.Y[name].notna().sum()} of "
+            f"{len(table.Y)} rows, and in fewer than {MIN_ROWS_PER_FOLD} of one fold: use "
+            "fewer --folds or leave it out"
+        )
+    return splits
+
+
+def undefined_scores(table: Table, splits: list[tuple]) -> list[str]:
+    """Notes on rare targets, whose R2 is not defined where all test rows are alike."""
+    n_values = pd.DataFrame([table.Y.iloc[test].nunique() for _, test in splits])
+    n_constant = (n_values == 1).sum()
+    return [
+        f"target {name!r} has a single value in {n} of {len(splits)} test folds, where its "
+        "R2 counts as 0"
+        for name, n in n_constant[n_constant > 0].items()
+    ]
+
+
+def _read_csv(path: str) -> pd.DataFrame:
+    try:
+        # In one piece: in pieces, a column can get numbers in one and text in the next.
+        frame = pd.read_csv(path, low_memory=False)
+    except FileNotFoundError:
+        raise InputError(f"no such file: {path}") from None
+    except UNREADABLE as error:
+        raise InputError(f"{path} cannot be read as CSV: {error}") from error
+    frame = frame.reset_index(drop=True)
+    frame.columns = frame.columns.astype(str)
+    return frame
+
+
+def _check_columns(frame, path, targets, dropped) -> None:
+    if frame.shape[1] == 1:
+        raise InputError(
+            f"{path} has one column only, {frame.columns[0]!r}: separate columns by commas"
+        )
+    if targets is None:
+        raise InputError(
+            "name the columns to predict, as in --targets A B: "
+            f"{path} has the {listed('column', frame.columns)}"
+        )
+    asked = [*targets, *dropped]
+    for name in asked:
+        if name not in frame.columns:
+            raise InputError(
+                f"{path} has no column {name!r}{_nearest(name, frame.columns)}"
+            )
+        if asked.count(name) > 1:
+            raise InputError(f"column {name!r} is named twice in --targets and --drop")
+    if len(targets) < 2:
+        raise InputError("--targets names one column: sharing needs at least two targets")
+
+
+def _nearest(name: str, columns: Sequence[str]) -> str:
+    by_lower_case = {column.lower(): column for column in columns}
+    near = difflib.get_close_matches(name.lower(), by_lower_case, n=1)
+    if near:
+        return f": did you mean {by_lower_case[near[0]]!r}?"
+    return f", but {listed('column', columns)}"
+
+
+def _as_numbers(column: pd.Series) -> pd.Series:
+    """A target in float64."""
+    numbers = column
+    if not is_numeric_dtype(column):
+        numbers = pd.to_numeric(column, errors="coerce")
+        text = column[numbers.isna() & column.notna()]
+        if len(text):
+            raise InputError(
+                f"target {column.name!r} is not numeric: it holds {text.iloc[0]!r} (leave "
+                "cells empty that were not observed)"
+            )
+    numbers = numbers.astype(np.float64)
+    if np.isinf(numbers).any():
+        raise InputError(
+            f"target {column.name!r} holds infinity: leave cells empty that were not "
+            "observed"
+        )
+    n_values = numbers.nunique()
+    if n_values == 0:
+        raise InputError(f"target {column.name!r} has no observed value")
+    if n_values == 1:
+        raise InputError(
+            f"target {column.name!r} is constant, always {numbers.max():g}: there is "
+            "nothing to predict"
+        )
+    return numbers
+
+
+def _useless_features(X: pd.DataFrame) -> dict[str, str]:
+    """Columns without any value, or with another text in every row, and the reason."""
+    reasons = {}
+    for name, column in X.items():
+        if column.isna().all():
+            reasons[name] = f"{name!r} (no values)"
+        elif not is_numeric_dtype(column) and column.is_unique:
+            reasons[name] = f"{name!r} (text, different in every row)"
+    return reasons
+
+
+def _check_finite(X: pd.DataFrame) -> None:
+    numbers = X.select_dtypes("number")
+    infinite = np.isinf(numbers).any()
+    if infinite.any():
+        raise InputError(f"infinity in {listed('column', numbers.columns[infinite])}")

@@ -1,0 +1,479 @@
+"""``python -m skmtl``: its report, the model it saves, and one line for any bad input."""
+
+import io
+import os
+import re
+import subprocess
+import sys
+import warnings
+from functools import partial
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.pipeline import make_pipeline
+from tqdm import tqdm
+
+from skmtl import MultiTaskRegressor, __version__
+from skmtl.__main__ import _parser, main
+from skmtl._cli import _report, _search, _table
+
+FAST = ["--trunk", "4", "--head", "--folds", "2", "--epochs", "2"]  # depths 0 and 1
+N_FITS = 2 * 2 + 1
+
+
+def make_frame(n_rows=40) -> pd.DataFrame:
+    """Numbers, text and holes among features a..e and the targets y and z."""
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, n_rows))
+    frame = pd.DataFrame({"a": a, "b": b})
+    frame["c"] = rng.choice(["red", "green", "blue"], n_rows)
+    frame["d"] = rng.choice([True, False], n_rows)
+    frame["e"] = 1
+    frame["y"] = a + b
+    frame["z"] = a - 100 * (frame["c"] == "red")
+    return frame
+
+
+@pytest.fixture
+def save(tmp_path):
+    """Saves a table and returns the arguments to run it with."""
+
+    def save_frame(frame, name="table.csv"):
+        frame.to_csv(tmp_path / name, index=False)
+        return [str(tmp_path / name), "--targets", "y", "z"]
+
+    return save_frame
+
+
+def table_lines(report: str, header: str) -> list[list[str]]:
+    """The cells of the table whose first line starts with `header`."""
+    lines = report.split("\n")
+    start = next(i for i, line in enumerate(lines) if line.lstrip().startswith(header))
+    end = lines.index("", start)
+    return [line.split() for line in lines[start + 1 : end]]
+
+
+# The report
+
+
+def test_bundled_table(capsys):
+    assert main(FAST) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("energy (bundled): 768 rows, 8 features, 2 targets, 2 folds\n")
+    assert [row[0] for row in table_lines(out, "depth")] == ["0", "1"]
+    assert "fit/s" in err
+    assert "skmtl:" not in err
+
+
+def test_scores_are_those_of_cross_validation_by_hand(save, capsys):
+    frame = make_frame().drop(columns=["c", "d"])
+    assert main([*save(frame), *FAST]) == 0
+    X, Y = frame[["a", "b", "e"]], frame[["y", "z"]]
+    splits = _table.split_into_folds(_table.Table("", X, Y), 2, seed=0)
+    for depth, row in enumerate(table_lines(capsys.readouterr().out, "depth")):
+        network = MultiTaskRegressor(
+            trunk_sizes=(4,), head_sizes=(), sharing_depth=depth, epochs=2, random_state=0
+        )
+        scores = []
+        for train, test in splits:
+            network.fit(X.iloc[train], Y.iloc[train])
+            scores.append(network.score(X.iloc[test], Y.iloc[test]))
+        assert float(row[2]) == pytest.approx(np.mean(scores), abs=1e-4)
+        assert float(row[3]) == pytest.approx(np.std(scores, ddof=1), abs=1e-4)
+        assert int(row[1]) == network.model_.count_params()
+
+
+def test_jobs_do_not_change_the_scores(save, capsys, monkeypatch):
+    monkeypatch.setattr(_search, "tqdm", partial(tqdm, mininterval=0))
+    arguments = [*save(make_frame()), *FAST]
+    reports = []
+    for jobs in "12":
+        assert main([*arguments, "--jobs", jobs]) == 0
+        out, err = capsys.readouterr()
+        reports.append([row[:-1] for row in table_lines(out, "depth")])  # without seconds
+        assert f"{N_FITS}/{N_FITS}" in err
+    assert reports[0] == reports[1]
+
+
+def test_a_warning_is_shown_once(save, capsys, monkeypatch):
+    def predict(self, X):
+        warnings.warn("mind the gap", UserWarning, stacklevel=2)
+        return self._network.predict(X)
+
+    monkeypatch.setattr(MultiTaskRegressor, "predict", predict)
+    assert main([*save(make_frame()), *FAST]) == 0
+    assert capsys.readouterr().err.count("skmtl: warning: mind the gap\n") == 1
+
+
+def fake_search(r2, **changes):
+    """What a search would return that found these scores (depths, folds, targets)."""
+    r2 = np.asarray(r2, dtype=float)
+    X = pd.DataFrame(np.eye(4))
+    network = MultiTaskRegressor(epochs=1, early_stopping=False, random_state=0)
+    return _search.DepthSearch(
+        **{
+            "r2": r2,
+            "seconds": np.full(len(r2), 1.25),
+            "n_weights": [1000] * len(r2),
+            "best_depth": int(r2.mean(axis=(1, 2)).argmax()),
+            "model": make_pipeline(network.fit(X, np.zeros((4, r2.shape[2])))),
+            "warnings": [],
+            **changes,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("depth_1", "conclusion"),
+    [
+        # Differences 0.1, 0.2, 0.3: mean 0.2, standard error 0.1 / sqrt(3).
+        (
+            [0.6, 0.7, 0.8],
+            "Sharing 1 of 1 hidden layer predicts best: mean R2 0.7000, 0.2000 more than "
+            "separate networks (standard error over folds 0.0577).",
+        ),
+        (
+            [0.4, 0.3, 0.2],
+            "Separate networks predict best: mean R2 0.5000, 0.2000 more than sharing 1 of "
+            "1 hidden layer (standard error over folds 0.0577).",
+        ),
+        # Differences 0.3, 0, -0.15: mean 0.05, standard error 0.2291 / sqrt(3).
+        (
+            [0.8, 0.5, 0.35],
+            "There is no clear difference between sharing 1 of 1 hidden layer (mean R2 "
+            "0.5500) and separate networks (0.5000): the gain of 0.0500 is not larger than "
+            "its standard error over folds, 0.1323.",
+        ),
+    ],
+)
+def test_conclusion_weighs_the_gain_against_its_standard_error(depth_1, conclusion):
+    separate = [0.5, 0.5, 0.5]
+    # Two targets, 0.1 apart: their mean is what counts.
+    r2 = np.array([separate, depth_1])[:, :, None] + [0.05, -0.05]
+    assert _report.conclusion(fake_search(r2)) == conclusion
+
+
+def test_conclusion_names_depths_that_are_about_as_good():
+    folds = np.array([[0.5, 0.5], [0.72, 0.68], [0.69, 0.71], [0.6, 0.6]])
+    conclusion = _report.conclusion(fake_search(folds[:, :, None] * np.ones(2)))
+    assert conclusion.startswith("Sharing 1 of 3 hidden layers predicts best")
+    assert conclusion.endswith(" Depth 2 is not clearly worse.")
+
+
+def test_gains_are_differences_from_separate_networks():
+    r2 = np.array([[0.5, 0.6], [0.75, 0.75]])[:, :, None] * np.ones(2)
+    first, second = table_lines(
+        "\n".join([*_report._summary(fake_search(r2)), ""]), "depth"
+    )
+    assert first[4:] == ["1.2"]  # no gain over itself, seconds
+    assert second[2:] == ["0.7500", "0.0000", "+0.2000", "0.0500", "1.2"]
+
+
+@pytest.mark.parametrize("n_targets", [2, 16])
+@pytest.mark.parametrize("name", ["y", "92998_All_Other_Machine_Operators_and_" * 3])
+def test_report_fits_into_100_columns(n_targets, name):
+    names = [f"{name}{t:02}" for t in range(n_targets)]
+    Y = pd.DataFrame(np.zeros((4, n_targets)), columns=names)
+    table = _table.Table("table.csv", pd.DataFrame(np.eye(4)), Y)
+    search = fake_search(np.random.default_rng(0).normal(-1, 5, size=(4, 3, n_targets)))
+    report = _report.report(table, search)
+    assert max(map(len, report.split("\n"))) <= _report.WIDTH
+    per_target = [row for row in report.split("\n") if row.startswith(name[:8])]
+    assert len({row.split()[0] for row in per_target}) in {0, n_targets}  # still told apart
+    assert all(f"{t:02}" in report for t in range(n_targets))
+
+
+# What is in the table
+
+
+def test_missing_targets(save, capsys):
+    frame = make_frame()
+    frame.loc[:9, "y"] = np.nan
+    frame.loc[5:14, "z"] = np.nan
+    assert main([*save(frame), *FAST]) == 0
+    out, err = capsys.readouterr()
+    assert "5 of 40 rows have no observed target and are left out" in err
+    assert err.count("no observed target") == 1
+    assert ": 35 rows, 5 features (8 encoded), 2 targets (14.3% of the cells" in out
+
+
+def test_saved_model_takes_new_rows_as_they_come(save, capsys, tmp_path):
+    """Text never seen before, missing cells, other columns: what real tables do."""
+    frame = make_frame()
+    frame.loc[::7, "a"] = np.nan
+    frame.loc[::5, "c"] = np.nan
+    frame["d"] = frame["d"].where(frame.index != 3)  # true, false and missing
+    frame.insert(2, "empty", np.nan)
+    frame.insert(0, "id", [f"row {i}" for i in range(len(frame))])
+    output = str(tmp_path / "model.joblib")
+    arguments = save(frame, "table.csv.gz")
+    assert main([*arguments, *FAST, "--output", output]) == 0
+
+    out, err = capsys.readouterr()
+    assert "left out 'id' (text, different in every row), 'empty' (no values)" in err
+    assert f"joblib.load({output!r}).predict(" in out
+    model = joblib.load(output)
+    new_rows = frame.drop(columns=["y", "z", "id"])
+    new_rows.loc[0, "c"] = "violet"
+    new_rows.loc[1, "b"] = np.nan
+    predicted = model.predict(new_rows)
+    assert predicted.shape == (40, 2)
+    assert np.isfinite(predicted).all()
+    assert list(model[-1].target_names_) == ["y", "z"]
+
+
+def test_dropped_columns_are_not_used(save, tmp_path):
+    output = tmp_path / "model.joblib"
+    arguments = [*save(make_frame()), *FAST, "--output", str(output)]
+    assert main([*arguments, "--drop", "a", "c", "d"]) == 0
+    assert list(joblib.load(output).feature_names_in_) == ["b", "e"]
+
+
+def test_folds_have_the_same_columns():
+    """A category or a missing cell that only one fold has: still one architecture."""
+    X = make_frame()[["a", "c"]]
+    X.loc[0, "a"] = np.nan
+    X.loc[0, "c"] = "violet"
+    encoder = _search.feature_encoder(X)
+    assert (
+        encoder.fit(X[1:]).transform(X).shape[1] == encoder.fit_transform(X).shape[1] == 6
+    )
+
+
+def test_text_with_many_values_becomes_a_bounded_number_of_columns():
+    X = pd.DataFrame({"c": [f"name {i // 2}" for i in range(500)]})
+    encoded = _search.feature_encoder(X).fit_transform(X)
+    assert encoded.shape == (500, _search.MAX_CATEGORIES)
+
+
+def test_rare_targets_are_noted(save, capsys):
+    frame = make_frame()
+    frame["z"] = 0
+    frame.loc[0, "z"] = 1
+    assert main([*save(frame), *FAST]) == 0
+    assert "target 'z' has a single value in 1 of 2 test folds" in capsys.readouterr().err
+
+
+# Bad input
+
+
+def assert_one_line(capsys, *parts):
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("skmtl: error: ")
+    assert err.count("\n") == 1
+    for part in parts:
+        assert part in err
+
+
+@pytest.fixture
+def no_search(monkeypatch):
+    monkeypatch.setattr(_search, "search_depths", lambda *_: pytest.fail("searched"))
+
+
+@pytest.mark.usefixtures("no_search")
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["nowhere.csv", "--targets", "y", "z"], ["no such file: nowhere.csv"]),
+        (["--targets", "y", "z"], ["name the table"]),
+        (["--trunk", "0"], ["--trunk", "at least 1", "'0'"]),
+        (["--head", "-3"], ["--head", "at least 1", "'-3'"]),
+        (["--trunk", "--head"], ["no layer"]),
+        (["--folds", "1"], ["--folds", "at least 2", "'1'"]),
+        (["--folds", "many"], ["--folds", "at least 2", "'many'"]),
+        (["--folds", "500"], ["768 rows", "500 folds need at least 1000"]),
+        (["--jobs", "0"], ["--jobs"]),
+        (["--epochs", "0"], ["--epochs"]),
+        (["--seed", "-1"], ["--seed"]),
+        (["--seed", "9999999999"], ["--seed", "too large"]),
+        (["--folder", "x"], ["--folder"]),
+        (["--output", "/no/such/folder/model.joblib"], ["no such folder: /no/such/folder"]),
+        (["--output", "/"], ["'/' is a folder"]),
+    ],
+)
+def test_bad_arguments(arguments, parts, capsys):
+    assert main(arguments) == 2
+    assert_one_line(capsys, *parts)
+
+
+@pytest.mark.usefixtures("no_search")
+@pytest.mark.parametrize(
+    ("targets", "parts"),
+    [
+        (["y", "Zz"], ["no column 'Zz'", "did you mean 'z'?"]),
+        (["y", "price"], ["no column 'price'", "columns 'a', 'b'"]),
+        (["y", "c"], ["target 'c' is not numeric", "'green'"]),
+        (["y", "e"], ["target 'e' is constant, always 1"]),
+        (["y"], ["at least two targets"]),
+        (["y", "y"], ["'y' is named twice"]),
+        (["y", "z", "--drop", "z"], ["'z' is named twice"]),
+        (["y", "z", "--drop", "x"], ["no column 'x'"]),
+        (["y", "z", "--drop", "a", "b", "c", "d", "e"], ["no column left"]),
+    ],
+)
+def test_bad_columns(targets, parts, save, capsys):
+    path, *_ = save(make_frame())
+    assert main([path, "--targets", *targets]) == 2
+    assert_one_line(capsys, *parts)
+
+
+@pytest.mark.usefixtures("no_search")
+@pytest.mark.parametrize(
+    ("column", "rows", "value", "parts"),
+    [
+        ("y", slice(None), np.nan, ["target 'y' has no observed value"]),
+        ("y", slice(3, None), np.nan, ["target 'y' is observed in 3 of 40 rows", "folds"]),
+        ("y", slice(0, 0), np.inf, ["target 'y' holds infinity"]),
+        ("a", slice(0, 0), -np.inf, ["infinity in column 'a'"]),
+    ],
+)
+def test_bad_cells(column, rows, value, parts, save, capsys):
+    frame = make_frame()
+    frame.loc[rows, column] = value
+    assert main(save(frame)) == 2
+    assert_one_line(capsys, *parts)
+
+
+@pytest.mark.usefixtures("no_search")
+@pytest.mark.parametrize(
+    ("content", "parts"),
+    [
+        (b"", ["cannot be read as CSV"]),
+        (b"\xff\xfe\x00", ["cannot be read as CSV"]),
+        (b"y,z\n1,2\n1,2,3,4\n", ["cannot be read as CSV"]),
+        (b"a;y;z\n1;2;3\n", ["one column", "'a;y;z'", "commas"]),
+        (b"a,y,z\n", ["target 'y' has no observed value"]),
+        (b"a,y,z\n1,2,3\n2,3,4\n", ["2 rows", "5 folds need at least 10"]),
+    ],
+)
+@pytest.mark.parametrize("name", ["table.csv", "table.csv.gz"])
+def test_bad_files(content, parts, name, tmp_path, capsys):
+    (tmp_path / name).write_bytes(content)
+    assert main([str(tmp_path / name), "--targets", "y", "z"]) == 2
+    assert_one_line(capsys, *(["cannot be read as CSV"] if name.endswith("gz") else parts))
+
+
+def test_columns_are_listed_if_no_targets_are_named(save, capsys):
+    path, *_ = save(make_frame())
+    assert main([path]) == 2
+    assert_one_line(capsys, "--targets", "'a', 'b', 'c'")
+
+
+@pytest.mark.usefixtures("no_search")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_output_folder_without_permission_to_write(tmp_path, capsys):
+    tmp_path.chmod(0o500)
+    assert main(["--output", str(tmp_path / "model.joblib")]) == 2
+    assert_one_line(capsys, "no permission to write")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a full disk")
+def test_report_is_not_lost_if_the_model_cannot_be_saved(save, capsys):
+    assert main([*save(make_frame()), *FAST, "--output", "/dev/full"]) == 2
+    out, err = capsys.readouterr()
+    assert len(table_lines(out, "depth")) == 2
+    assert "skmtl: error: the model cannot be saved" in err
+
+
+def test_failure_of_the_estimator_is_one_line(save, capsys, monkeypatch):
+    def fit(self, X, y):
+        raise ValueError("Training diverged:\nlower learning_rate.")
+
+    monkeypatch.setattr(MultiTaskRegressor, "fit", fit)
+    assert main([*save(make_frame()), *FAST]) == 2
+    assert capsys.readouterr().err.endswith(
+        "skmtl: error: Training diverged: lower learning_rate.\n"
+    )
+
+
+# The process
+
+
+def test_interruption(save, capsys, monkeypatch):
+    def fit(self, X, y):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MultiTaskRegressor, "fit", fit)
+    assert main([*save(make_frame()), *FAST]) == 130
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.endswith("skmtl: interrupted\n")
+    assert "Traceback" not in err
+
+
+def test_reader_that_has_left(save, tmp_path, monkeypatch):
+    """As in ``| head``: no error, and the model is saved all the same."""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    output = tmp_path / "model.joblib"
+    arguments = [*save(make_frame()), *FAST, "--output", str(output)]
+    with open(write_end, "w") as closed_pipe:
+        monkeypatch.setattr(sys, "stdout", closed_pipe)
+        assert main(arguments) == 0
+    assert output.exists()
+
+
+def test_characters_that_the_terminal_lacks(save, monkeypatch):
+    frame = make_frame().rename(columns={"y": "größe"})
+    path, *_ = save(frame)
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert main([path, "--targets", "größe", "z", *FAST]) == 0
+    assert b"gr??e" in terminal.buffer.getvalue()
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"skmtl {__version__}\n"
+
+
+def test_help_states_the_defaults_and_they_are_the_estimator_s():
+    arguments, network = _parser().parse_args([]), MultiTaskRegressor()
+    assert tuple(arguments.trunk) == network.trunk_sizes
+    assert tuple(arguments.head) == network.head_sizes
+    assert arguments.epochs == network.epochs
+    text = re.sub(r"\s+", " ", _parser().format_help())
+    assert "(default: 64 64)" in text
+    assert "(default: 32)" in text
+    assert f"(default: {network.epochs})" in text
+
+
+def test_help_and_bad_input_do_not_wait_for_slow_imports(save):
+    """Neither imports TensorFlow; help, with its reader gone, not even pandas."""
+    path, *_ = save(make_frame())
+    code = """
+import sys
+from skmtl.__main__ import main
+try:
+    main(["--help"])
+except SystemExit as stop:
+    assert stop.code == 0
+assert "pandas" not in sys.modules and "sklearn" not in sys.modules
+assert main(sys.argv[1:]) == 2
+assert "tensorflow" not in sys.modules and "keras" not in sys.modules
+"""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    done = subprocess.run(
+        [sys.executable, "-c", code, path, "--targets", "y", "c"],
+        stdout=write_end,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(write_end)
+    assert done.stderr.startswith("skmtl: error: target 'c' is not numeric")
+    assert done.stderr.count("\n") == 1
+    assert done.returncode == 0
+
+
+def test_module_runs_as_a_program():
+    done = subprocess.run(
+        [sys.executable, "-m", "skmtl", "--folds", "1"], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("skmtl: error: argument --folds")
