@@ -1,0 +1,429 @@
+"""How fast skmtl is beside what one would use without it.
+
+::
+
+    python -m benchmarks.speed                          all rows, into RESULTS.md
+    python -m benchmarks.speed --quick                  a first impression, printed only
+    python -m benchmarks.speed --only step dropout      some rows, printed only
+
+Every row runs in a process of its own and measures both sides there in turns, several
+times. The network is the same everywhere: 20 features, 3 tasks, hidden layers 64 and 64
+shared and 32 per task, batches of 32, Adam, 1000 rows, no early stopping. All threads
+that a library takes by default are left to it. Each ratio is the median over the
+repeats, with the lowest and the highest beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV, KFold
+
+# A process that a row starts imports this module, so both sides are imported, and paid
+# for, before it looks at a clock.
+from skmtl import MultiTaskRegressor
+
+from ._report import circumstances, markdown_table, write_section
+from ._rivals import (
+    BATCH_SIZE,
+    HEAD_SIZES,
+    LEARNING_RATE,
+    TRUNK_SIZES,
+    fit_by_hand,
+    hand_written,
+    mlp_regressor,
+    scikeras_regressor,
+)
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+
+N_ROWS, N_FEATURES, N_TASKS = 1000, 20, 3
+STEPS_PER_EPOCH = -(-N_ROWS // BATCH_SIZE)
+WARM_UP_FITS = 10  # before memory is looked at: allocators and caches fill up
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much work a run of the benchmark does."""
+
+    repeats: int
+    search_repeats: int  # of the grid search
+    epochs: int  # of a fit
+    long_epochs: int  # of the fit that, less one of `epochs`, gives the time of a step
+    calls: int  # of predict, in each repeat
+    memory_fits: int
+
+
+FULL = Effort(
+    repeats=5, search_repeats=3, epochs=100, long_epochs=400, calls=100, memory_fits=100
+)
+QUICK = Effort(
+    repeats=2, search_repeats=1, epochs=10, long_epochs=60, calls=15, memory_fits=20
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: a figure, what it should be, and whether it is."""
+
+    ours: str
+    rival: str
+    figure: str
+    target: str
+    met: bool
+
+
+# --- the rows -------------------------------------------------------------------------
+
+
+def warm_fit(effort: Effort) -> Row:
+    """Fit in a process that has fitted such a network before, against the same network
+    written by hand in Keras: built, compiled and fitted."""
+    sides = [partial(fit, effort.epochs) for fit in (time_fit, time_fit_by_hand)]
+    for warm_up in sides:
+        warm_up()
+    return speedup(interleaved(sides, effort.repeats), at_least=40)
+
+
+def first_fit(effort: Effort) -> Row:
+    """First fit in a fresh process, imports not counted, against the same network written
+    by hand in Keras."""
+    sides = [
+        partial(in_fresh_process, fit, effort.epochs)
+        for fit in (time_fit, time_fit_by_hand)
+    ]
+    return speedup(interleaved(sides, effort.repeats), at_least=5)
+
+
+def grid_search(effort: Effort) -> Row:
+    """GridSearchCV over 4 sharing depths and 5 folds with n_jobs=1 in a fresh process,
+    imports not counted, against scikeras' KerasRegressor around the same networks."""
+    sides = [
+        partial(in_fresh_process, time_search, estimator, effort.epochs)
+        for estimator in (regressor, scikeras_regressor)
+    ]
+    return speedup(interleaved(sides, effort.search_repeats), at_least=15)
+
+
+def step(effort: Effort) -> Row:
+    """One optimiser step (a long fit less a short one), against scikit-learn's MLPRegressor
+    with as many weights."""
+    X, Y = table()
+    sides = [
+        partial(time_step, fit, effort)
+        for fit in (
+            lambda epochs: regressor(epochs).fit(X, Y),
+            lambda epochs: fit_mlp(epochs, X, Y),
+        )
+    ]
+    regressor(epochs=1).fit(X, Y)  # compiles
+    return speedup(interleaved(sides, effort.repeats), at_least=4)
+
+
+def tasks100(effort: Effort) -> Row:
+    """One warm epoch (a fit less a shorter one) with 100 tasks, against the same network
+    written by hand in Keras, with 100 outputs."""
+    X, Y = table(n_tasks=100)
+    model = hand_written(N_FEATURES, n_tasks=100)
+    sides = [
+        # A Keras epoch takes over a second: few of them stand out from the noise.
+        partial(time_epoch, lambda epochs: regressor(epochs).fit(X, Y), (1, 16)),
+        partial(time_epoch, lambda epochs: fit_by_hand(model, X, Y, epochs), (1, 3)),
+    ]
+    regressor(epochs=1).fit(X, Y)  # compiles
+    fit_by_hand(model, X, Y, epochs=1)  # traces
+    return speedup(interleaved(sides, effort.repeats), at_least=50)
+
+
+def predict_one(effort: Effort) -> Row:
+    """Predict one row (median of many calls), against Model.predict of the same network
+    written by hand in Keras. MLPRegressor.predict stands beside it for information."""
+    X, Y = table()
+    model = hand_written(N_FEATURES, N_TASKS)
+    fit_by_hand(model, X, Y, epochs=1)
+    calls = (
+        partial(regressor(epochs=1).fit(X, Y).predict, X[:1]),
+        partial(model.predict, X[:1], verbose=0),
+        partial(fit_mlp(1, X, Y).predict, X[:1]),
+    )
+    sides = [partial(time_call, call, effort.calls) for call in calls]
+    for warm_up in calls:
+        warm_up()
+    times = interleaved(sides, effort.repeats)
+    ours, rival, mlp = np.median(times, axis=0)
+    row = speedup(times[:, :2], at_least=100)
+    return Row(
+        ours=row.ours,
+        rival=f"{duration(rival)} (MLPRegressor {duration(mlp)})",
+        figure=row.figure,
+        target=f"{row.target} and under 0.5 ms",
+        met=row.met and ours < 0.5e-3,
+    )
+
+
+def memory(effort: Effort) -> Row:
+    """Growth of resident memory over many fits of one architecture, with other seeds and a
+    row more or less, after 10 fits to warm up."""
+    X, Y = table()
+    resident = []
+    for seed in range(WARM_UP_FITS + effort.memory_fits):
+        rows = slice(N_ROWS - seed % 2)
+        regressor(effort.epochs, random_state=seed).fit(X[rows], Y[rows])
+        resident.append(resident_megabytes())
+    growth = resident[-1] - resident[WARM_UP_FITS - 1]
+    return Row(
+        ours=f"{growth:.1f} MB in {effort.memory_fits} fits",
+        rival="",
+        figure=f"{growth:.1f} MB",
+        target="under 30 MB",
+        met=growth < 30,
+    )
+
+
+def dropout(effort: Effort) -> Row:
+    """One optimiser step with dropout 0.2, against one without."""
+    X, Y = table()
+    sides = [
+        partial(
+            time_step, lambda epochs, p=p: regressor(epochs, dropout=p).fit(X, Y), effort
+        )
+        for p in (0.2, 0.0)
+    ]
+    for p in (0.2, 0.0):
+        regressor(epochs=1, dropout=p).fit(X, Y)  # compiles
+    times = interleaved(sides, effort.repeats)
+    ratios = times[:, 0] / times[:, 1]
+    with_dropout, without = np.median(times, axis=0)
+    return Row(
+        ours=duration(with_dropout),
+        rival=f"{duration(without)} (skmtl)",
+        figure=spread(ratios),
+        target="at most 2x",
+        met=bool(np.median(ratios) <= 2),
+    )
+
+
+ROWS = {
+    row.__name__: row
+    for row in (
+        warm_fit,
+        first_fit,
+        grid_search,
+        step,
+        tasks100,
+        predict_one,
+        memory,
+        dropout,
+    )
+}
+
+
+# --- both sides -----------------------------------------------------------------------
+
+
+def table(n_tasks: int = N_TASKS) -> tuple[np.ndarray, np.ndarray]:
+    """Standardised features (n, d) and targets (n, T) that a network can learn."""
+    rng = np.random.default_rng(0)
+    X = standardised(rng.normal(size=(N_ROWS, N_FEATURES)))
+    shared = np.tanh(X @ rng.normal(size=(N_FEATURES, 8)))
+    Y = shared @ rng.normal(size=(8, n_tasks)) + rng.normal(size=(N_ROWS, n_tasks))
+    return X, standardised(Y)
+
+
+def standardised(A: np.ndarray) -> np.ndarray:
+    return (A - A.mean(axis=0)) / A.std(axis=0)
+
+
+def regressor(epochs: int, **params) -> MultiTaskRegressor:
+    return MultiTaskRegressor(
+        trunk_sizes=TRUNK_SIZES,
+        head_sizes=HEAD_SIZES,
+        learning_rate=LEARNING_RATE,
+        epochs=epochs,
+        batch_size=BATCH_SIZE,
+        early_stopping=False,
+        **params,
+    )
+
+
+def fit_mlp(epochs: int, X, Y):
+    with warnings.catch_warnings():
+        # That max_iter was reached is what is asked for.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return mlp_regressor(epochs).fit(X, Y)
+
+
+def time_fit(epochs: int) -> float:
+    return seconds(regressor(epochs).fit, *table())
+
+
+def time_fit_by_hand(epochs: int) -> float:
+    X, Y = table()
+    return seconds(lambda: fit_by_hand(hand_written(N_FEATURES, N_TASKS), X, Y, epochs))
+
+
+def time_search(estimator: Callable, epochs: int) -> float:
+    depths = range(len(TRUNK_SIZES + HEAD_SIZES) + 1)
+    search = GridSearchCV(
+        estimator(epochs),
+        {"sharing_depth": list(depths)},
+        cv=KFold(5),
+        n_jobs=1,
+        error_score="raise",  # a fit that fails would count as a quick one
+    )
+    return seconds(search.fit, *table())
+
+
+# --- clocks ---------------------------------------------------------------------------
+
+
+def interleaved(sides: Sequence[Callable[[], float]], repeats: int) -> np.ndarray:
+    """Times (repeats, sides), taken in turns; every other repeat in reverse."""
+    times = np.empty((repeats, len(sides)))
+    for repeat in range(repeats):
+        order = range(len(sides)) if repeat % 2 == 0 else reversed(range(len(sides)))
+        for side in order:
+            times[repeat, side] = sides[side]()
+    return times
+
+
+def seconds(function: Callable, *args) -> float:
+    gc.collect()  # what the other side left behind is not to be cleared away in this time
+    started = time.perf_counter()
+    function(*args)
+    return time.perf_counter() - started
+
+
+def time_epoch(fit: Callable[[int], object], epochs: tuple[int, int]) -> float:
+    """Seconds of one more epoch: what every fit costs is in both and cancels."""
+    few, many = epochs
+    return (seconds(fit, many) - seconds(fit, few)) / (many - few)
+
+
+def time_step(fit: Callable[[int], object], effort: Effort) -> float:
+    return time_epoch(fit, (effort.epochs, effort.long_epochs)) / STEPS_PER_EPOCH
+
+
+def time_call(function: Callable, n_calls: int) -> float:
+    """Median over single calls."""
+    times = []
+    for _ in range(n_calls):
+        started = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - started)
+    return float(np.median(times))
+
+
+def resident_megabytes() -> float:
+    """Physical memory that this process holds (Linux)."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def in_fresh_process(function: Callable, *args):
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *args).result()
+
+
+# --- the table ------------------------------------------------------------------------
+
+
+def speedup(times: np.ndarray, at_least: float) -> Row:
+    """From times (repeats, 2) of skmtl and its rival: how many times quicker it is."""
+    ratios = times[:, 1] / times[:, 0]
+    ours, rival = np.median(times, axis=0)
+    return Row(
+        ours=duration(ours),
+        rival=duration(rival),
+        figure=spread(ratios),
+        target=f"at least {at_least:g}x",
+        met=bool(np.median(ratios) >= at_least),
+    )
+
+
+def spread(ratios: np.ndarray) -> str:
+    return f"{np.median(ratios):.3g}x ({ratios.min():.3g} to {ratios.max():.3g})"
+
+
+def duration(time_: float) -> str:
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+        if time_ >= size:
+            return f"{time_ / size:.3g} {unit}"
+    return f"{time_ / 1e-6:.3g} us"
+
+
+def cells(name: str, row: Row) -> list[str]:
+    met = "met" if row.met else "**not met**"
+    return [name, row.ours, row.rival, row.figure, row.target, met]
+
+
+def section(effort: Effort, where: list[str], rows: dict[str, Row]) -> list[str]:
+    header = ["row", "skmtl", "rival", "figure (lowest to highest)", "target", ""]
+    work = ", ".join(f"{name} {n}" for name, n in asdict(effort).items())
+    caveat = ["", "A quick run: the targets are meant for a full one."] * (effort != FULL)
+    legend = [f"- {name}: {' '.join(ROWS[name].__doc__.split())}" for name in rows]
+    return [
+        "## Speed",
+        "",
+        *where,
+        f"- work: {work.replace('_', ' ')}",
+        *caveat,
+        "",
+        *markdown_table(header, [cells(name, row) for name, row in rows.items()]),
+        "",
+        *legend,
+    ]
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.speed", description="skmtl beside its rivals."
+    )
+    parser.add_argument("--quick", action="store_true", help="little work, rough figures")
+    parser.add_argument(
+        "--only", nargs="+", choices=ROWS, metavar="NAME", help=f"of {', '.join(ROWS)}"
+    )
+    parser.add_argument(
+        "--results",
+        type=Path,
+        metavar="FILE",
+        help="where to write the table (default: RESULTS.md beside this file for a full "
+        "run of all rows, nowhere otherwise)",
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    effort = QUICK if arguments.quick else FULL
+    where = circumstances()
+    rows = {}
+    for name in arguments.only or ROWS:
+        sys.stderr.write(f"{name} ... ")
+        started = time.perf_counter()
+        rows[name] = in_fresh_process(ROWS[name], effort)
+        sys.stderr.write(f"{rows[name].figure} in {time.perf_counter() - started:.0f} s\n")
+    lines = section(effort, where, rows)
+    sys.stdout.write("\n".join([*lines, ""]))
+    path = arguments.results
+    if path is None and effort == FULL and arguments.only is None:
+        path = RESULTS
+    if path is not None:
+        write_section(path, "speed", lines)
+
+
+if __name__ == "__main__":
+    main()
