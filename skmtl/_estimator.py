@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from . import _parameters
 from ._activations import ACTIVATIONS
 from ._features import check_features
-from ._network import Architecture, Network, initial_weights
+from ._network import Network
 from ._scaling import Scaling
 from ._targets import (
     cell_weights,
+    check_counts,
     check_observed,
     check_same_targets,
     check_targets,
     hold_out,
+    new_target_name,
     target_names,
+    with_new_target,
+    with_new_weight,
 )
+from ._transfer import add_head, start_from_trunk
 from .metrics import r2_score
 
 
@@ -41,13 +48,14 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         sharing_depth=2   64 -> 64 -> T x [32 -> 1]     as the two tuples spell out
         sharing_depth=3   64 -> 64 -> 32 -> T x [1]     one network with T outputs
 
-    Training minimises the mean over targets of the weighted mean squared error on the
-    observed cells, in units of each target's standard deviation::
+    Training minimises the mean over targets of each one's weighted mean loss on the
+    observed cells (Caruana 1997)::
 
-        L = 1/T  sum_t  sum_i w_it m_it (y_it - f_t(x_i))^2 / sum_i w_it m_it
+        L = 1/T  sum_t  v_t  sum_i w_it m_it loss_t(y_it, f_t(x_i)) / sum_i w_it m_it
 
     with the sample weights w, m_it = 1 where target t of row i is observed (not NaN) and
-    0 elsewhere, and f_t the output for target t (Caruana 1997). So a target that is
+    0 elsewhere, the loss weights v, and f_t the output for target t. The default loss is
+    the squared error in units of each target's standard deviation. So a target that is
     observed in half of the rows counts as much as any other.
 
     Parameters
@@ -63,12 +71,41 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         for each target) to ``len(trunk_sizes) + len(head_sizes)`` (only the outputs are
         separate). None means ``len(trunk_sizes)``.
 
+    share_output : bool, default=False
+        Let every head end in the same linear output: the same kernel and bias, as in
+        calling one ``Dense(1)`` on each branch. Needs at least one hidden layer per head.
+
     activation : {"relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", \
             "softplus", "tanh", "sigmoid", "linear"}, default="relu"
         Activation function of the hidden layers, by its name in Keras.
 
     dropout : float in [0, 1), default=0.0
         Share of every hidden layer's units that a training step leaves out at random.
+
+    loss : str, tuple, keras.losses.Loss, callable, or one per target, \
+            default="squared_error"
+        One for all targets, a sequence of T, or a mapping by target name. Each is
+
+        - "squared_error", "absolute_error", "huber" or "log_cosh";
+        - "poisson" for counts: the prediction is the exponential of the output, hence
+          positive, and the target is divided by its mean instead of being standardised;
+        - ``("quantile", q)``: the prediction is the conditional quantile of level q
+          (Koenker & Bassett 1978);
+        - the name of a Keras loss, a ``keras.losses.Loss`` (its reduction does nothing),
+          or a function of (y_true, y_pred) with the loss of each cell. To be cloned, as
+          in a search, a class of your own must be registered with
+          ``keras.saving.register_keras_serializable`` and have a ``get_config``. Beware
+          that Keras 3.15 forgets the ``delta`` of its Huber loss in a copy: give a
+          function instead.
+
+        Losses see scaled targets: the error 1, beyond which "huber" is linear, is one
+        standard deviation.
+
+    loss_weights : None, array-like of shape (T,), mapping or "uncertainty", default=None
+        How much each target counts, by position or by target name; None is 1 for all,
+        and 0 switches a target off. "uncertainty" learns log-variances s_t along with
+        the network: the target's loss counts exp(-s_t) times, for which s_t is added to
+        it (Kendall et al. 2018). Validation losses are then not weighted.
 
     optimizer : str or keras.optimizers.Optimizer, default="adam"
         A Keras optimizer. An instance is used with its own learning rate (a number or a
@@ -107,6 +144,17 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     scale_targets : bool, default=True
         Standardise each target with its observed rows. Without it a target in large
         units dominates the loss.
+
+    init_trunk : fitted MultiTaskRegressor, FrozenEstimator around one, keras.Model, \
+            or None, default=None
+        Network whose first layers the trunk starts from: the shared layers of an
+        estimator, which also lends its feature scaling, or the first ``Dense`` layers of
+        a Keras model. Their sizes and activation must be those of the trunk. scikit-learn
+        clones estimators among parameters without their fit: in a search, give
+        ``sklearn.frozen.FrozenEstimator(estimator)``.
+
+    freeze_trunk : bool, default=False
+        Train the heads only. The trunk's weights stay bit for bit the same.
 
     warm_start : bool, default=False
         Let `fit` go on from the present weights, optimizer state and scaling.
@@ -148,9 +196,16 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     n_iter_ : int
         Number of epochs run.
 
+    loss_weights_ : ndarray of shape (n_outputs_,)
+        Weight of each target's loss: as given, or learnt; then `history_` has their
+        course as ``loss_weight_<target>``.
+
     model_ : keras.Model
         The fitted network as a Keras model of its own, in standard layers: raw features
         in, targets in their own units out. Built when first asked for.
+
+    trunk_ : keras.Model
+        The shared part of `model_`: raw features in, the trunk's output out.
 
     See Also
     --------
@@ -161,6 +216,11 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     ----------
     R. Caruana, "Multitask Learning", Machine Learning 28, 41-75 (1997).
 
+    A. Kendall, Y. Gal and R. Cipolla, "Multi-Task Learning Using Uncertainty to Weigh
+    Losses for Scene Geometry and Semantics", CVPR (2018).
+
+    R. Koenker and G. Bassett, "Regression Quantiles", Econometrica 46, 33-50 (1978).
+
     I. Loshchilov and F. Hutter, "Decoupled Weight Decay Regularization", ICLR (2019).
 
     Examples
@@ -170,19 +230,45 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     >>> from sklearn.model_selection import GridSearchCV
     >>> X, y = load_energy(return_X_y=True, as_frame=True)
     >>> search = GridSearchCV(
-    ...     MultiTaskRegressor(epochs=20, random_state=0), {"sharing_depth": [0, 1, 2, 3]}
+    ...     MultiTaskRegressor(epochs=5, random_state=0), {"sharing_depth": [0, 1, 2, 3]}
     ... )
     >>> search.fit(X, y).predict(X[:2]).shape
     (2, 2)
+
+    A loss and a weight per target, and heads that share their output layer:
+
+    >>> model = MultiTaskRegressor(
+    ...     loss={"heating_load": "huber", "cooling_load": ("quantile", 0.9)},
+    ...     loss_weights={"heating_load": 1, "cooling_load": 2},
+    ...     share_output=True,
+    ...     epochs=5,
+    ...     random_state=0,
+    ... ).fit(X, y)
+    >>> model.loss_weights_
+    array([1., 2.])
+
+    New heads on a trained trunk, and one more target later on:
+
+    >>> source = MultiTaskRegressor(epochs=5, random_state=0).fit(X, y)
+    >>> model = MultiTaskRegressor(
+    ...     init_trunk=source, freeze_trunk=True, epochs=5, random_state=0
+    ... ).fit(X, y["heating_load"])
+    >>> model.add_task(X, y["cooling_load"]).target_names_.tolist()
+    ['heating_load', 'cooling_load']
+    >>> model.trunk_.output_shape
+    (None, 64)
     """
 
     _parameter_constraints: ClassVar[dict] = {
         "trunk_sizes": ["array-like"],
         "head_sizes": ["array-like"],
         "sharing_depth": [None, Interval(Integral, 0, None, closed="left")],
+        "share_output": ["boolean"],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "dropout": [Interval(Real, 0, 1, closed="left")],
-        "optimizer": "no_validation",  # checked in training, which imports Keras
+        "loss": "no_validation",  # checked in training, which imports Keras
+        "loss_weights": [None, StrOptions({"uncertainty"}), Mapping, "array-like"],
+        "optimizer": "no_validation",  # likewise
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "epochs": [Interval(Integral, 1, None, closed="left")],
@@ -195,6 +281,8 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "scale_features": ["boolean"],
         "scale_targets": ["boolean"],
+        "init_trunk": "no_validation",
+        "freeze_trunk": ["boolean"],
         "warm_start": ["boolean"],
         "callbacks": [None, list, tuple],
         "verbose": ["verbose"],
@@ -207,8 +295,11 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         trunk_sizes=(64, 64),
         head_sizes=(32,),
         sharing_depth=None,
+        share_output=False,
         activation="relu",
         dropout=0.0,
+        loss="squared_error",
+        loss_weights=None,
         optimizer="adam",
         learning_rate=1e-3,
         weight_decay=0.0,
@@ -219,6 +310,8 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         n_iter_no_change=20,
         scale_features=True,
         scale_targets=True,
+        init_trunk=None,
+        freeze_trunk=False,
         warm_start=False,
         callbacks=None,
         verbose=0,
@@ -227,8 +320,11 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.trunk_sizes = trunk_sizes
         self.head_sizes = head_sizes
         self.sharing_depth = sharing_depth
+        self.share_output = share_output
         self.activation = activation
         self.dropout = dropout
+        self.loss = loss
+        self.loss_weights = loss_weights
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
@@ -239,6 +335,8 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.n_iter_no_change = n_iter_no_change
         self.scale_features = scale_features
         self.scale_targets = scale_targets
+        self.init_trunk = init_trunk
+        self.freeze_trunk = freeze_trunk
         self.warm_start = warm_start
         self.callbacks = callbacks
         self.verbose = verbose
@@ -335,6 +433,96 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             self._model = self._build_model()
         return self._model
 
+    @property
+    def trunk_(self):
+        """The shared part as a Keras model: raw features in, representation out."""
+        model = self.model_
+        depth = self._network.architecture.sharing_depth
+        shared = f"trunk_{depth}" if depth else "scale_features"
+        return type(model)(model.inputs, model.get_layer(shared).output, name="trunk")
+
+    def add_task(self, X, y, name=None, *, loss=None, sample_weight=None):
+        """Add a target: train a head for it on the fitted trunk, which stays as it is.
+
+        Predictions for the other targets stay bit for bit the same. The optimizer's state
+        is given up: `partial_fit` then starts with a new one.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, d)
+            Features, the same as in `fit`; the rows may be others.
+        y : array-like of shape (n,) or (n, 1)
+            The new target; NaN means "not observed".
+        name : str, default=None
+            Its name; by default that of the Series or column, else ``target_<T>``.
+        loss : default=None
+            Its loss, as for one target in the parameter `loss`. None means that of the
+            other targets, which must then be one for all. The parameters `loss` and
+            `loss_weights` get an entry for the new target where they have one per target.
+        sample_weight : array-like of shape (n,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        self : MultiTaskRegressor
+        """
+        check_is_fitted(self)
+        if self.share_output:
+            raise ValueError(
+                "add_task trains a head with an output of its own, but share_output=True "
+                "has one output for all. Fit with share_output=False."
+            )
+        check_features(self, X, reset=False)
+        name = new_target_name(y, name, self.target_names_, estimator=self)
+        parameters = {
+            "loss": with_new_target(self.loss, loss, self.n_outputs_, name),
+            "loss_weights": with_new_weight(self.loss_weights, name),
+        }
+        head = clone(self).set_params(
+            loss=self.loss if loss is None else loss,
+            loss_weights=None,
+            init_trunk=FrozenEstimator(self),
+            freeze_trunk=True,
+            warm_start=False,
+        )
+        head.fit(X, y, sample_weight)
+        names = np.append(self.target_names_, np.array([name], dtype=object))
+        loss_weights = np.append(self.loss_weights_, 1.0)
+        self.set_params(**parameters)
+        self._take_over(add_head(self._network, head._network), names, loss_weights)
+        return self
+
+    def to_scikeras(self, **kwargs):
+        """The same network as a scikeras ``KerasRegressor``, trained by Keras' own loop.
+
+        For what a compiled loop cannot serve: callbacks at every batch, or a user's own
+        way of training. It starts from the weights of this estimator if it is fitted,
+        else from new ones, and has its scaling, masking, losses and sample weights. It
+        trains for all `epochs`: early stopping is left to Keras' callbacks and
+        ``validation_split``.
+
+        Parameters
+        ----------
+        **kwargs
+            Parameters of ``scikeras.wrappers.KerasRegressor``, routed ones such as
+            ``optimizer__learning_rate`` too; by default those of this estimator.
+            ``random_state`` switches TensorFlow to deterministic operations for the rest
+            of the process.
+
+        Returns
+        -------
+        scikeras.wrappers.KerasRegressor
+            A clone-able, unfitted regressor.
+
+        Raises
+        ------
+        ImportError
+            If scikeras is missing or does not work beside the installed Keras.
+        """
+        from ._scikeras import bridge
+
+        return bridge(self, **kwargs)
+
     def __sklearn_is_fitted__(self):
         return hasattr(self, "_network")
 
@@ -371,22 +559,28 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             self.target_names_ = target_names(y, self.n_outputs_)
             self._one_dimensional = one_dimensional
         W = cell_weights(Y, sample_weight)
-        check_observed(Y, W, self.target_names_)
+        check_observed(Y, W, self.target_names_, all_of=not resume)
+        check_counts(Y, W, self._log_link(), self.target_names_)
         counts = W.any(axis=1)
         return (X, Y, W) if counts.all() else (X[counts], Y[counts], W[counts])
 
     def _start(self, X, Y, W):
         """A fresh network, scaled to these rows."""
         # Two generators, so that rows are held out and shuffled alike for any network.
-        weights_rng, self._rng = _generator(self.random_state).spawn(2)
+        weights_rng, self._rng = _parameters.generator(self.random_state).spawn(2)
+        log_link = self._log_link()
         features, targets = Scaling.identity(X.shape[1]), Scaling.identity(Y.shape[1])
         if self.scale_features:
             features = Scaling.fit(X, W.sum(axis=1, keepdims=True))
         if self.scale_targets:
-            targets = Scaling.fit(Y, W)
-        architecture = self._architecture()
-        weights = initial_weights(architecture, weights_rng)
-        self._network = Network(architecture, weights, None, features, targets)
+            targets = Scaling.fit(Y, W).without_shift(log_link)
+        network = Network.untrained(
+            _parameters.architecture(self), weights_rng, features, targets, log_link
+        )
+        if self.init_trunk is not None:
+            names = getattr(self, "feature_names_in_", None)
+            network = start_from_trunk(network, self.init_trunk, names)
+        self._network = network
         self.history_, self.n_iter_ = {}, 0
 
     def _run_epochs(self, X, Y, W, epochs, early_stopping):
@@ -394,25 +588,30 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         from . import _training
 
         rng = copy.deepcopy(self._rng)  # a failed fit draws nothing
-        network = self._network
         train_rows, validation_rows = slice(None), slice(0)
         if early_stopping:
             train_rows, validation_rows = hold_out(
                 W, self.validation_fraction, self.target_names_, rng
             )
         train, validation = (
-            _training.Rows(*network.encode(X[rows], Y[rows], W[rows]))
+            _training.Rows(*self._network.encode(X[rows], Y[rows], W[rows]))
             for rows in (train_rows, validation_rows)
         )
         optimizer = _training.choose_optimizer(
             self.optimizer, self.learning_rate, self.weight_decay
         )
+        learnt, loss_weights = _parameters.loss_weights(
+            self.loss_weights, self.target_names_
+        )
         spec = _training.ProgramSpec(
-            network.architecture,
+            self._network.architecture,
+            self._task_losses(),
             optimizer.config,
-            batch_size=self._batch_size(len(train.X)),
+            batch_size=_parameters.batch_size(self.batch_size, len(train.X)),
             dropout=self.dropout > 0,
             validation=bool(early_stopping),
+            learn_loss_weights=learnt,
+            freeze_trunk=bool(self.freeze_trunk),
         )
         settings = _training.Settings(
             n_train=len(train.X),
@@ -422,18 +621,19 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             learning_rate=optimizer.learning_rate,
             weight_decay=optimizer.weight_decay,
             dropout=float(self.dropout),
+            loss_weights=loss_weights,
         )
         vars(self).pop("_model", None)
         callbacks = None
         if self.callbacks:
             self._model = self._build_model()
             callbacks = _training.EpochCallbacks(
-                self.callbacks, self._model, optimizer, settings.n_epochs
+                self.callbacks, self._model, optimizer, settings
             )
-        trained = _training.train(
+        self._network, history = _training.train(
             spec,
             settings,
-            network,
+            self._network,
             train,
             validation,
             names=self.target_names_,
@@ -442,66 +642,50 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             verbose=self.verbose,
         )
         self._rng = rng
-        self._network = dataclasses.replace(
-            network, weights=trained.weights, optimizer_state=trained.optimizer_state
-        )
-        self.history_ = _extended(self.history_, self.n_iter_, trained.history)
-        self.n_iter_ += len(trained.history["loss"])
+        self.loss_weights_ = loss_weights
+        if learnt:
+            self.loss_weights_ = np.exp(-self._network.log_variances.astype(np.float64))
+        self.history_ = _extended(self.history_, self.n_iter_, history)
+        self.n_iter_ += len(history["loss"])
+
+    def _take_over(self, network, names, loss_weights):
+        """Become the estimator of a network with these targets."""
+        vars(self).pop("_model", None)
+        self._network = network
+        self.target_names_ = names
+        self.n_outputs_ = len(names)
+        self.loss_weights_ = loss_weights
+        self._one_dimensional = False
 
     def _build_model(self):
         from ._training import build_keras_model
 
-        return build_keras_model(self._network, self.dropout, self._one_dimensional)
+        return build_keras_model(
+            self._network, self.dropout, one_dimensional=self._one_dimensional
+        )
 
-    def _architecture(self) -> Architecture:
-        sizes = (
-            *_layer_sizes("trunk_sizes", self.trunk_sizes),
-            *_layer_sizes("head_sizes", self.head_sizes),
-        )
-        depth = self.sharing_depth
-        if depth is None:
-            depth = len(self.trunk_sizes)
-        if depth > len(sizes):
-            raise ValueError(
-                f"sharing_depth={depth}, but there are {len(sizes)} hidden layers "
-                f"(trunk_sizes + head_sizes = {sizes}): expected None or an int from 0 to "
-                f"{len(sizes)}."
-            )
-        return Architecture(
-            self.n_features_in_, self.n_outputs_, sizes, int(depth), self.activation
-        )
+    def _log_link(self) -> np.ndarray:
+        return np.array([loss.log_link for loss in self._task_losses()])
+
+    def _task_losses(self):
+        from ._training import task_losses
+
+        return task_losses(self.loss, self.target_names_)
 
     def _check_same_architecture(self):
-        trained, asked = self._network.architecture, self._architecture()
+        trained, asked = self._network.architecture, _parameters.architecture(self)
+        if (self._network.log_link != self._log_link()).any():
+            raise ValueError(
+                "Training cannot go on: a network that was fitted with another loss than "
+                "poisson does not predict counts, and the other way round. Set loss back, "
+                "or call fit with warm_start=False."
+            )
         if trained != asked:
             raise ValueError(
                 f"Training cannot go on: the network was fitted as {trained}, but the "
                 f"parameters now ask for {asked}. Set them back, or call fit with "
                 "warm_start=False."
             )
-
-    def _batch_size(self, n_rows: int) -> int:
-        if self.batch_size == "auto":
-            return int(2 ** np.clip(np.ceil(np.log2(n_rows / 256)), 5, 10))
-        # Beyond the rows there are only zeros to compute with. In powers of two, so that
-        # full batches of a few rows more or less need no new program.
-        return min(int(self.batch_size), 2 ** int(n_rows).bit_length())
-
-
-def _layer_sizes(parameter: str, sizes) -> tuple[int, ...]:
-    if not all(isinstance(size, Integral) and size > 0 for size in sizes):
-        raise ValueError(
-            f"{parameter} must be a tuple of positive ints such as (64, 32), or empty; got "
-            f"{sizes!r}."
-        )
-    return tuple(int(size) for size in sizes)
-
-
-def _generator(random_state) -> np.random.Generator:
-    """A generator of our own; None is fresh entropy, not NumPy's global state."""
-    if isinstance(random_state, np.random.RandomState):
-        random_state = random_state.randint(2**31)
-    return np.random.default_rng(random_state)
 
 
 def _extended(history: dict, n_epochs: int, new: dict) -> dict[str, list[float]]:

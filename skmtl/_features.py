@@ -42,10 +42,9 @@ def check_numeric_columns(table, argument: str, remedy: str) -> None:
 def _is_numeric(column) -> bool:
     """Whether a column of type object or category holds numbers all the same."""
     try:
-        column.astype(float)
+        return np.asarray(column).dtype.kind not in "mM" and bool(len(column.astype(float)))
     except (TypeError, ValueError):
         return False
-    return True
 
 
 def _is_finite(X: np.ndarray) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,13 +30,20 @@ class Architecture:
     hidden_sizes: tuple[int, ...]
     sharing_depth: int
     activation: str
+    share_output: bool = False
+
+    @property
+    def separate(self) -> bool:
+        """Whether the tasks are networks of their own, without a common weight."""
+        return self.sharing_depth == 0 and not self.share_output
 
     @property
     def weight_shapes(self) -> list[tuple[int, ...]]:
         sizes = (self.n_features, *self.hidden_sizes, 1)
         shapes: list[tuple[int, ...]] = []
         for layer, (i, o) in enumerate(pairwise(sizes)):
-            if layer < self.sharing_depth:
+            is_output = layer == len(self.hidden_sizes)
+            if layer < self.sharing_depth or (is_output and self.share_output):
                 shapes += [(i, o), (o,)]
             else:
                 shapes += [(self.n_targets, i, o), (self.n_targets, 1, o)]
@@ -83,11 +91,29 @@ def forward(
     *hidden, K_out, b_out = weights
     H = X
     for K, b in zip(hidden[::2], hidden[1::2], strict=True):
-        H = drop(activation(H @ K + b))
+        H = drop(activation(_product(H, K, xp) + b))
+    if len(K_out.shape) == 2:  # one output layer for all heads
+        return xp.transpose((H @ K_out + b_out)[:, :, 0])
     if len(H.shape) == 2:  # every hidden layer is shared: all outputs in one product
         return H @ xp.transpose(K_out[:, :, 0]) + b_out[:, 0, 0]
     # Each head has its own H: multiply and sum is quicker than T products with a column.
     return xp.transpose(xp.sum(H * xp.swapaxes(K_out, 1, 2), axis=-1) + b_out[:, :, 0])
+
+
+def _product(H, K, xp):
+    """``H @ K``; where all heads read the same H (n, i), as one product."""
+    if len(H.shape) == len(K.shape):
+        return H @ K
+    n_targets, i, o = K.shape
+    product = H @ xp.reshape(xp.transpose(K, (1, 0, 2)), (i, n_targets * o))
+    return xp.transpose(xp.reshape(product, (-1, n_targets, o)), (1, 0, 2))
+
+
+class OptimizerState(NamedTuple):
+    """The variables of an optimizer, to go on from, and what tells whose they are."""
+
+    key: str
+    values: list[np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -96,9 +122,30 @@ class Network:
 
     architecture: Architecture
     weights: list[np.ndarray]
-    optimizer_state: list[np.ndarray] | None
+    optimizer_state: OptimizerState | None
     features: Scaling
     targets: Scaling
+    log_link: np.ndarray  # (T,) bool: the prediction is the output's exponential
+    log_variances: np.ndarray  # (T,) of learnt loss weights
+
+    @classmethod
+    def untrained(
+        cls,
+        architecture: Architecture,
+        rng: np.random.Generator,
+        features: Scaling,
+        targets: Scaling,
+        log_link: np.ndarray,
+    ) -> Network:
+        return cls(
+            architecture,
+            initial_weights(architecture, rng),
+            None,
+            features,
+            targets,
+            log_link,
+            np.zeros(architecture.n_targets, np.float32),
+        )
 
     def encode(self, X, Y, W) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What training sees of a table.
@@ -125,5 +172,10 @@ class Network:
         for start in range(0, len(X), chunk):
             rows = slice(start, start + chunk)
             outputs = forward(weights, self.features.apply(X[rows]), activation)
-            Y[rows] = self.targets.undo(outputs)
+            Y[rows] = self.decode(outputs)
         return Y
+
+    def decode(self, outputs: np.ndarray) -> np.ndarray:
+        """Targets in their own units from outputs (n, T), which may be overwritten."""
+        np.exp(outputs, out=outputs, where=self.log_link)
+        return self.targets.undo(outputs)

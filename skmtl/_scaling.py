@@ -36,6 +36,11 @@ class Scaling:
         varies = std > 10 * np.finfo(np.float64).eps
         return cls(mean * largest, np.where(varies, std * largest, 1.0))
 
+    def without_shift(self, which: np.ndarray) -> Scaling:
+        """The chosen columns, which hold counts, divided by their mean and not shifted."""
+        mean = np.where(self.mean > 0, self.mean, 1.0)
+        return Scaling(np.where(which, 0.0, self.mean), np.where(which, mean, self.scale))
+
     def apply(self, A: np.ndarray) -> np.ndarray:
         return (A - self.mean) / self.scale
 

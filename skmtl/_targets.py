@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from sklearn.utils import check_array
 
 from ._features import check_numeric_columns, listed
+
+MAX_DRAWS = 50  # of rows to hold out, before it is given up to cover all targets
 
 
 def target_names(y, n_targets: int) -> np.ndarray:
@@ -17,7 +20,14 @@ def target_names(y, n_targets: int) -> np.ndarray:
         names = [y.name]
     if names is None:
         names = [f"target_{t}" for t in range(n_targets)]
-    return np.array([str(name) for name in names], dtype=object)
+    names = np.array([str(name) for name in names], dtype=object)
+    unique, counts = np.unique(names.astype(str), return_counts=True)
+    if (counts > 1).any():
+        raise ValueError(
+            f"y has more than one column of the {listed('name', unique[counts > 1])}: "
+            "targets need names of their own."
+        )
+    return names
 
 
 def check_targets(y, *, estimator) -> tuple[np.ndarray, bool]:
@@ -62,6 +72,86 @@ def check_same_targets(y, Y: np.ndarray, names: np.ndarray) -> None:
         )
 
 
+def new_target_name(y, name: str | None, names: np.ndarray, *, estimator) -> str:
+    """The name of one more target: as given, that of its column, or target_<T>."""
+    Y, _ = check_targets(y, estimator=estimator)
+    if Y.shape[1] != 1:
+        raise ValueError(f"y must be one target, got {Y.shape[1]} columns.")
+    if name is None:
+        own = target_names(y, 1)[0]
+        name = f"target_{len(names)}" if own == "target_0" else own
+    if name in names:
+        raise ValueError(
+            f"There is a target {name!r} already; give the new one another name."
+        )
+    return str(name)
+
+
+def with_new_target(loss, new, n_targets: int, name: str):
+    """The parameter ``loss`` with an entry for one more target."""
+    if is_one_loss(loss):
+        return loss if new is None or new == loss else [loss] * n_targets + [new]
+    if new is None:
+        raise ValueError(
+            "The other targets have a loss each: give the new one's, as in "
+            "add_task(X, y, loss='squared_error')."
+        )
+    return {**loss, name: new} if isinstance(loss, Mapping) else [*loss, new]
+
+
+def with_new_weight(loss_weights, name: str):
+    """The parameter ``loss_weights`` with the weight 1 for one more target."""
+    if loss_weights is None or isinstance(loss_weights, str):
+        return loss_weights
+    if isinstance(loss_weights, Mapping):
+        return {**loss_weights, name: 1.0}
+    return [*loss_weights, 1.0]
+
+
+def per_target(
+    parameter: str, value, names: Sequence[str], is_one: Callable[[object], bool]
+) -> list:
+    """A parameter's value for every target.
+
+    ``value`` is one for all (as ``is_one`` tells), a sequence with an entry per target,
+    or a mapping by target name.
+    """
+    names = list(names)
+    if is_one(value):
+        return [value] * len(names)
+    if isinstance(value, Mapping):
+        missing = [name for name in names if name not in value]
+        unknown = [name for name in value if name not in names]
+        if missing or unknown:
+            problems = [f"lacks {listed('target', missing)}"] if missing else []
+            problems += [f"has {listed('unknown name', unknown)}"] if unknown else []
+            raise ValueError(
+                f"{parameter} {' and '.join(problems)}; expected one entry for each of the "
+                f"{listed('target', names)}."
+            )
+        return [value[name] for name in names]
+    if not hasattr(value, "__len__"):
+        raise TypeError(
+            f"{parameter} must be one value, a sequence with an entry per target or a "
+            f"mapping by target name, got {value!r}."
+        )
+    if len(value) != len(names):
+        raise ValueError(
+            f"{parameter} has {len(value)} entries, expected one for each of the "
+            f"{len(names)} targets: {listed('target', names)}."
+        )
+    return list(value)
+
+
+def is_one_loss(loss) -> bool:
+    """Whether ``loss`` is one for all targets."""
+    return isinstance(loss, str) or callable(loss) or is_quantile(loss)
+
+
+def is_quantile(loss) -> bool:
+    return isinstance(loss, tuple) and len(loss) == 2 and loss[0] == "quantile"
+
+
 def cell_weights(Y: np.ndarray, sample_weight=None) -> np.ndarray:
     """How much each cell of Y (n, T) counts: its sample weight, or 0 where Y is NaN."""
     W = np.ones_like(Y)
@@ -78,30 +168,44 @@ def _check_sample_weight(sample_weight, shape: tuple[int, int]) -> np.ndarray:
             f"sample_weight has the shape {weight.shape}, expected {shape[:1]}, one weight "
             f"per row, or {shape}, one weight per row and target."
         )
-    if not np.isfinite(weight).all() or (weight < 0).any():
+    bad = weight[~(np.isfinite(weight) & (weight >= 0))]
+    if bad.size:
         raise ValueError(
-            "sample_weight must be finite and not negative, got values from "
-            f"{weight.min()} to {weight.max()}."
+            f"sample_weight must be finite and not negative, got {bad.size} other values "
+            f"such as {bad[0]}."
         )
     if not weight.any():
         raise ValueError("All values of sample_weight are zero: nothing is left to fit.")
     return weight.reshape(len(weight), -1)
 
 
-def check_observed(Y: np.ndarray, W: np.ndarray, names: np.ndarray) -> None:
-    """Every target needs a cell that counts; rows without any are counted in a warning."""
+def check_observed(Y: np.ndarray, W: np.ndarray, names: np.ndarray, *, all_of=True) -> None:
+    """Each target, or any, needs a cell that counts; a warning counts rows without one."""
     empty = ~(W > 0).any(axis=0)
-    if empty.any():
+    if empty.all() or (all_of and empty.any()):
         raise ValueError(
             f"No observed value (not NaN, with a positive sample weight) in "
-            f"{listed('target', names[empty])}: drop such columns of y."
+            f"{listed('target', names[empty])}: drop such columns of y, or choose folds "
+            "that leave some rows of each to train on."
         )
     n_unobserved = int(np.isnan(Y).all(axis=1).sum())
     if n_unobserved:
         warnings.warn(
             f"{n_unobserved} of {len(Y)} rows have no observed target and are left out.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,  # the caller of fit
+        )
+
+
+def check_counts(
+    Y: np.ndarray, W: np.ndarray, counts: np.ndarray, names: np.ndarray
+) -> None:
+    """Targets that are counts must not be negative."""
+    negative = counts & ((W > 0) & (Y < 0)).any(axis=0)
+    if negative.any():
+        raise ValueError(
+            f"loss='poisson' needs counts, but there are negative values in "
+            f"{listed('target', names[negative])}. Use another loss there."
         )
 
 
@@ -119,7 +223,8 @@ def hold_out(
             "early_stopping=True holds out rows and needs at least two of them, got "
             f"n_samples={len(W)}. Set early_stopping=False."
         )
-    observed = W > 0
+    observed = W[:, W.any(axis=0)] > 0
+    names = names[W.any(axis=0)]
     rare = observed.sum(axis=0) < 2
     if rare.any():
         raise ValueError(
@@ -127,22 +232,23 @@ def hold_out(
             f"and one to validate on; there is one for {listed('target', names[rare])}. "
             "Set early_stopping=False or drop such columns of y."
         )
-    order = rng.permutation(len(W))
     n_validation = max(1, round(fraction * len(W)))
+    order = rng.permutation(len(W))
     is_validation = np.zeros(len(W), dtype=bool)
     is_validation[order[:n_validation]] = True
-    covered = observed[is_validation].any(axis=0) & observed[~is_validation].any(axis=0)
-    if not covered.all():
-        chosen = _cover_targets(observed[order], n_validation)
-        is_validation[order] = chosen
-        missing = ~observed[is_validation].any(axis=0)
-        if missing.any():
-            raise ValueError(
-                "early_stopping=True found no rows to hold out that leave "
-                f"{listed('target', names[missing])} observed on each side: there are too "
-                "few. Set early_stopping=False or drop such columns of y."
-            )
-    return np.flatnonzero(~is_validation), np.flatnonzero(is_validation)
+    for _ in range(MAX_DRAWS):
+        missing = ~(
+            observed[is_validation].any(axis=0) & observed[~is_validation].any(axis=0)
+        )
+        if not missing.any():
+            return np.flatnonzero(~is_validation), np.flatnonzero(is_validation)
+        order = rng.permutation(len(W))
+        is_validation[order] = _cover_targets(observed[order], n_validation)
+    raise ValueError(
+        "early_stopping=True found no rows to hold out that leave "
+        f"{listed('target', names[missing])} observed on each side: there are too few. Set "
+        "early_stopping=False or drop such columns of y."
+    )
 
 
 def _cover_targets(observed: np.ndarray, n_wanted: int) -> np.ndarray:
@@ -154,17 +260,17 @@ def _cover_targets(observed: np.ndarray, n_wanted: int) -> np.ndarray:
     held_out = np.zeros(len(observed), dtype=bool)
     n_left = observed.sum(axis=0)
 
-    def take_first(rows) -> None:
+    def take_first(rows, n: int) -> None:
         for row in rows:
+            if n == 0:
+                return
             if not held_out[row] and (n_left[observed[row]] > 1).all():
                 held_out[row] = True
                 n_left[observed[row]] -= 1
-                return
+                n -= 1
 
     for target in np.argsort(n_left):
         if not observed[held_out, target].any():
-            take_first(np.flatnonzero(observed[:, target]))
-    for row in range(len(observed)):
-        if held_out.sum() < n_wanted:
-            take_first([row])
+            take_first(np.flatnonzero(observed[:, target]), n=1)
+    take_first(range(len(observed)), n=max(0, n_wanted - held_out.sum()))
     return held_out

@@ -1,5 +1,7 @@
 """The forward pass, activations and first weights, against Keras and by their laws."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -19,7 +21,9 @@ def make_network(hidden_sizes, sharing_depth, activation="relu", n_targets=3, se
     weights[1::2] = [rng.normal(size=b.shape).astype("float32") for b in weights[1::2]]
     features = Scaling(rng.normal(size=5), rng.uniform(0.5, 2, 5))
     targets = Scaling(rng.normal(size=n_targets), rng.uniform(0.5, 2, n_targets))
-    return Network(architecture, weights, None, features, targets)
+    links = np.zeros(n_targets, bool)
+    network = Network.untrained(architecture, rng, features, targets, links)
+    return dataclasses.replace(network, weights=weights)
 
 
 @pytest.mark.parametrize("name", sorted(ACTIVATIONS))
@@ -67,9 +71,7 @@ def test_predictions_do_not_depend_on_the_rows_beside_them(monkeypatch):
     X = np.random.default_rng(1).normal(size=(50, 5))
     whole = network.predict(X)
 
-    monkeypatch.setattr(
-        "skmtl._network.PREDICTION_CHUNK", 7 * network.architecture.width
-    )
+    monkeypatch.setattr("skmtl._network.PREDICTION_CHUNK", 7 * network.architecture.width)
     np.testing.assert_allclose(network.predict(X), whole, rtol=1e-12)
     np.testing.assert_allclose(network.predict(X[3:4]), whole[3:4], rtol=1e-12)
 
@@ -90,8 +92,6 @@ def test_heads_start_as_if_they_stood_alone(n_targets):
 
 
 def test_tasks_start_from_different_weights():
-    weights = initial_weights(
-        Architecture(5, 2, (4,), 0, "relu"), np.random.default_rng(0)
-    )
+    weights = initial_weights(Architecture(5, 2, (4,), 0, "relu"), np.random.default_rng(0))
 
     assert not np.allclose(weights[0][0], weights[0][1])

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from skmtl import MultiTaskRegressor
-from skmtl._network import Architecture, Network, initial_weights
+from skmtl._network import Architecture, Network
 from skmtl._scaling import Scaling
 from skmtl._training import (
     PROGRAMS,
@@ -16,6 +16,7 @@ from skmtl._training import (
     Rows,
     Settings,
     choose_optimizer,
+    task_losses,
     train,
 )
 from skmtl._training._dropout import dropout_mask
@@ -32,11 +33,23 @@ HOLES = (rng.random((N, T)) < 0.7).astype(float)
 WEIGHTS = rng.uniform(0, 2, (N, T)) * HOLES
 
 
+SCALED = Scaling.identity(D), Scaling.identity(T)
+NO_LINKS = np.zeros(T, bool)
+
+
 def fresh_network(sharing_depth=1, hidden_sizes=(8, 6, 4)):
     architecture = Architecture(D, T, hidden_sizes, sharing_depth, "relu")
-    weights = initial_weights(architecture, np.random.default_rng(1))
-    return Network(
-        architecture, weights, None, Scaling.identity(D), Scaling.identity(T)
+    return Network.untrained(architecture, np.random.default_rng(1), *SCALED, NO_LINKS)
+
+
+def spec_of(network, choice, **features):
+    no_features = {"dropout": False, "validation": False}
+    return ProgramSpec(
+        network.architecture,
+        task_losses("squared_error", range(network.architecture.n_targets)),
+        choice.config,
+        BATCH_SIZE,
+        **(no_features | features),
     )
 
 
@@ -48,13 +61,10 @@ def run(network, W=ONES, *, optimizer="adam", n_epochs=EPOCHS, dropout=0.0, **se
         settings.pop("weight_decay", 0.0),
     )
     validation = "patience" in settings
-    spec = ProgramSpec(
-        network.architecture, choice.config, BATCH_SIZE, dropout > 0, validation
-    )
     rows = Rows(*network.encode(X, Y, W))
     no_rows = Rows(*(A[:0] for A in rows))
     return train(
-        spec,
+        spec_of(network, choice, dropout=dropout > 0, validation=validation),
         Settings(
             n_train=N,
             n_validation=N if validation else 0,
@@ -63,6 +73,7 @@ def run(network, W=ONES, *, optimizer="adam", n_epochs=EPOCHS, dropout=0.0, **se
             learning_rate=choice.learning_rate,
             weight_decay=choice.weight_decay,
             dropout=dropout,
+            loss_weights=np.ones(T),
         ),
         network,
         rows,
@@ -84,9 +95,7 @@ def keras_training(network, W, optimizer, n_epochs=EPOCHS):
         return keras.ops.mean(packed[:, 1] * (packed[:, 0] - outputs) ** 2, axis=-1)
 
     model.compile(optimizer, weighted_loss)
-    optimizer.build(
-        model.trainable_variables
-    )  # Keras would build it without the weights
+    optimizer.build(model.trainable_variables)  # Keras would build it without the weights
     scaled_X, scaled_Y, scaled_W = network.encode(X, Y, W)
     packed = np.stack([scaled_Y, scaled_W], axis=1)
     for epoch in range(n_epochs):
@@ -107,7 +116,7 @@ def assert_same_weights(actual, expected, rtol=1e-4, atol=2e-5):
 def test_trained_weights_equal_those_of_keras(sharing_depth):
     network = fresh_network(sharing_depth)
 
-    trained = run(network)
+    trained, _ = run(network)
 
     assert_same_weights(
         trained.weights, keras_training(network, ONES, keras.optimizers.Adam(1e-2))
@@ -119,7 +128,7 @@ def test_trained_weights_equal_those_of_keras(sharing_depth):
 def test_weighted_training_equals_that_of_keras(W):
     network = fresh_network()
 
-    trained = run(network, W)
+    trained, _ = run(network, W)
 
     assert_same_weights(
         trained.weights, keras_training(network, W, keras.optimizers.Adam(1e-2))
@@ -128,10 +137,13 @@ def test_weighted_training_equals_that_of_keras(W):
 
 def test_one_task_equals_a_keras_model_written_by_hand():
     """No use of our own Keras model: layers, loss and weights as anybody writes them."""
-    architecture = Architecture(D, 1, (8, 6), 1, "relu")
-    weights = initial_weights(architecture, np.random.default_rng(1))
-    network = Network(
-        architecture, weights, None, Scaling.identity(D), Scaling.identity(1)
+    y = Y[:, :1]
+    network = Network.untrained(
+        Architecture(D, 1, (8, 6), 1, "relu"),
+        np.random.default_rng(1),
+        Scaling.identity(D),
+        Scaling.identity(1),
+        NO_LINKS[:1],
     )
     model = keras.Sequential(
         [
@@ -141,24 +153,20 @@ def test_one_task_equals_a_keras_model_written_by_hand():
             keras.layers.Dense(1),
         ]
     )
-    model.set_weights(
-        [np.reshape(w, v.shape) for w, v in zip(weights, model.weights, strict=True)]
-    )
+    initial = zip(network.weights, model.weights, strict=True)
+    model.set_weights([np.reshape(w, v.shape) for w, v in initial])
     model.compile(keras.optimizers.Adam(1e-2), "mse")
-    y = Y[:, :1]
     for epoch in range(EPOCHS):
         order = np.random.default_rng([SEED, epoch]).permutation(N)
         for start in range(0, N, BATCH_SIZE):
             batch = order[start : start + BATCH_SIZE]
             model.train_on_batch(X[batch], y[batch])
 
-    choice = choose_optimizer("adam", 1e-2, 0.0)
-    rows = Rows(X, y, np.ones_like(y))
-    trained = train(
-        ProgramSpec(architecture, choice.config, BATCH_SIZE, False, False),
-        Settings(N, 0, EPOCHS, 1, 1e-2, 0.0, 0.0),
+    trained, _ = train(
+        spec_of(network, choose_optimizer("adam", 1e-2, 0.0)),
+        Settings(N, 0, EPOCHS, 1, 1e-2, 0.0, 0.0, np.ones(1)),
         network,
-        rows,
+        Rows(X, y, np.ones_like(y)),
         Rows(X[:0], y[:0], y[:0]),
         names=["y"],
         seed=SEED,
@@ -191,11 +199,9 @@ def test_optimizer_instances_train_as_in_keras(name):
     network = fresh_network(hidden_sizes=(8, 4))
     optimizer = OPTIMIZERS[name]()
 
-    trained = run(network, optimizer=optimizer)
+    trained, _ = run(network, optimizer=optimizer)
 
-    assert_same_weights(
-        trained.weights, keras_training(network, ONES, OPTIMIZERS[name]())
-    )
+    assert_same_weights(trained.weights, keras_training(network, ONES, OPTIMIZERS[name]()))
     assert not optimizer.built  # the user's instance is a description, and stays one
 
 
@@ -205,12 +211,12 @@ def test_optimizer_instances_train_as_in_keras(name):
 def test_every_optimizer_is_known_by_name_and_lowers_the_loss(name):
     learning_rate = 1.0 if name == "adadelta" else 1e-2
 
-    history = run(
+    _, history = run(
         fresh_network(hidden_sizes=(8, 4)),
         optimizer=name,
         learning_rate=learning_rate,
         n_epochs=20,
-    ).history
+    )
 
     assert history["loss"][-1] < history["loss"][0]
 
@@ -220,7 +226,7 @@ def test_weight_decay_is_that_of_adamw_without_the_biases():
     optimizer = keras.optimizers.AdamW(1e-2, weight_decay=0.5)
     optimizer.exclude_from_weight_decay(var_names=["bias"])
 
-    trained = run(network, weight_decay=0.5)
+    trained, _ = run(network, weight_decay=0.5)
 
     assert_same_weights(trained.weights, keras_training(network, ONES, optimizer))
 
@@ -228,36 +234,29 @@ def test_weight_decay_is_that_of_adamw_without_the_biases():
 def test_history_holds_the_losses_of_the_weights():
     network = fresh_network()
 
-    trained = run(network, WEIGHTS, n_epochs=6, patience=10)
+    trained, history = run(network, WEIGHTS, n_epochs=6, patience=10)
 
-    assert set(trained.history) == {
+    assert set(history) == {
         f"{part}loss{target}"
         for part in ("", "val_")
         for target in ("", "_y0", "_y1", "_y2")
     }
-    best = Network(
-        network.architecture, trained.weights, None, *[Scaling.identity(1)] * 2
-    )
-    errors = (Y - best.predict(X)) ** 2
+    errors = (Y - trained.predict(X)) ** 2
     expected = (WEIGHTS * errors).sum(axis=0) / WEIGHTS.sum(axis=0)
-    epoch = int(np.argmin(trained.history["val_loss"]))
+    epoch = int(np.argmin(history["val_loss"]))
     for t in range(T):
-        np.testing.assert_allclose(
-            trained.history[f"val_loss_y{t}"][epoch], expected[t], rtol=1e-4
-        )
-    np.testing.assert_allclose(
-        min(trained.history["val_loss"]), expected.mean(), rtol=1e-4
-    )
+        np.testing.assert_allclose(history[f"val_loss_y{t}"][epoch], expected[t], rtol=1e-4)
+    np.testing.assert_allclose(min(history["val_loss"]), expected.mean(), rtol=1e-4)
 
 
 def test_the_result_does_not_depend_on_how_many_epochs_one_call_runs(monkeypatch):
     network = fresh_network()
-    expected = run(network, n_epochs=30, patience=30, dropout=0.3)
+    expected, history = run(network, n_epochs=30, patience=30, dropout=0.3)
 
     monkeypatch.setattr("skmtl._training._loop._next_call", lambda n, seconds: 1)
 
-    one_by_one = run(network, n_epochs=30, patience=30, dropout=0.3)
-    assert one_by_one.history == expected.history
+    one_by_one, same = run(network, n_epochs=30, patience=30, dropout=0.3)
+    assert same == history
     assert_same_weights(one_by_one.weights, expected.weights, rtol=0, atol=0)
 
 
@@ -265,14 +264,11 @@ def test_separate_networks_stop_one_by_one():
     """Each keeps the weights of its own best epoch, as if trained without the others."""
     network = fresh_network(sharing_depth=0)
 
-    trained = run(network, n_epochs=60, patience=2, learning_rate=0.05)
+    trained, history = run(network, n_epochs=60, patience=2, learning_rate=0.05)
 
-    kept = Network(
-        network.architecture, trained.weights, None, *[Scaling.identity(1)] * 2
-    )
-    losses = ((Y - kept.predict(X)) ** 2).mean(axis=0)
+    losses = ((Y - trained.predict(X)) ** 2).mean(axis=0)
     for t in range(T):
-        course = np.array(trained.history[f"val_loss_y{t}"])
+        course = np.array(history[f"val_loss_y{t}"])
         best = 0  # the epoch after which two in a row were no better
         for epoch, loss in enumerate(course):
             if loss < course[best]:
@@ -305,8 +301,8 @@ def test_dropout_changes_training_and_not_validation():
     network = fresh_network()
     nothing_learnt = {"learning_rate": 1e-12, "n_epochs": 1, "patience": 2}
 
-    plain = run(network, **nothing_learnt).history
-    dropped = run(network, dropout=0.5, **nothing_learnt).history
+    _, plain = run(network, **nothing_learnt)
+    _, dropped = run(network, dropout=0.5, **nothing_learnt)
 
     np.testing.assert_allclose(dropped["val_loss"], plain["val_loss"], rtol=1e-5)
     assert abs(dropped["loss"][0] - plain["loss"][0]) > 1e-3
@@ -353,9 +349,8 @@ def test_a_program_is_traced_once():
     run(network)
     run(network, WEIGHTS, learning_rate=0.5, n_epochs=2)
     choice = choose_optimizer("adam", 1e-2, 0.0)
-    spec = ProgramSpec(network.architecture, choice.config, BATCH_SIZE, False, False)
 
-    with PROGRAMS.borrow(spec, N, 0) as program:
+    with PROGRAMS.borrow(spec_of(network, choice), N, 0) as program:
         assert program._function.experimental_get_tracing_count() == 1
 
 
@@ -379,15 +374,12 @@ def test_threads_train_alike_and_at_once():
         np.testing.assert_array_equal(at_once[seed], one_by_one[seed])
 
 
-def test_the_cache_is_bounded():
+def test_the_cache_is_bounded(monkeypatch):
     cache = type(PROGRAMS)(max_idle=2)
-    choice = choose_optimizer("adam", 1e-2, 0.0)
+    monkeypatch.setattr("skmtl._training._loop.PROGRAMS", cache)
+
     for width in (2, 3, 4):
-        architecture = Architecture(D, T, (width,), 1, "relu")
-        with cache.borrow(
-            ProgramSpec(architecture, choice.config, 16, False, False), N, 0
-        ):
-            pass
+        run(fresh_network(hidden_sizes=(width,)), n_epochs=1)
 
     assert [p.spec.architecture.hidden_sizes for p in cache._idle] == [(3,), (4,)]
 

@@ -13,7 +13,8 @@ from ._cache import PROGRAMS  # noqa: E402
 from ._callbacks import EpochCallbacks  # noqa: E402
 from ._keras_model import build_keras_model  # noqa: E402
 from ._loop import train  # noqa: E402
-from ._optimizer import choose_optimizer  # noqa: E402
+from ._losses import mean_loss, task_losses  # noqa: E402
+from ._optimizer import choose_optimizer, optimizer_class  # noqa: E402
 from ._program import ProgramSpec, Rows, Settings  # noqa: E402
 
 __all__ = [
@@ -24,5 +25,8 @@ __all__ = [
     "Settings",
     "build_keras_model",
     "choose_optimizer",
+    "mean_loss",
+    "optimizer_class",
+    "task_losses",
     "train",
 ]

@@ -33,10 +33,13 @@ class ProgramCache:
             )
             with self._lock:
                 self.n_built += 1
-        yield program
-        with self._lock:  # not reached after an error: its program is dropped
-            self._idle.append(program)
-            del self._idle[: -self._max_idle]
+        try:
+            yield program
+        finally:
+            if program.compiled:  # else something failed on the way
+                with self._lock:
+                    self._idle.append(program)
+                    del self._idle[: -self._max_idle]
 
     def _take(self, spec, n_train, n_validation) -> Program | None:
         with self._lock:
@@ -56,8 +59,8 @@ class ProgramCache:
 
 
 def _with_headroom(n_rows: int, multiple_of: int) -> int:
-    """A capacity that also serves tables an eighth larger, such as the other folds."""
-    n_rows += n_rows // 8
+    """A capacity that also serves the other folds, and the whole table of three or more."""
+    n_rows += min(n_rows // 2, 4096)
     return max(1, -(-n_rows // multiple_of)) * multiple_of
 
 

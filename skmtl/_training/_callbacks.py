@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from ._keras_model import get_weights, set_weights
 from ._optimizer import OptimizerChoice
-from ._program import Settings
+from ._program import Settings, State
 
 BATCH_HOOKS = (
     "on_batch_begin",
@@ -34,8 +35,8 @@ def check_callbacks(callbacks: Sequence) -> None:
             raise ValueError(
                 f"The callback {type(callback).__name__} wants to be called at every batch "
                 f"({', '.join(hooks)}), but whole epochs run in one compiled program. Use "
-                "its hooks on_epoch_begin and on_epoch_end instead, or train "
-                "`model_` with Keras' own fit."
+                "its hooks on_epoch_begin and on_epoch_end instead, or `to_scikeras` for "
+                "Keras' own training."
             )
 
 
@@ -64,38 +65,55 @@ class EpochCallbacks:
         callbacks: Sequence[keras.callbacks.Callback],
         model: keras.Model,
         optimizer: OptimizerChoice,
-        epochs: int,
+        settings: Settings,
     ):
         check_callbacks(callbacks)
         model.compile(optimizer.instance(), auto_scale_loss=False)
+        model.optimizer.build(model.trainable_variables)  # else a saved model won't load
         self.stop_training = model.stop_training = False
         self._model = model
+        self._n_weights = len(model.trainable_variables)
+        self._validation = settings.n_validation > 0
         self._logs: dict[str, float] = {}
         self._epoch = 0
         self._callbacks = keras.callbacks.CallbackList(
-            list(callbacks), model=model, epochs=epochs, steps=None, verbose=0
+            list(callbacks), model=model, epochs=settings.n_epochs, steps=None, verbose=0
         )
         self._callbacks.on_train_begin()
 
-    def begin_epoch(self, settings: Settings) -> Settings:
+    def begin_epoch(self, state: State, settings: Settings) -> tuple[State, Settings]:
+        """What to start the epoch from."""
         self._callbacks.on_epoch_begin(self._epoch)
-        learning_rate = float(self._model.optimizer.learning_rate)
-        return settings._replace(learning_rate=learning_rate)
+        learning_rate = self._model.optimizer.learning_rate
+        if isinstance(learning_rate, keras.Variable):
+            learning_rate = learning_rate.value
+        return (
+            self._with_weights_of_model(state),
+            settings._replace(learning_rate=float(learning_rate.numpy())),
+        )
 
-    def end_epoch(self, weights: Sequence, logs: dict[str, float]) -> list[np.ndarray]:
-        """The weights to go on with."""
-        set_weights(self._model, weights)
+    def end_epoch(self, state: State, logs: dict[str, float]) -> State:
+        """What to go on from."""
+        set_weights(self._model, state.weights[: self._n_weights])
         self._callbacks.on_epoch_end(self._epoch, logs)
         self._logs = logs
         self._epoch += 1
         self.stop_training = self._model.stop_training
-        return self._weights_like(weights)
+        state = self._with_weights_of_model(state)
+        # Without validation rows, the weights to keep are the last ones.
+        return state if self._validation else state._replace(kept_weights=state.weights)
 
     def finish(self, weights: Sequence) -> list[np.ndarray]:
         """The weights to keep."""
         set_weights(self._model, weights)
         self._callbacks.on_train_end(self._logs)
-        return self._weights_like(weights)
-
-    def _weights_like(self, weights: Sequence) -> list[np.ndarray]:
+        for callback in self._callbacks.callbacks:
+            # A Keras model would weigh heavily in copies and files of the estimator.
+            keras.callbacks.Callback.set_model(callback, None)
         return get_weights(self._model, [w.shape for w in weights])
+
+    def _with_weights_of_model(self, state: State) -> State:
+        beside_network = state.weights[self._n_weights :]
+        shapes = [w.shape for w in state.weights[: self._n_weights]]
+        weights = [tf.constant(w) for w in get_weights(self._model, shapes)]
+        return state._replace(weights=[*weights, *beside_network])

@@ -11,63 +11,84 @@ from .._network import Network
 
 
 def build_keras_model(
-    network: Network, dropout: float = 0.0, one_dimensional: bool = False
+    network: Network,
+    dropout: float = 0.0,
+    *,
+    one_dimensional: bool = False,
+    scaled_outputs: bool = False,
 ) -> keras.Model:
     """Raw features (n, d) in, targets (n, T) in their own units out, or (n,) if asked.
+
+    With ``scaled_outputs`` it ends in what the loss is computed from.
 
     Its trainable variables are the network's weights in their order; a bias (T, 1, o)
     has the shape (T, o) here.
     """
-    architecture, features, targets = (
-        network.architecture,
-        network.features,
-        network.targets,
-    )
-    # A policy such as mixed_float16 that is set for the process must not reach in here.
-    float32 = {"dtype": "float32"}
-    n_layers = len(architecture.hidden_sizes)
-    inputs = keras.Input((architecture.n_features,), name="features", **float32)
-    H = keras.layers.Rescaling(
-        1 / features.scale,
-        -features.mean / features.scale,
-        name="scale_features",
-        **float32,
-    )(inputs)
+    architecture, features = network.architecture, network.features
+    activation = architecture.activation
+    H = inputs = keras.Input((architecture.n_features,), name="features", dtype="float32")
+    H = _rescaling(1 / features.scale, -features.mean / features.scale, "scale_features")(H)
     for layer, size in enumerate(architecture.hidden_sizes):
-        if layer < architecture.sharing_depth:
-            dense = keras.layers.Dense(
-                size, architecture.activation, name=f"trunk_{layer + 1}", **float32
-            )
-        else:
-            dense = _head_layer(
-                architecture, layer, size, architecture.activation, f"heads_{layer + 1}"
-            )
-        H = dense(H)
+        part = "trunk" if layer < architecture.sharing_depth else "heads"
+        H = _dense(architecture, layer, size, activation, f"{part}_{layer + 1}")(H)
         if dropout:
-            H = keras.layers.Dropout(dropout, name=f"dropout_{layer + 1}", **float32)(H)
-    H = _head_layer(architecture, n_layers, 1, "linear", "outputs")(H)
-    H = keras.layers.Reshape((architecture.n_targets,), name="targets", **float32)(H)
-    H = keras.layers.Rescaling(
-        targets.scale, targets.mean, name="unscale_targets", **float32
-    )(H)
+            name = f"dropout_{layer + 1}"
+            H = keras.layers.Dropout(dropout, seed=0, name=name, dtype="float32")(H)
+    n_layers = len(architecture.hidden_sizes)
+    H = _dense(architecture, n_layers, 1, "linear", "outputs")(H)
+    H = _reshape((architecture.n_targets,), "scaled_targets")(H)
+    if not scaled_outputs:
+        H = _in_target_units(network, H)
     if one_dimensional:
-        H = keras.layers.Reshape((), name="target", **float32)(H)
+        H = _reshape((), "target")(H)
     model = keras.Model(inputs, H, name="multi_task_regressor")
     set_weights(model, network.weights)
     return model
 
 
-def _head_layer(architecture, layer, size, activation, name) -> keras.layers.Layer:
-    """One dense layer per task; the first of them reads what all tasks share."""
+def _in_target_units(network: Network, H):
+    """Undo the scaling, after the exponential where a target has a log link."""
+    log, scale, mean = network.log_link, network.targets.scale, network.targets.mean
+
+    if not log.any():
+        return _rescaling(scale, mean, "unscale_targets")(H)
+    exponential = keras.layers.Activation("exponential", name="exp", dtype="float32")
+    logs = _rescaling(1.0 * log, 0.0, "log_outputs")(H)
+    counts = _rescaling(scale * log, mean, "unscale_counts")(exponential(logs))
+    others = _rescaling(scale * ~log, 0.0, "unscale_others")(H)
+    return keras.layers.Add(name="unscale_targets", dtype="float32")([counts, others])
+
+
+# Below, every layer has its dtype, so that a policy set for the process, such as
+# mixed_float16, does not reach in, and what would draw a seed from Python's global
+# generator has no need for one.
+
+
+def _dense(architecture, layer, size, activation, name) -> keras.layers.Layer:
+    """A layer that all tasks share, or one per task; the first of those reads shared H."""
+    options = {
+        "activation": activation,
+        "kernel_initializer": "zeros",
+        "name": name,
+        "dtype": "float32",
+    }
+    if len(architecture.weight_shapes[2 * layer]) == 2:
+        return keras.layers.Dense(size, **options)
     is_first = layer == architecture.sharing_depth
     return keras.layers.EinsumDense(
         "bi,tio->bto" if is_first else "bti,tio->bto",
         output_shape=(architecture.n_targets, size),
-        activation=activation,
         bias_axes="to",
-        name=name,
-        dtype="float32",
+        **options,
     )
+
+
+def _rescaling(scale, offset, name) -> keras.layers.Layer:
+    return keras.layers.Rescaling(scale, offset, name=name, dtype="float32")
+
+
+def _reshape(shape, name) -> keras.layers.Layer:
+    return keras.layers.Reshape(shape, name=name, dtype="float32")
 
 
 def set_weights(model: keras.Model, weights: Sequence[np.ndarray]) -> None:
@@ -79,4 +100,4 @@ def set_weights(model: keras.Model, weights: Sequence[np.ndarray]) -> None:
 def get_weights(model: keras.Model, shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
     """The weights of such a model in the shapes of the network."""
     variables = model.trainable_variables
-    return [v.numpy().reshape(s) for v, s in zip(variables, shapes, strict=True)]
+    return [v.value.numpy().reshape(s) for v, s in zip(variables, shapes, strict=True)]

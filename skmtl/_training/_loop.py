@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from tqdm.auto import tqdm
 
-from .._network import Network
+from .._network import Network, OptimizerState
 from ._cache import PROGRAMS
 from ._callbacks import EpochCallbacks
-from ._program import EpochLosses, Program, ProgramSpec, Rows, Settings
+from ._program import EpochLosses, Program, ProgramSpec, Rows, Settings, State
 
 SECONDS_PER_CALL = 0.1  # between calls a progress bar moves and Ctrl-C is heard
-
-
-class Trained(NamedTuple):
-    """What training leaves behind."""
-
-    weights: list[np.ndarray]
-    optimizer_state: list[np.ndarray]
-    history: dict[str, list[float]]
 
 
 def train(
@@ -37,57 +29,92 @@ def train(
     seed: int,
     callbacks: EpochCallbacks | None = None,
     verbose: int = 0,
-) -> Trained:
-    """Train the network for up to ``settings.n_epochs`` epochs."""
+) -> tuple[Network, dict[str, list[float]]]:
+    """The network after up to ``settings.n_epochs`` epochs, and the history of losses."""
+    log_variances = [network.log_variances] if spec.learn_loss_weights else []
+    n_weights = len(network.weights)
     with (
         PROGRAMS.borrow(spec, settings.n_train, settings.n_validation) as program,
         tqdm(total=settings.n_epochs, unit="epoch", disable=not verbose) as progress,
     ):
-        state = program.initial_state(network.weights, network.optimizer_state)
-        train_rows = _padded(train_rows, program.train_capacity)
-        validation_rows = _padded(validation_rows, program.validation_capacity)
-        calls: list[EpochLosses] = []
-        n_done, n_next, stop = 0, 1, False
-        while n_done < settings.n_epochs and not stop:
-            if callbacks is not None:
-                settings = callbacks.begin_epoch(settings)
-            n_next = min(n_next, program.max_epochs, settings.n_epochs - n_done)
-            order, dropout_seeds = _shuffle(
-                program, settings.n_train, seed, range(n_done, n_done + n_next)
-            )
-            started = time.perf_counter()
-            state, losses = program(
-                state,
-                train_rows,
-                validation_rows,
-                order,
-                dropout_seeds,
-                settings._replace(n_epochs=n_next),
-            )
-            n_next = _next_call(n_next, time.perf_counter() - started)
-            n_done += len(losses.train)
-            calls.append(losses)
-            stop = bool(np.all(state.wait >= settings.patience))
-            logs = _last(_history([losses], names, spec.validation))
-            progress.set_postfix({k: logs[k] for k in ("loss", "val_loss") if k in logs})
-            progress.update(len(losses.train))
-            if callbacks is not None:
-                n_next = 1
-                weights = callbacks.end_epoch(state.weights, logs)
-                state = state._replace(weights=weights)
-                if not spec.validation:
-                    state = state._replace(kept_weights=weights)
-                stop |= callbacks.stop_training
-    weights = state.kept_weights
+        first = program.initial_state(
+            [*network.weights, *log_variances], _state_to_go_on_from(network, spec)
+        )
+        data = (
+            _padded(train_rows, program.train_capacity),
+            _padded(validation_rows, program.validation_capacity),
+        )
+        history = _History(names, spec, settings.loss_weights)
+        state = _run_epochs(
+            program, first, data, settings, seed, history, callbacks, progress
+        )
+    weights = [np.array(w) for w in state.kept_weights]
+    optimizer_state = [np.array(v) for v in state.optimizer]
+    unseen = ~np.any(train_rows.W, axis=0)
+    if unseen.any():
+        of_tasks, of_tasks_in_optimizer = program.belongs_to_tasks
+        _put_back(unseen, of_tasks, weights, first.weights)
+        _put_back(unseen, of_tasks_in_optimizer, optimizer_state, first.optimizer)
     if callbacks is not None:
-        weights = callbacks.finish(weights)
-    trained = Trained(
-        [np.array(w) for w in weights],
-        [np.array(v) for v in state.optimizer],
-        _history(calls, names, spec.validation),
+        weights[:n_weights] = callbacks.finish(weights[:n_weights])
+    _check_finite(weights, history)
+    trained = dataclasses.replace(
+        network,
+        weights=weights[:n_weights],
+        optimizer_state=OptimizerState(_optimizer_key(spec), optimizer_state),
     )
-    _check_finite(trained)
-    return trained
+    if spec.learn_loss_weights:
+        trained = dataclasses.replace(trained, log_variances=weights[-1])
+    return trained, history.by_name()
+
+
+def _run_epochs(
+    program: Program,
+    state: State,
+    data: tuple[Rows, Rows],
+    settings: Settings,
+    seed: int,
+    history: _History,
+    callbacks: EpochCallbacks | None,
+    progress: tqdm,
+) -> State:
+    n_next, stop = 1, False
+    while history.n_epochs < settings.n_epochs and not stop:
+        if callbacks is not None:
+            state, settings = callbacks.begin_epoch(state, settings)
+            n_next = 1
+        n_done = history.n_epochs
+        n_next = min(n_next, program.max_epochs, settings.n_epochs - n_done)
+        order, dropout_seeds = _shuffle(
+            program, settings.n_train, seed, range(n_done, n_done + n_next)
+        )
+        started = time.perf_counter()
+        state, losses = program(
+            state, *data, order, dropout_seeds, settings._replace(n_epochs=n_next)
+        )
+        n_next = _next_call(n_next, time.perf_counter() - started)
+        history.append(losses)
+        logs = history.last()
+        progress.set_postfix({k: logs[k] for k in ("loss", "val_loss") if k in logs})
+        progress.update(len(losses.train))
+        stop = bool(np.all(state.wait >= settings.patience))
+        if callbacks is not None:
+            state = callbacks.end_epoch(state, logs)
+            stop |= callbacks.stop_training
+    return state
+
+
+def _optimizer_key(spec: ProgramSpec) -> str:
+    """What an optimizer's state belongs to, besides the network's weights."""
+    return f"{spec.optimizer_config}, {spec.n_frozen}, {spec.learn_loss_weights}"
+
+
+def _state_to_go_on_from(network: Network, spec: ProgramSpec) -> list[np.ndarray] | None:
+    """The optimizer's state, or None if it is that of another optimizer."""
+    state = network.optimizer_state
+    if state is None or state.key != _optimizer_key(spec):
+        return None
+    return state.values
 
 
 def _padded(rows: Rows, capacity: int) -> Rows:
@@ -120,27 +147,67 @@ def _next_call(n_epochs: int, seconds: float) -> int:
     return n_epochs if seconds < 2 * SECONDS_PER_CALL else max(1, n_epochs // 2)
 
 
-def _history(
-    calls: Sequence[EpochLosses], names: Sequence[str], validation: bool
-) -> dict[str, list[float]]:
-    """Losses by name, one entry per epoch."""
-    history = {}
-    for prefix, losses in zip(("", "val_"), zip(*calls, strict=True), strict=True):
-        if validation or not prefix:
-            table = np.concatenate(losses).astype(np.float64)
-            history[f"{prefix}loss"] = table.mean(axis=1).tolist()
-            for name, column in zip(names, table.T, strict=True):
-                history[f"{prefix}loss_{name}"] = column.tolist()
-    return history
+class _History:
+    """Losses of the calls so far."""
+
+    def __init__(self, names: Sequence[str], spec: ProgramSpec, loss_weights: np.ndarray):
+        self._names = names
+        self._spec = spec
+        self._loss_weights = loss_weights
+        self._calls: list[EpochLosses] = []
+        self.n_epochs = 0
+
+    def append(self, losses: EpochLosses) -> None:
+        self._calls.append(losses)
+        self.n_epochs += len(losses.train)
+
+    def last(self) -> dict[str, float]:
+        history = self._by_name(self._calls[-1:])
+        return {name: values[-1] for name, values in history.items()}
+
+    def by_name(self) -> dict[str, list[float]]:
+        """One entry per epoch."""
+        return self._by_name(self._calls)
+
+    def _by_name(self, calls):
+        tables = EpochLosses(
+            *(np.concatenate(part).astype(np.float64) for part in zip(*calls, strict=True))
+        )
+        history = self._losses("", tables.train)
+        if self._spec.validation:
+            history |= self._losses("val_", tables.validation)
+        if self._spec.learn_loss_weights:
+            history |= self._columns("loss_weight_", tables.loss_weights)
+        return history
+
+    def _losses(self, prefix, table):
+        mean = (self._loss_weights * table).mean(axis=1)
+        return {f"{prefix}loss": mean.tolist()} | self._columns(f"{prefix}loss_", table)
+
+    def _columns(self, prefix, table):
+        columns = zip(self._names, table.T, strict=True)
+        return {f"{prefix}{name}": column.tolist() for name, column in columns}
 
 
-def _last(history: dict[str, list[float]]) -> dict[str, float]:
-    return {name: values[-1] for name, values in history.items()}
+def _put_back(
+    unseen: np.ndarray,
+    belongs_to_tasks: Sequence[bool],
+    arrays: list[np.ndarray],
+    before: Sequence,
+) -> None:
+    """Put back what belongs to targets without any observation in these rows.
+
+    Momentum and weight decay would move it all the same.
+    """
+    for of_tasks, array, old in zip(belongs_to_tasks, arrays, before, strict=True):
+        if of_tasks:
+            array[unseen] = old.numpy()[unseen]
 
 
-def _check_finite(trained: Trained) -> None:
-    finite = np.isfinite(trained.history["loss"])
-    if not finite.any() or not all(np.isfinite(w).all() for w in trained.weights):
+def _check_finite(weights: Sequence[np.ndarray], history: _History) -> None:
+    losses = np.array(history.by_name()["loss"])
+    finite = np.isfinite(losses)
+    if not finite.any() or not all(np.isfinite(w).all() for w in weights):
         raise ValueError(
             "Training diverged: the loss was no longer finite in epoch "
             f"{finite.argmin() + 1}. Lower learning_rate, or look for extreme values in X "

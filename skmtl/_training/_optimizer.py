@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import lru_cache
@@ -36,7 +37,7 @@ def choose_optimizer(
         scheduled = has_schedule(optimizer)
         return OptimizerChoice(
             _config(optimizer),
-            0.0 if scheduled else float(optimizer.learning_rate),
+            0.0 if scheduled else float(optimizer.learning_rate.value.numpy()),
             float(optimizer.weight_decay or 0.0),
         )
     if not isinstance(optimizer, str):
@@ -51,6 +52,11 @@ def choose_optimizer(
 
 @lru_cache
 def _config_of_name(name: str) -> str:
+    return _config(optimizer_class(name)())
+
+
+def optimizer_class(name: str) -> type[keras.optimizers.Optimizer]:
+    """The Keras optimizer of that name, in whatever case."""
     known = _optimizers_by_name()
     if name.lower() not in known:
         near = get_close_matches(name.lower(), known, n=1)
@@ -59,7 +65,7 @@ def _config_of_name(name: str) -> str:
             f"optimizer={name!r} is not the name of a Keras optimizer.{hint} Known names: "
             f"{', '.join(known)}."
         )
-    return _config(known[name.lower()]())
+    return known[name.lower()]
 
 
 def _config(optimizer: keras.optimizers.Optimizer) -> str:
@@ -90,7 +96,9 @@ def has_schedule(optimizer: keras.optimizers.Optimizer) -> bool:
 class CompiledOptimizer:
     """An optimizer whose learning rate and weight decay are arguments of every step."""
 
-    def __init__(self, config: str, shapes: Sequence[tuple[int, ...]]):
+    def __init__(
+        self, config: str, shapes: Sequence[tuple[int, ...]], is_kernel: Sequence[bool]
+    ):
         # Each weight is filled with a number of its own, to find the copies of it that
         # an optimizer starts with.
         self.weights = [
@@ -101,12 +109,18 @@ class CompiledOptimizer:
         # Keras sums gradients over replicas. There is one, and every trace of that sum
         # stays in a registry of TensorFlow's for the life of the process (2-4 MB).
         self._optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
-        self._optimizer.exclude_from_weight_decay(var_list=self.weights[1::2])
+        not_decayed = [
+            w for w, kernel in zip(self.weights, is_kernel, strict=True) if not kernel
+        ]
+        self._optimizer.exclude_from_weight_decay(var_list=not_decayed)
         self._optimizer.build(self.weights)
         self._scheduled = has_schedule(self._optimizer)
         learning_rate = self._optimizer._learning_rate
         self.state = [v for v in self._optimizer.variables if v is not learning_rate]
-        self._first_state = [v.numpy() for v in self.state]
+        # Keras names a variable after the weight that it belongs to.
+        owners = [re.match(r"weight_(\d+)_", v.name) for v in self.state]
+        self.owners = [int(owner[1]) if owner else None for owner in owners]
+        self._first_state = [v.value.numpy() for v in self.state]
 
     def initial_state(self, weights: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The state of a new optimizer for these weights."""
@@ -121,6 +135,9 @@ class CompiledOptimizer:
         if self._optimizer.use_ema:
             return self._optimizer._model_variables_moving_average
         return self.weights
+
+    def scale_loss(self, loss):
+        return self._optimizer.scale_loss(loss)
 
     def step(self, gradients, learning_rate, weight_decay) -> None:
         if not self._scheduled:

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from .._network import Architecture, forward
 from ._dropout import dropout_mask
+from ._losses import TaskLoss, cell_losses
 from ._optimizer import CompiledOptimizer
 
 VALIDATION_CHUNK = 128  # rows per forward pass of the validation set
@@ -23,16 +24,23 @@ class ProgramSpec:
     """What a compiled program depends on, besides its row capacities."""
 
     architecture: Architecture
+    losses: tuple[TaskLoss, ...]
     optimizer_config: str
     batch_size: int
     dropout: bool
     validation: bool
+    learn_loss_weights: bool = False
+    freeze_trunk: bool = False
 
     @property
     def n_patience_groups(self) -> int:
-        """Separate networks (sharing depth 0) stop one by one, any others together."""
-        separate = self.architecture.sharing_depth == 0
-        return self.architecture.n_targets if separate else 1
+        """Separate networks stop one by one, any others together."""
+        return self.architecture.n_targets if self.architecture.separate else 1
+
+    @property
+    def n_frozen(self) -> int:
+        """Number of weights, from the first, that training leaves alone."""
+        return 2 * self.architecture.sharing_depth if self.freeze_trunk else 0
 
 
 class State(NamedTuple):
@@ -63,13 +71,15 @@ class Settings(NamedTuple):
     learning_rate: float
     weight_decay: float
     dropout: float
+    loss_weights: np.ndarray  # (T,)
 
 
 class EpochLosses(NamedTuple):
-    """Loss per epoch and target."""
+    """Per epoch and target (n_epochs, T): losses, and the loss weights if learnt."""
 
-    train: np.ndarray  # (n_epochs, T)
-    validation: np.ndarray  # (n_epochs, T)
+    train: np.ndarray
+    validation: np.ndarray
+    loss_weights: np.ndarray
 
 
 class Program:
@@ -88,14 +98,42 @@ class Program:
         )
         self._activation = keras.activations.get(spec.architecture.activation)
         shapes = spec.architecture.weight_shapes
-        self._optimizer = CompiledOptimizer(spec.optimizer_config, shapes)
-        self._weights = self._optimizer.weights
+        self._n_network_weights = len(shapes)
+        is_kernel = [True, False] * (len(shapes) // 2)
+        if spec.learn_loss_weights:
+            shapes = [*shapes, (spec.architecture.n_targets,)]
+            is_kernel.append(False)
+        self._optimizer = CompiledOptimizer(
+            spec.optimizer_config, shapes[spec.n_frozen :], is_kernel[spec.n_frozen :]
+        )
+        self._frozen = [
+            keras.Variable(np.zeros(shape), dtype="float32")
+            for shape in shapes[: spec.n_frozen]
+        ]
+        self._weights = [*self._frozen, *self._optimizer.weights]
         self._function = tf.function(self._run, jit_compile=True, autograph=False)
         self._compiled = None
 
+    @property
+    def belongs_to_tasks(self) -> tuple[list[bool], list[bool]]:
+        """Which weights, and which optimizer variables, have the tasks as first axis."""
+        n_targets = self.spec.architecture.n_targets
+        weights = [len(w.shape) == 3 for w in self._weights]
+        weights[self._n_network_weights :] = [True] * self.spec.learn_loss_weights
+        trainable = weights[self.spec.n_frozen :]
+        optimizer = [
+            owner is not None and trainable[owner] and v.shape[:1] == (n_targets,)
+            for owner, v in zip(self._optimizer.owners, self._optimizer.state, strict=True)
+        ]
+        return weights, optimizer
+
+    @property
+    def compiled(self) -> bool:
+        return self._compiled is not None
+
     def initial_state(self, weights, optimizer_state=None) -> State:
         if optimizer_state is None:
-            optimizer_state = self._optimizer.initial_state(weights)
+            optimizer_state = self._optimizer.initial_state(weights[self.spec.n_frozen :])
         weights = [tf.constant(w) for w in weights]
         n_groups = self.spec.n_patience_groups
         return State(
@@ -139,13 +177,13 @@ class Program:
             if self.spec.validation:
                 validation_loss = self._validation_loss(validation, settings.n_validation)
                 kept_weights, best_loss, wait = self._keep_best(
-                    validation_loss, kept_weights, best_loss, wait, settings.patience
+                    validation_loss, kept_weights, best_loss, wait, settings
                 )
             else:
-                kept_weights = _values(self._optimizer.averaged_weights())
-            losses = EpochLosses(
-                _set_row(losses.train, epoch, train_loss),
-                _set_row(losses.validation, epoch, validation_loss),
+                kept_weights = _values(self._averaged_weights())
+            row = EpochLosses(train_loss, validation_loss, self._loss_weights(settings))
+            losses = tf.nest.map_structure(
+                lambda table, values: _set_row(table, epoch, values), losses, row
             )
             return epoch + 1, kept_weights, best_loss, wait, losses
 
@@ -158,7 +196,7 @@ class Program:
                 state.kept_weights,
                 state.best_loss,
                 state.wait,
-                EpochLosses(no_losses, no_losses),
+                EpochLosses(no_losses, no_losses, no_losses),
             ),
         )
         state = State(
@@ -202,20 +240,37 @@ class Program:
 
     def _step(self, batch, n_rows, dropout_key, settings):
         """One optimiser step; the sum over rows of the weighted losses (T,)."""
-        variables = [v.value for v in self._weights]
+        variables = [v.value for v in self._optimizer.weights]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
             drop = self._drop(dropout_key, settings.dropout)
             outputs = self._forward(self._weights, batch.X, drop)
-            task_losses = _weighted_losses(batch.Y, outputs, batch.W)
-            loss = tf.reduce_mean(task_losses) / n_rows
+            task_losses = self._task_losses(outputs, batch.Y, batch.W)
+            loss = tf.reduce_mean(self._loss_weights(settings) * task_losses) / n_rows
+            if self.spec.learn_loss_weights:
+                loss += tf.reduce_mean(self._weights[-1].value)
+            loss = self._optimizer.scale_loss(loss)
         gradients = tape.gradient(loss, variables)
         self._optimizer.step(gradients, settings.learning_rate, settings.weight_decay)
         return task_losses
 
+    def _loss_weights(self, settings):
+        """Given weights (T,), or learnt: exp(-s) with log-variances s, which cost s."""
+        if self.spec.learn_loss_weights:
+            return tf.exp(-self._weights[-1].value)
+        return settings.loss_weights
+
+    def _averaged_weights(self):
+        return [*self._frozen, *self._optimizer.averaged_weights()]
+
     def _forward(self, weights, X, drop=lambda H: H):
+        weights = weights[: self._n_network_weights]
         weights = [tf.convert_to_tensor(v.value) for v in weights]
         return forward(weights, X, self._activation, drop=drop, xp=keras.ops)
+
+    def _task_losses(self, outputs, Y, W):
+        """Sum over rows of the weighted losses (T,)."""
+        return tf.reduce_sum(W * cell_losses(self.spec.losses, Y, outputs), axis=0)
 
     def _drop(self, key, rate):
         if not self.spec.dropout:
@@ -230,8 +285,8 @@ class Program:
             X, Y, W = (
                 tf.slice(A, [start, 0], [VALIDATION_CHUNK, A.shape[1]]) for A in validation
             )
-            outputs = self._forward(self._optimizer.averaged_weights(), X)
-            loss = _weighted_losses(Y, outputs, W)
+            outputs = self._forward(self._averaged_weights(), X)
+            loss = self._task_losses(outputs, Y, W)
             return start + VALIDATION_CHUNK, total + loss
 
         total = tf.zeros((self.spec.architecture.n_targets,))
@@ -240,9 +295,10 @@ class Program:
         )
         return total / tf.cast(n_rows, tf.float32)
 
-    def _keep_best(self, task_losses, kept_weights, best_loss, wait, patience):
-        if self.spec.n_patience_groups == 1:
-            task_losses = tf.reduce_mean(task_losses, keepdims=True)
+    def _keep_best(self, task_losses, kept_weights, best_loss, wait, settings):
+        patience = settings.patience
+        if not self.spec.architecture.separate:
+            task_losses = tf.reduce_mean(settings.loss_weights * task_losses, keepdims=True)
         better = (task_losses < best_loss) & (wait < patience)
 
         def choose(new, old):
@@ -250,7 +306,8 @@ class Program:
             return tf.where(flags, new, old)
 
         kept_weights = [
-            choose(v.value, old) for v, old in zip(self._weights, kept_weights, strict=True)
+            choose(v.value, old)
+            for v, old in zip(self._averaged_weights(), kept_weights, strict=True)
         ]
         best_loss = tf.where(better, task_losses, best_loss)
         # A group that ran out of patience stays out of it.
@@ -262,10 +319,6 @@ def _values(variables):
     return [tf.identity(v.value) for v in variables]
 
 
-def _weighted_losses(Y, outputs, W):
-    return tf.reduce_sum(W * tf.square(Y - outputs), axis=0)
-
-
 def _set_row(table, row, values):
     return tf.tensor_scatter_nd_update(table, [[row]], [values])
 
@@ -273,7 +326,7 @@ def _set_row(table, row, values):
 def _as_tensors(settings: Settings) -> Settings:
     return Settings(
         *(
-            tf.constant(value, tf.float32 if isinstance(value, float) else tf.int32)
+            tf.constant(value, tf.int32 if isinstance(value, int) else tf.float32)
             for value in settings
         )
     )

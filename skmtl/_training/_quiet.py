@@ -27,8 +27,8 @@ def import_tensorflow() -> None:
     with _log_lines_dropped():
         import tensorflow as tf
 
-        if already_imported:  # with its own level: XLA greets at the first compilation
-            tf.function(lambda: tf.zeros(()), jit_compile=True)()
+        if already_imported:  # with its own level: XLA greets at the first compilations
+            tf.function(tf.nn.relu, jit_compile=True)(tf.zeros((2, 2)))
 
 
 @contextmanager

@@ -1,0 +1,214 @@
+"""Fitted estimators made into one."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Sequence
+from numbers import Integral
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
+
+from ._estimator import MultiTaskRegressor
+from ._features import listed
+from ._network import Architecture, Network
+from ._scaling import Scaling
+from ._targets import is_one_loss, per_target
+
+MAX_SWEEPS = 100  # matching stops by itself, usually after two or three
+
+Layers = list[np.ndarray]  # kernel, bias, kernel, bias, ... of one task's network
+
+
+def merge_tasks(estimators: Sequence, sharing_depth: int = 0):
+    """Make fitted estimators into one `MultiTaskRegressor` with all their targets.
+
+    Parameters
+    ----------
+    estimators : sequence of fitted MultiTaskRegressor
+        With the same features, hidden layer sizes and activation, and one or more
+        targets each. Their own sharing depths may differ, and each may have its own
+        scaling, which is folded into the first layer.
+    sharing_depth : int, default=0
+        Number of first hidden layers to share in the result. 0 keeps every network: the
+        predictions stay as they were, up to rounding in single precision. Otherwise the
+        hidden units of the networks are matched first, for their order means nothing
+        (weight matching, Ainsworth et al. 2022), then averaged; fine-tune the result
+        with `partial_fit`.
+
+    Returns
+    -------
+    MultiTaskRegressor
+        Fitted, with the parameters of the first estimator and the losses of each. Its
+        optimizer state and history are empty.
+
+    Raises
+    ------
+    ValueError
+        If the estimators differ in features, hidden layers or activation, or if two of
+        their targets have the same name.
+
+    References
+    ----------
+    S. K. Ainsworth, J. Hayase and S. Srinivasa, "Git Re-Basin: Merging Models modulo
+    Permutation Symmetries", arXiv:2209.04836 (2022).
+
+    Examples
+    --------
+    >>> from skmtl import MultiTaskRegressor, merge_tasks
+    >>> from skmtl.datasets import load_energy
+    >>> X, y = load_energy(return_X_y=True, as_frame=True)
+    >>> parts = [
+    ...     MultiTaskRegressor(epochs=5, random_state=0).fit(X, y[name]) for name in y
+    ... ]
+    >>> merge_tasks(parts).predict(X).shape
+    (768, 2)
+    """
+    estimators = list(estimators)
+    _check_alike(estimators)
+    networks = [estimator._network for estimator in estimators]
+    first = networks[0].architecture
+    n_layers = len(first.hidden_sizes)
+    if not isinstance(sharing_depth, Integral) or not 0 <= sharing_depth <= n_layers:
+        raise ValueError(
+            f"sharing_depth={sharing_depth!r}, expected an int from 0 to "
+            f"{n_layers}, the number of hidden layers."
+        )
+    features = networks[0].features
+    tasks = [
+        layers for network in networks for layers in _networks_of_tasks(network, features)
+    ]
+    tasks = [tasks[0], *(_matched(task, tasks[0], sharing_depth) for task in tasks[1:])]
+    architecture = Architecture(
+        first.n_features,
+        len(tasks),
+        first.hidden_sizes,
+        sharing_depth,
+        first.activation,
+    )
+    network = Network(
+        architecture,
+        _joined(tasks, architecture),
+        None,
+        features,
+        Scaling(
+            np.concatenate([n.targets.mean for n in networks]),
+            np.concatenate([n.targets.scale for n in networks]),
+        ),
+        np.concatenate([n.log_link for n in networks]),
+        np.zeros(len(tasks), np.float32),
+    )
+    return _estimator_of(network, estimators)
+
+
+def _check_alike(estimators: list) -> None:
+    if not estimators:
+        raise ValueError("merge_tasks needs at least one fitted estimator, got none.")
+    for estimator in estimators:
+        if not isinstance(estimator, MultiTaskRegressor):
+            raise TypeError(
+                f"merge_tasks takes fitted MultiTaskRegressors, got {estimator!r}."
+            )
+        check_is_fitted(estimator)
+    for what, of in (
+        ("features", lambda e: e.n_features_in_),
+        ("feature names", lambda e: list(getattr(e, "feature_names_in_", []))),
+        ("hidden layers", lambda e: e._network.architecture.hidden_sizes),
+        ("activations", lambda e: e._network.architecture.activation),
+    ):
+        found = [of(estimator) for estimator in estimators]
+        if any(one != found[0] for one in found):
+            raise ValueError(
+                f"Only networks with the same {what} can be merged, got "
+                f"{', '.join(map(str, found))}."
+            )
+
+
+def _networks_of_tasks(network: Network, features: Scaling) -> list[Layers]:
+    """The layers of every single task, for features scaled in another way."""
+    old = network.features
+    tasks = []
+    for task in range(network.architecture.n_targets):
+        layers = [
+            (w[task] if w.ndim == 3 else w).astype(np.float64) for w in network.weights
+        ]
+        layers[1::2] = [b.reshape(-1) for b in layers[1::2]]
+        K, b = layers[:2]
+        layers[0] = K * (features.scale / old.scale)[:, None]
+        layers[1] = b + ((features.mean - old.mean) / old.scale) @ K
+        tasks.append(layers)
+    return tasks
+
+
+def _matched(layers: Layers, reference: Layers, depth: int) -> Layers:
+    """The same network with the units of its first layers in the order of another's.
+
+    Coordinate descent on the permutations: each in turn is the best for the weights into
+    and out of its layer, given the others. The first sweep looks only at the weights into
+    a layer, for the layer after it is not matched yet.
+    """
+    layers = list(layers)
+    for sweep in range(MAX_SWEEPS):
+        moved = False
+        for layer in range(depth):
+            K, b, K_next = 2 * layer, 2 * layer + 1, 2 * layer + 2
+            similarity = reference[K].T @ layers[K] + np.outer(reference[b], layers[b])
+            if sweep > 0 and layer + 1 < depth:
+                similarity += reference[K_next] @ layers[K_next].T
+            _, order = linear_sum_assignment(similarity, maximize=True)
+            moved |= bool((order != np.arange(len(order))).any())
+            layers[K] = layers[K][:, order]
+            layers[b] = layers[b][order]
+            layers[K_next] = layers[K_next][order]
+        if sweep > 0 and not moved:
+            break
+    return layers
+
+
+def _joined(tasks: list[Layers], architecture: Architecture) -> list[np.ndarray]:
+    """Averages of the layers that become shared, stacks of the others."""
+    weights = []
+    n_shared = 2 * architecture.sharing_depth
+    for i, shape in enumerate(architecture.weight_shapes):
+        of_tasks = np.stack([layers[i] for layers in tasks])
+        joined = of_tasks.mean(axis=0) if i < n_shared else of_tasks
+        weights.append(joined.reshape(shape).astype(np.float32))
+    return weights
+
+
+def _estimator_of(network: Network, estimators: list):
+    losses = [loss for estimator in estimators for loss in _losses(estimator)]
+    merged = clone(estimators[0]).set_params(
+        sharing_depth=network.architecture.sharing_depth,
+        share_output=False,
+        init_trunk=None,
+        freeze_trunk=False,
+        loss=losses[0] if all(loss == losses[0] for loss in losses) else losses,
+        loss_weights=None,
+    )
+    for attribute in ("n_features_in_", "feature_names_in_"):
+        if hasattr(estimators[0], attribute):
+            setattr(merged, attribute, getattr(estimators[0], attribute))
+    merged._take_over(network, _names(estimators), np.ones(len(losses)))
+    merged._rng = copy.deepcopy(estimators[0]._rng)
+    merged.history_, merged.n_iter_ = {}, 0
+    return merged
+
+
+def _losses(estimator) -> list:
+    return per_target("loss", estimator.loss, estimator.target_names_, is_one_loss)
+
+
+def _names(estimators: list) -> np.ndarray:
+    names = np.concatenate([e.target_names_ for e in estimators])
+    if all(re.fullmatch(r"target_\d+", name) for name in names):  # nobody gave any
+        return np.array([f"target_{t}" for t in range(len(names))], dtype=object)
+    unique, counts = np.unique(names.astype(str), return_counts=True)
+    if (counts > 1).any():
+        raise ValueError(
+            f"More than one estimator has the {listed('target', unique[counts > 1])}."
+        )
+    return names

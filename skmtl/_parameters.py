@@ -1,0 +1,82 @@
+"""Parameters of the estimator, checked and turned into what the network needs."""
+
+from __future__ import annotations
+
+from numbers import Integral
+
+import numpy as np
+
+from ._network import Architecture
+from ._targets import per_target
+
+
+def architecture(estimator) -> Architecture:
+    """The network that the parameters ask for, for the features and targets of `fit`."""
+    sizes = (
+        *_layer_sizes("trunk_sizes", estimator.trunk_sizes),
+        *_layer_sizes("head_sizes", estimator.head_sizes),
+    )
+    depth = estimator.sharing_depth
+    if depth is None:
+        depth = len(estimator.trunk_sizes)
+    if depth > len(sizes):
+        raise ValueError(
+            f"sharing_depth={depth}, but there are {len(sizes)} hidden layers (trunk_sizes "
+            f"+ head_sizes = {sizes}): expected None or an int from 0 to {len(sizes)}."
+        )
+    if estimator.share_output and depth == len(sizes):
+        raise ValueError(
+            "share_output=True needs heads of at least one hidden layer, but "
+            f"sharing_depth={depth} shares all {len(sizes)}: lower it or add a layer to "
+            "head_sizes."
+        )
+    return Architecture(
+        estimator.n_features_in_,
+        estimator.n_outputs_,
+        sizes,
+        int(depth),
+        estimator.activation,
+        bool(estimator.share_output),
+    )
+
+
+def _layer_sizes(parameter: str, sizes) -> tuple[int, ...]:
+    if not all(isinstance(size, Integral) and size > 0 for size in sizes):
+        raise ValueError(
+            f"{parameter} must be a tuple of positive ints such as (64, 32), or empty; got "
+            f"{sizes!r}."
+        )
+    return tuple(int(size) for size in sizes)
+
+
+def loss_weights(value, names: np.ndarray) -> tuple[bool, np.ndarray]:
+    """Whether the weights of the targets are learnt, and those to start with (T,)."""
+    if value is None or isinstance(value, str):
+        return value is not None, np.ones(len(names))
+    weights = per_target("loss_weights", value, names, lambda value: False)
+    weights = np.array(weights, dtype=np.float64)
+    if weights.ndim != 1:
+        raise ValueError(
+            f"loss_weights must be one number per target, got the shape {weights.shape}."
+        )
+    if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
+        raise ValueError(
+            "loss_weights must be finite, not negative and not all 0, got "
+            f"{weights.tolist()}."
+        )
+    return False, weights
+
+
+def batch_size(value, n_rows: int) -> int:
+    if value == "auto":
+        return int(2 ** np.clip(np.ceil(np.log2(n_rows / 256)), 5, 10))
+    # Beyond the rows there are only zeros to compute with. In powers of two, so that full
+    # batches of a few rows more or less need no new program.
+    return min(int(value), 2 ** int(n_rows).bit_length())
+
+
+def generator(random_state) -> np.random.Generator:
+    """A generator of our own; None is fresh entropy, not NumPy's global state."""
+    if isinstance(random_state, np.random.RandomState):
+        random_state = random_state.randint(2**31)
+    return np.random.default_rng(random_state)

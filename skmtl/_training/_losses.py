@@ -1,0 +1,159 @@
+"""Losses: what ``loss=`` may name, and how a name becomes a function of cells.
+
+Inside, a loss is a function of scaled targets and network outputs, both (b, k), and gives
+the loss of every cell (b, k).
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from numbers import Real
+
+import keras
+import numpy as np
+from keras import ops
+
+from .._targets import is_one_loss, is_quantile, per_target
+
+
+@dataclass(frozen=True)
+class TaskLoss:
+    """The loss of one task; equal keys share a compiled program."""
+
+    key: Hashable
+    cells: Callable = field(compare=False, repr=False)
+
+    @property
+    def log_link(self) -> bool:
+        """Whether the prediction is the exponential of the network's output."""
+        return self.key == "poisson"
+
+
+def task_losses(loss, names: Sequence[str]) -> tuple[TaskLoss, ...]:
+    """One loss per target, from one for all, a sequence, or a mapping by target name."""
+    return tuple(_resolve(one) for one in per_target("loss", loss, names, is_one_loss))
+
+
+def cell_losses(losses: Sequence[TaskLoss], Y, outputs):
+    """The loss of every cell (b, T), with tasks of the same loss computed together."""
+    tasks_of = {}
+    for task, loss in enumerate(losses):
+        tasks_of.setdefault(loss, []).append(task)
+    if len(tasks_of) == 1:
+        return losses[0].cells(Y, outputs)
+    columns = [
+        loss.cells(ops.take(Y, tasks, axis=1), ops.take(outputs, tasks, axis=1))
+        for loss, tasks in tasks_of.items()
+    ]
+    order = np.argsort(np.concatenate(list(tasks_of.values())))
+    return ops.take(ops.concatenate(columns, axis=1), order, axis=1)
+
+
+def mean_loss(losses: Sequence[TaskLoss], loss_weights: np.ndarray) -> Callable:
+    """A loss for ``keras.Model``, with targets and cell weights side by side, (b, 2 T)."""
+    n_targets = len(losses)
+
+    def multi_task_loss(packed, outputs):
+        Y, W = packed[:, :n_targets], packed[:, n_targets:]
+        return ops.mean(loss_weights * W * cell_losses(losses, Y, outputs), axis=1)
+
+    return multi_task_loss
+
+
+def _resolve(loss) -> TaskLoss:
+    if is_quantile(loss):
+        level = loss[1]
+        if not (isinstance(level, Real) and 0 < level < 1):
+            raise ValueError(
+                f"The level of a quantile loss must lie between 0 and 1, got {loss!r}."
+            )
+        return TaskLoss(("quantile", float(level)), _quantile(float(level)))
+    if isinstance(loss, str):
+        return TaskLoss(loss, _BY_NAME.get(loss) or _of_keras(loss))
+    if isinstance(loss, keras.losses.Loss):
+        return TaskLoss(_instance_key(loss), _per_cell(loss.call))
+    if callable(loss):
+        return TaskLoss(loss, _per_cell(loss))
+    raise TypeError(
+        "loss must be a name, ('quantile', level), a keras.losses.Loss, a function of "
+        f"(y_true, y_pred), or a sequence or mapping of these; got {loss!r}."
+    )
+
+
+def _instance_key(loss: keras.losses.Loss) -> Hashable:
+    """Equal for copies of an instance, which is what a search fits."""
+    settings = {name: value for name, value in vars(loss).items() if name != "name"}
+    try:
+        return type(loss), pickle.dumps(settings)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return loss
+
+
+def _squared_error(y, f):
+    return (y - f) ** 2
+
+
+def _absolute_error(y, f):
+    return ops.abs(y - f)
+
+
+def _huber(y, f):
+    error = ops.abs(y - f)
+    return ops.where(error <= 1, error**2 / 2, error - 0.5)
+
+
+def _log_cosh(y, f):
+    error = ops.abs(y - f)
+    return error + ops.softplus(-2 * error) - np.log(2)
+
+
+def _poisson(y, f):
+    """Half the deviance of counts with mean exp(f): 0 at best."""
+    y_log_y = ops.where(y > 0, y * ops.log(ops.where(y > 0, y, 1.0)), 0.0)
+    return ops.exp(f) - y * f + y_log_y - y
+
+
+def _quantile(level: float) -> Callable:
+    """Pinball loss (Koenker & Bassett 1978)."""
+    return lambda y, f: ops.maximum(level * (y - f), (level - 1) * (y - f))
+
+
+_BY_NAME = {
+    "squared_error": _squared_error,
+    "absolute_error": _absolute_error,
+    "huber": _huber,
+    "log_cosh": _log_cosh,
+    "poisson": _poisson,
+}
+
+
+def _of_keras(name: str) -> Callable:
+    try:
+        loss = keras.losses.get(name)
+    except ValueError:
+        known = [*_BY_NAME, *(n for n in vars(keras.losses) if n.islower())]
+        near = get_close_matches(name.lower(), known, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(
+            f"loss={name!r} is not known.{hint} Known are {', '.join(_BY_NAME)}, "
+            "('quantile', level) and the losses of Keras."
+        ) from None
+    return _per_cell(loss.call if isinstance(loss, keras.losses.Loss) else loss)
+
+
+def _per_cell(function: Callable) -> Callable:
+    """A loss of Keras, which averages over the last axis, as a function of cells."""
+
+    def cells(y, f):
+        losses = function(y[..., None], f[..., None])
+        if len(losses.shape) not in (2, 3):
+            raise ValueError(
+                "A loss must give the loss of every cell or average over the last axis, "
+                f"but {function!r} made {losses.shape} of {(*y.shape, 1)}."
+            )
+        return losses[..., 0] if len(losses.shape) == 3 else losses
+
+    return cells

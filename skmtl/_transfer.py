@@ -1,0 +1,137 @@
+"""Weights from other networks: a trunk to start from, a head to add."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from ._features import listed
+from ._network import Network
+from ._scaling import Scaling
+
+
+class Trunk(NamedTuple):
+    """Layers that a network can start from."""
+
+    weights: list[np.ndarray]  # kernel, bias, kernel, bias, ...
+    activations: list[str]
+    features: Scaling | None  # what the first kernel expects; None: unknown
+
+
+def start_from_trunk(network: Network, source, names: np.ndarray | None) -> Network:
+    """The network with the first layers of ``source``, and its feature scaling.
+
+    ``source`` is a fitted estimator, a FrozenEstimator around one, or a Keras model;
+    ``names`` are those of the features, if they have any.
+    """
+    if isinstance(source, FrozenEstimator):
+        source = source.estimator
+    if hasattr(source, "get_params"):
+        trunk = _of_estimator(source)
+        expected = getattr(source, "feature_names_in_", None)
+        if names is not None and expected is not None and list(names) != list(expected):
+            raise ValueError(
+                f"init_trunk was fitted with {listed('feature', expected)}, but X has "
+                f"{listed('feature', names)}: expected the same, in the same order."
+            )
+    else:
+        trunk = _of_keras(source)
+    architecture = network.architecture
+    n_weights = 2 * architecture.sharing_depth
+    found = [w.shape for w in trunk.weights[:n_weights]]
+    expected = architecture.weight_shapes[:n_weights]
+    if found != expected:
+        raise ValueError(
+            f"init_trunk has shared layers with kernels of the shapes {found[::2]}, but "
+            f"the trunk needs {expected[::2]}: number and sizes of its features and layers "
+            "must be those of trunk_sizes, head_sizes and sharing_depth."
+        )
+    activations = set(trunk.activations[: architecture.sharing_depth])
+    if activations - {architecture.activation}:
+        raise ValueError(
+            f"The layers of init_trunk were trained with {sorted(activations)}, but "
+            f"activation={architecture.activation!r}."
+        )
+    return dataclasses.replace(
+        network,
+        weights=[*trunk.weights[:n_weights], *network.weights[n_weights:]],
+        features=trunk.features or network.features,
+    )
+
+
+def _of_estimator(estimator) -> Trunk:
+    try:
+        check_is_fitted(estimator)
+        network: Network = estimator._network
+    except (AttributeError, TypeError):
+        raise ValueError(
+            f"init_trunk must be a fitted MultiTaskRegressor, got {estimator!r}. In a "
+            "search, which clones its parameters, wrap it: "
+            "sklearn.frozen.FrozenEstimator(estimator)."
+        ) from None
+    architecture = network.architecture
+    # The layers of a single task are as good as shared ones.
+    single = architecture.n_targets == 1
+    depth = len(architecture.hidden_sizes) if single else architecture.sharing_depth
+    weights = [
+        w[0].reshape(w.shape[-1:] if i % 2 else w.shape[-2:]) if w.ndim == 3 else w
+        for i, w in enumerate(network.weights[: 2 * depth])
+    ]
+    return Trunk(weights, [architecture.activation] * depth, network.features)
+
+
+def _of_keras(model) -> Trunk:
+    import keras
+
+    if not isinstance(model, keras.Model):
+        raise TypeError(
+            "init_trunk must be a fitted MultiTaskRegressor or a keras.Model, got "
+            f"{model!r}."
+        )
+    dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+    if not all(layer.built for layer in dense):
+        raise ValueError(
+            "The Keras model in init_trunk has no weights yet: call it on data, or give it "
+            "a keras.Input."
+        )
+    weights = []
+    for layer in dense:
+        bias = np.zeros(layer.units, np.float32)
+        weights.append(layer.kernel.value.numpy())
+        weights.append(layer.bias.value.numpy() if layer.use_bias else bias)
+    return Trunk(weights, [_name(layer.activation) for layer in dense], None)
+
+
+def _name(activation) -> str:
+    return getattr(activation, "__name__", type(activation).__name__)
+
+
+def add_head(network: Network, head: Network) -> Network:
+    """The network with the heads of another one on the same trunk.
+
+    The optimizer's state is given up: it belongs to the weights as they were.
+    """
+    architecture = dataclasses.replace(
+        network.architecture,
+        n_targets=network.architecture.n_targets + head.architecture.n_targets,
+    )
+    weights = [
+        np.concatenate([w, new]) if w.ndim == 3 else w
+        for w, new in zip(network.weights, head.weights, strict=True)
+    ]
+    return Network(
+        architecture,
+        weights,
+        None,
+        network.features,
+        Scaling(
+            np.concatenate([network.targets.mean, head.targets.mean]),
+            np.concatenate([network.targets.scale, head.targets.scale]),
+        ),
+        np.concatenate([network.log_link, head.log_link]),
+        np.concatenate([network.log_variances, head.log_variances]),
+    )
