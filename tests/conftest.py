@@ -1,0 +1,27 @@
+"""Fitted estimators that many tests read and none changes."""
+
+import numpy as np
+import pytest
+
+from skmtl import MultiTaskRegressor
+from tests._inputs import as_frames, make_table, small
+
+pytest.register_assert_rewrite("tests._asserts")
+
+
+@pytest.fixture(scope="session")
+def table() -> tuple[np.ndarray, np.ndarray]:
+    X, Y = make_table()
+    X.flags.writeable = Y.flags.writeable = False
+    return X, Y
+
+
+@pytest.fixture(scope="session")
+def fitted(table) -> MultiTaskRegressor:
+    """Rows held out, a trunk and heads."""
+    return small().fit(*table)
+
+
+@pytest.fixture(scope="session")
+def fitted_on_frames(table) -> MultiTaskRegressor:
+    return small().fit(*as_frames(*table))

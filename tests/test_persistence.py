@@ -1,0 +1,175 @@
+"""Copies, files and other processes: the same predictions, and training goes on."""
+
+import copy
+import pickle
+import subprocess
+import sys
+
+import joblib
+import keras
+import numpy as np
+import pytest
+
+from tests._asserts import assert_close, assert_same_predictions
+from tests._inputs import FEATURES, TARGETS, as_frames, small
+
+
+def through_pickle(estimator, tmp_path):
+    return pickle.loads(pickle.dumps(estimator))
+
+
+def through_joblib(estimator, tmp_path):
+    joblib.dump(estimator, tmp_path / "estimator.joblib")
+    return joblib.load(tmp_path / "estimator.joblib")
+
+
+def through_deepcopy(estimator, tmp_path):
+    return copy.deepcopy(estimator)
+
+
+COPIES = [through_pickle, through_joblib, through_deepcopy]
+
+
+def run_python(script, folder, *options):
+    """Run a script in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, *options, "-c", script],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("make_copy", COPIES)
+def test_a_copy_predicts_the_same(table, fitted_on_frames, make_copy, tmp_path):
+    X, Y = as_frames(*table)
+
+    copied = make_copy(fitted_on_frames, tmp_path)
+
+    np.testing.assert_array_equal(copied.predict(X), fitted_on_frames.predict(X))
+    assert copied.score(X, Y) == fitted_on_frames.score(X, Y)
+    assert copied.history_ == fitted_on_frames.history_
+    assert list(copied.feature_names_in_) == FEATURES
+    assert list(copied.target_names_) == TARGETS
+    assert_close(
+        copied.model_.predict(X, verbose=0), fitted_on_frames.predict(X), atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("make_copy", COPIES)
+@pytest.mark.parametrize("look_at_model", [False, True])
+def test_training_goes_on_with_a_copy(table, make_copy, look_at_model, tmp_path):
+    X, Y = table
+    estimator = small(dropout=0.2, warm_start=True).fit(X, Y)
+    if look_at_model:
+        assert estimator.model_
+
+    copied = make_copy(estimator, tmp_path)
+
+    for go_on in ("partial_fit", "fit", "partial_fit"):
+        getattr(estimator, go_on)(X, Y)
+        getattr(copied, go_on)(X, Y)
+        np.testing.assert_array_equal(copied.predict(X), estimator.predict(X))
+    np.testing.assert_equal(copied.history_, estimator.history_)
+
+
+def test_a_copy_is_of_its_own(table, fitted):
+    X, Y = table
+    before = fitted.predict(X)
+
+    copy.deepcopy(fitted).partial_fit(X, Y)
+
+    np.testing.assert_array_equal(fitted.predict(X), before)
+
+
+@pytest.mark.parametrize("look_at_model", [False, True])
+@pytest.mark.parametrize("with_callback", [False, True])
+@pytest.mark.parametrize("trunk_sizes", [(8,), (128, 128)])
+def test_files_are_small(table, trunk_sizes, with_callback, look_at_model, tmp_path):
+    X, Y = table
+    callbacks = [keras.callbacks.EarlyStopping("loss")] if with_callback else None
+    estimator = small(trunk_sizes=trunk_sizes, callbacks=callbacks, epochs=1).fit(X, Y)
+    # Of a copy: whether the estimator's own model_ was built is what varies here.
+    weights = 4 * sum(w.size for w in copy.copy(estimator).model_.get_weights())
+    if look_at_model:
+        assert estimator.model_.predict(X, verbose=0).shape == Y.shape
+
+    file = joblib.dump(estimator, tmp_path / "estimator.joblib")[0]
+
+    adam = 2 * weights  # two moments of every weight
+    n_bytes = (tmp_path / file).stat().st_size
+    assert weights + adam < n_bytes <= 2 * (weights + adam) + 20_000
+
+
+def test_an_optimizer_instance_is_kept(table):
+    X, Y = table
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.05, 10, 0.5)
+    estimator = small(optimizer=keras.optimizers.Adam(schedule)).fit(X, Y)
+
+    loaded = pickle.loads(pickle.dumps(estimator))
+
+    assert_same_predictions(loaded, estimator, X)
+    assert_same_predictions(loaded.partial_fit(X, Y), estimator.partial_fit(X, Y), X)
+
+
+def test_a_fresh_process_predicts_without_tensorflow_and_trains_on(table, tmp_path):
+    X, Y = table
+    estimator = small().fit(X, Y)
+    joblib.dump((estimator, X, Y), tmp_path / "in.joblib")
+
+    run_python(
+        """
+import sys
+import joblib
+
+estimator, X, Y = joblib.load("in.joblib")
+predicted = estimator.predict(X)
+assert estimator.score(X, Y) is not None
+imported = {"tensorflow", "keras", "scikeras"} & sys.modules.keys()
+assert not imported, imported
+joblib.dump([predicted, estimator.partial_fit(X, Y).predict(X)], "out.joblib")
+""",
+        tmp_path,
+        "-Werror",
+    )
+
+    predicted, trained_on = joblib.load(tmp_path / "out.joblib")
+    np.testing.assert_array_equal(predicted, estimator.predict(X))
+    assert_close(trained_on, estimator.partial_fit(X, Y).predict(X))
+
+
+def test_model_loads_with_nothing_but_keras(table, fitted, tmp_path):
+    X, Y = table
+    one_target = small().fit(X, Y[:, 0])
+    models = {
+        "several": fitted.model_,
+        "separate": small(sharing_depth=0).fit(X, Y).model_,
+        "dropout": small(dropout=0.2).fit(X, Y).model_,
+        "one": one_target.model_,
+    }
+    for name, model in models.items():
+        model.save(tmp_path / f"{name}.keras")
+    np.save(tmp_path / "X.npy", X)
+
+    run_python(
+        """
+import sys
+import keras
+import numpy as np
+
+X = np.load("X.npy")
+for name in ("several", "separate", "dropout", "one"):
+    model = keras.models.load_model(f"{name}.keras")
+    np.save(f"{name}.npy", model.predict(X, verbose=0))
+assert "skmtl" not in sys.modules
+""",
+        tmp_path,
+    )
+
+    for name, model in models.items():
+        expected = model.predict(X, verbose=0)
+        assert_close(np.load(tmp_path / f"{name}.npy"), expected)
+    assert_close(np.load(tmp_path / "several.npy"), fitted.predict(X), atol=1e-4)
+    assert_close(np.load(tmp_path / "one.npy"), one_target.predict(X), atol=1e-4)

@@ -1,0 +1,332 @@
+"""Parameters and data that cannot be used: what the errors say, and what stays."""
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.exceptions import NotFittedError
+
+from skmtl import MultiTaskRegressor
+from tests._asserts import (
+    assert_same_predictions,
+    leaves_unchanged,
+    raises_naming,
+)
+from tests._inputs import FEATURES, as_frames, small
+
+
+class SeesBatches(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        pass
+
+
+class Fails(keras.callbacks.Callback):
+    """Raises in one of its hooks."""
+
+    def __init__(self, hook, error=RuntimeError):
+        super().__init__()
+
+        def fail(*args, **kwargs):
+            raise error("no")
+
+        setattr(self, hook, fail)
+
+
+BAD_PARAMETERS = [
+    ({"sharing_depth": 3}, "sharing_depth=3", "(8, 4)", "0 to 2"),
+    ({"sharing_depth": -1}, "sharing_depth", "-1", "[0"),
+    ({"sharing_depth": 1.0}, "sharing_depth", "1.0", "int"),
+    ({"trunk_sizes": (0,)}, "trunk_sizes", "(0,)", "positive int"),
+    ({"trunk_sizes": (8.0,)}, "trunk_sizes", "(8.0,)", "positive int"),
+    ({"trunk_sizes": ("8",)}, "trunk_sizes", "('8',)", "positive int"),
+    ({"trunk_sizes": 64}, "trunk_sizes", "64", "array-like"),
+    ({"trunk_sizes": None}, "trunk_sizes", "None", "array-like"),
+    ({"head_sizes": (4, -1)}, "head_sizes", "(4, -1)", "positive int"),
+    ({"head_sizes": "4"}, "head_sizes", "'4'", "array-like"),
+    ({"activation": "rellu"}, "activation", "'rellu'", "'relu'"),
+    ({"activation": np.tanh}, "activation", "ufunc", "'tanh'"),
+    ({"dropout": 1.0}, "dropout", "1.0", "[0.0, 1.0)"),
+    ({"dropout": -0.1}, "dropout", "-0.1", "[0.0, 1.0)"),
+    ({"optimizer": "adm"}, "optimizer='adm'", "Did you mean 'adam'?", "rmsprop"),
+    ({"optimizer": "zzz"}, "optimizer='zzz'", "adam", "rmsprop"),
+    ({"learning_rate": 0}, "learning_rate", "Got 0", "(0.0, inf)"),
+    ({"learning_rate": "auto"}, "learning_rate", "'auto'", "(0.0, inf)"),
+    ({"weight_decay": -1.0}, "weight_decay", "-1.0", "[0.0, inf)"),
+    ({"epochs": 0}, "epochs", "Got 0", "[1, inf)"),
+    ({"epochs": 2.5}, "epochs", "2.5", "int"),
+    ({"batch_size": 0}, "batch_size", "Got 0", "'auto'"),
+    ({"batch_size": "all"}, "batch_size", "'all'", "'auto'"),
+    ({"early_stopping": "yes"}, "early_stopping", "'yes'", "bool"),
+    ({"validation_fraction": 0.0}, "validation_fraction", "0.0", "(0.0, 1.0)"),
+    ({"validation_fraction": 1.0}, "validation_fraction", "1.0", "(0.0, 1.0)"),
+    ({"n_iter_no_change": 0}, "n_iter_no_change", "Got 0", "[1, inf)"),
+    ({"scale_features": None}, "scale_features", "None", "bool"),
+    ({"scale_targets": 2}, "scale_targets", "2", "bool"),
+    ({"warm_start": "no"}, "warm_start", "'no'", "bool"),
+    ({"callbacks": Fails("on_train_begin")}, "callbacks", "Fails", "list"),
+    ({"callbacks": [SeesBatches()]}, "SeesBatches", "on_train_batch_end", "on_epoch_end"),
+    ({"verbose": -1}, "verbose", "-1", "bool"),
+    ({"random_state": "seed"}, "random_state", "'seed'", "int"),
+]
+BAD_TYPES = [
+    ({"optimizer": 3}, "optimizer", "3", "name of a Keras optimizer"),
+    ({"optimizer": keras.optimizers.Adam}, "optimizer", "Adam", "an instance"),
+    ({"callbacks": [print]}, "callbacks", "print", "keras.callbacks.Callback"),
+    (
+        {"callbacks": [keras.callbacks.EarlyStopping]},
+        "callbacks",
+        "EarlyStopping",
+        "instances of keras.callbacks.Callback",
+    ),
+]
+
+
+@pytest.mark.parametrize(("parameters", "names", "received", "expected"), BAD_PARAMETERS)
+def test_bad_parameter(table, parameters, names, received, expected):
+    with raises_naming(names, received, expected):
+        small(**parameters).fit(*table)
+
+
+@pytest.mark.parametrize(("parameters", "names", "received", "expected"), BAD_TYPES)
+def test_parameter_of_a_bad_type(table, parameters, names, received, expected):
+    with raises_naming(names, received, expected, error=TypeError):
+        small(**parameters).fit(*table)
+
+
+def test_parameters_are_keyword_only():
+    with pytest.raises(TypeError, match="positional"):
+        MultiTaskRegressor((8,))
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"), [(np.nan, "NaN"), (np.inf, "infinity"), (-np.inf, "infinity")]
+)
+def test_features_that_are_not_finite(table, fitted_on_frames, value, kind):
+    X, Y = as_frames(*table)
+    bad = X.copy()
+    bad.loc[3, "heat"] = value
+
+    for use in (lambda: small().fit(bad, Y), lambda: fitted_on_frames.predict(bad)):
+        with raises_naming(kind, "column 'heat'", "SimpleImputer"):
+            use()
+    bad.loc[3, "load"] = value
+    with raises_naming(kind, "columns 'heat', 'load'", "SimpleImputer"):
+        small().fit(bad, Y)
+
+
+def test_missing_values_of_other_kinds(table):
+    X, Y = as_frames(*table)
+    nullable = X.astype("Float64")
+    nullable.loc[3, "heat"] = pd.NA
+    objects = X.astype(object)
+    objects.loc[3, "heat"] = None
+
+    for bad in (nullable, objects):
+        with raises_naming("NaN", "column 'heat'", "SimpleImputer"):
+            small().fit(bad, Y)
+
+
+def test_columns_of_an_array_have_numbers(table):
+    X, Y = table
+    bad = X.copy()
+    bad[0, 4] = np.nan
+
+    with raises_naming("NaN", "column '4'", "SimpleImputer"):
+        small().fit(bad, Y)
+
+
+def test_very_large_numbers_are_finite():
+    X = np.full((40, 5), 1e307)  # whose sum is not
+    X[0] = -1e307
+
+    assert np.isfinite(small().fit(X, np.ones((40, 3))).predict(X)).all()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["low", "high"] * 32,
+        pd.Categorical(["low", "high"] * 32),
+        pd.date_range("2020-01-01", periods=64),
+        pd.array(["low", None] * 32, dtype="string"),
+    ],
+    ids=["strings", "categories", "dates", "nullable strings"],
+)
+def test_columns_that_are_not_numeric(table, fitted_on_frames, values):
+    X, Y = as_frames(*table)
+
+    for use in (small().fit, fitted_on_frames.score):
+        with raises_naming("X is not numeric", "column 'mass'", "OneHotEncoder"):
+            use(X.assign(mass=values), Y)
+        with raises_naming("y is not numeric", "column 'time'"):
+            use(X, Y.assign(time=values))
+
+
+def test_bad_targets(table):
+    X, Y = table
+    frame, targets = as_frames(X, Y)
+    infinite = targets.copy()
+    infinite.loc[3, "time"] = np.inf
+    cases = [
+        (None, "requires y to be passed"),
+        (infinite, "infinity in target 'time'"),
+        (Y[:-1], "64, 63"),
+        (Y[:, :, None], "dim 3"),
+        (targets.assign(risk=np.nan), "target 'risk'"),
+        (targets.assign(risk=np.nan, cost=np.nan), "targets 'cost', 'risk'"),
+        (np.full(len(X), np.nan), "target 'target_0'"),
+    ]
+    for bad, message in cases:
+        with raises_naming(message):
+            small().fit(frame, bad)
+
+
+@pytest.mark.parametrize(
+    ("weight", "messages"),
+    [
+        (np.where(np.arange(64) == 3, -1.0, 1.0), ["not negative", "-1.0"]),
+        (np.where(np.arange(64) == 3, np.nan, 1.0), ["finite"]),
+        (np.where(np.arange(64) == 3, np.inf, 1.0), ["finite", "inf"]),
+        (np.zeros(64), ["All values of sample_weight are zero"]),
+        (np.zeros((64, 3)), ["All values of sample_weight are zero"]),
+        (np.tile([1, 0, 1], (64, 1)), ["target 'target_1'", "sample weight"]),
+        (np.ones(63), ["(63,)", "(64,)", "(64, 3)"]),
+        (np.ones((64, 2)), ["(64, 2)", "(64,)", "(64, 3)"]),
+        (np.ones((64, 1)), ["(64, 1)", "(64,)", "(64, 3)"]),
+        (np.ones((3, 64)), ["(3, 64)", "(64,)", "(64, 3)"]),
+        (1.0, ["()", "(64,)", "(64, 3)"]),
+    ],
+)
+def test_bad_sample_weight(table, weight, messages):
+    for train in (small().fit, small().partial_fit):
+        with raises_naming(*messages):
+            train(*table, sample_weight=weight)
+
+
+def test_other_columns_than_in_fit(table, fitted_on_frames):
+    X, Y = as_frames(*table)
+    swapped = [FEATURES[1], FEATURES[0], *FEATURES[2:]]
+    estimator = small().fit(X, Y)
+
+    for use in (fitted_on_frames.score, estimator.partial_fit):
+        with raises_naming("'time', 'cost', 'risk'", "'cost', 'time', 'risk'"):
+            use(X, Y[["time", "cost", "risk"]])
+        with raises_naming("2 targets", "3"):
+            use(X, Y[["cost", "time"]])
+        with raises_naming("feature names"):
+            use(X[swapped], Y)
+        with raises_naming("feature names", "load"):
+            use(X[FEATURES[:4]], Y)
+    # An array has no names to compare.
+    assert fitted_on_frames.score(X, Y.to_numpy()) == fitted_on_frames.score(X, Y)
+
+
+def test_other_numbers_of_columns_than_in_fit(table, fitted):
+    X, Y = table
+    estimator = small().fit(X, Y)
+
+    for use in (fitted.score, estimator.partial_fit):
+        with raises_naming("4 features", "5 features"):
+            use(X[:, :4], Y)
+        with raises_naming("2 targets", "3"):
+            use(X, Y[:, :2])
+        with raises_naming("1 targets", "3"):
+            use(X, Y[:, 0])
+
+
+def test_not_fitted(table):
+    X, Y = table
+    for use in (
+        lambda: small().predict(X),
+        lambda: small().score(X, Y),
+        lambda: small().model_,
+    ):
+        with pytest.raises(NotFittedError, match="MultiTaskRegressor"):
+            use()
+
+
+def test_too_few_rows(table):
+    X, Y = table
+
+    with raises_naming("n_samples=1", "early_stopping=False"):
+        small().fit(X[:1], Y[:1])
+    with raises_naming("0 sample(s)"):
+        small().fit(X[:0], Y[:0])
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_divergence(table, early_stopping):
+    estimator = small(learning_rate=1e30, early_stopping=early_stopping)
+
+    with raises_naming("diverged", "epoch 1", "learning_rate"):
+        estimator.fit(*table)
+
+
+WAYS_TO_FAIL = {
+    "bad parameter": ({"sharing_depth": 3}, None),
+    "bad type": ({"optimizer": 3}, None),
+    "bad callback": ({"callbacks": [SeesBatches()]}, None),
+    "callback at the start": ({"callbacks": [Fails("on_train_begin")]}, None),
+    "callback in an epoch": ({"callbacks": [Fails("on_epoch_end")]}, None),
+    "callback at the end": ({"callbacks": [Fails("on_train_end")]}, None),
+    "interruption": ({"callbacks": [Fails("on_epoch_end", KeyboardInterrupt)]}, None),
+    "divergence": ({"learning_rate": 1e30}, None),
+    "unobserved targets": ({}, lambda X, Y: (X, Y * np.nan)),
+    "infinite target": ({}, lambda X, Y: (X, Y * [1, np.inf, 1])),
+    "missing feature": ({}, lambda X, Y: (X * [1, 1, 1, 1, np.nan], Y)),
+    "other table": ({}, lambda X, Y: (X[:, :3], Y[:, :2] * np.nan)),
+    "other names": ({}, lambda X, Y: (pd.DataFrame(X).add_prefix("x"), Y * np.nan)),
+}
+
+
+@pytest.mark.filterwarnings("ignore:X has feature names:UserWarning")
+@pytest.mark.parametrize("train", ["fit", "warm fit", "partial_fit"])
+@pytest.mark.parametrize("way", WAYS_TO_FAIL)
+def test_a_failed_fit_leaves_all_as_it_was(table, way, train):
+    X, Y = table
+    parameters, spoil = WAYS_TO_FAIL[way]
+    estimator = small(warm_start=train == "warm fit").fit(X, Y)
+    untouched = small(warm_start=train == "warm fit").fit(X, Y)
+    good = estimator.get_params()
+    data = spoil(X, Y) if spoil else (X, Y)
+
+    with leaves_unchanged(estimator, X):
+        estimator.set_params(**parameters)
+        with pytest.raises((ValueError, TypeError, RuntimeError, KeyboardInterrupt)):
+            getattr(estimator, train.split()[-1])(*data)
+
+    estimator.set_params(**good)
+    assert_same_predictions(
+        estimator.partial_fit(X, Y), untouched.partial_fit(X, Y), X, atol=0
+    )
+    np.testing.assert_equal(estimator.history_, untouched.history_)
+
+
+def test_a_failed_first_fit_leaves_nothing(table):
+    X, Y = table
+    estimator = small(callbacks=[Fails("on_epoch_end")])
+
+    with pytest.raises(RuntimeError, match="no"):
+        estimator.fit(*as_frames(X, Y))
+
+    assert vars(estimator) == estimator.get_params()
+    with pytest.raises(NotFittedError):
+        estimator.predict(X)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"trunk_sizes": (9,)}, "(9, 4)"),
+        ({"sharing_depth": 0}, "sharing_depth=0"),
+        ({"activation": "tanh"}, "activation='tanh'"),
+    ],
+    ids=str,
+)
+def test_training_cannot_go_on_as_something_else(table, change, message):
+    X, Y = table
+    estimator = small(warm_start=True).fit(X, Y).set_params(**change)
+
+    for train in (estimator.fit, estimator.partial_fit):
+        with raises_naming(message, "warm_start=False"):
+            train(X, Y)
