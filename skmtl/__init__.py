@@ -1,8 +1,27 @@
-"""One neural network for a table with several targets, as a scikit-learn estimator."""
+"""One neural network for a table with several targets, as a scikit-learn estimator.
+
+`MultiTaskRegressor` has a trunk of layers that all targets share and a head of layers for
+each; ``sharing_depth`` says how many layers are shared, and is searched like any other
+hyperparameter. X is (n, d), y is (n, T) and may have holes (NaN)::
+
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from skmtl import MultiTaskRegressor
+    >>> from skmtl.datasets import load_energy
+    >>> X, y = load_energy(return_X_y=True, as_frame=True)
+    >>> model = MultiTaskRegressor(trunk_sizes=(16,), head_sizes=(8,), epochs=5)
+    >>> search = GridSearchCV(model, {"sharing_depth": [0, 1, 2]}, cv=3).fit(X, y)
+    >>> search.predict(X).shape
+    (768, 2)
+
+`stack_tasks` makes one table of tasks with rows of their own, `merge_tasks` one estimator
+of several fitted ones. `skmtl.metrics` has scores for targets with holes,
+`skmtl.datasets` small real tables, and ``python -m skmtl`` is the search from a shell.
+"""
 
 from importlib import import_module
+from importlib.metadata import version
 
-__version__ = "0.1.0"
+__version__ = version("skmtl")
 __all__ = ["MultiTaskRegressor", "datasets", "merge_tasks", "metrics", "stack_tasks"]
 
 _WHERE = {
@@ -19,3 +38,7 @@ def __getattr__(name):
     if name in __all__:
         return import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return [*globals(), *__all__]
