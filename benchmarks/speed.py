@@ -68,7 +68,7 @@ class Effort:
 
 
 FULL = Effort(
-    repeats=5, search_repeats=3, epochs=100, long_epochs=400, calls=100, memory_fits=100
+    repeats=5, search_repeats=2, epochs=100, long_epochs=400, calls=100, memory_fits=100
 )
 QUICK = Effort(
     repeats=2, search_repeats=1, epochs=10, long_epochs=60, calls=15, memory_fits=20

@@ -122,9 +122,9 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--epochs",
         type=positive,
-        default=200,
+        default=400,
         metavar="N",
-        help="most epochs of a fit, which stops early (default: 200)",
+        help="most epochs of a fit, which stops early (default: 400)",
     )
     add("--output", metavar="FILE", help="save the best model here, with joblib")
     add(

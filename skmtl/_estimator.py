@@ -114,12 +114,12 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     learning_rate : float, default=1e-3
         Step size. Does nothing if `optimizer` is an instance.
 
-    weight_decay : float, default=0.0
+    weight_decay : float, default=0.5
         Decoupled weight decay (Loshchilov & Hutter 2019): every step multiplies the
         kernels by ``1 - learning_rate * weight_decay``, and leaves the biases alone. Does
         nothing if `optimizer` is an instance, whose own weight decay then applies.
 
-    epochs : int, default=200
+    epochs : int, default=400
         Passes over the training rows; with `early_stopping` the most there can be.
 
     batch_size : int or "auto", default="auto"
@@ -135,7 +135,7 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     validation_fraction : float in (0, 1), default=0.1
         Share of rows to hold out. Does nothing if `early_stopping` is False.
 
-    n_iter_no_change : int, default=20
+    n_iter_no_change : int, default=40
         Patience in epochs. Does nothing if `early_stopping` is False.
 
     scale_features : bool, default=True
@@ -302,12 +302,12 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         loss_weights=None,
         optimizer="adam",
         learning_rate=1e-3,
-        weight_decay=0.0,
-        epochs=200,
+        weight_decay=0.5,
+        epochs=400,
         batch_size="auto",
         early_stopping=True,
         validation_fraction=0.1,
-        n_iter_no_change=20,
+        n_iter_no_change=40,
         scale_features=True,
         scale_targets=True,
         init_trunk=None,

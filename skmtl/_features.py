@@ -20,10 +20,15 @@ def check_features(estimator, X, *, reset: bool) -> np.ndarray:
         names = getattr(estimator, "feature_names_in_", np.arange(X.shape[1]))
         nan = np.isnan(X).any(axis=0)
         infinite = np.isinf(X).any(axis=0)
-        kind, columns = ("NaN", nan) if nan.any() else ("infinity", infinite)
+        remedy = (
+            "mpute it in a Pipeline, for example make_pipeline(SimpleImputer(), "
+            "MultiTaskRegressor())."
+        )
+        if nan.any():
+            raise ValueError(f"X contains NaN in {listed('column', names[nan])}. I{remedy}")
         raise ValueError(
-            f"X contains {kind} in {listed('column', names[columns])}. Impute it in a "
-            "Pipeline, for example make_pipeline(SimpleImputer(), MultiTaskRegressor())."
+            f"X contains infinity in {listed('column', names[infinite])}. Make it NaN and "
+            f"i{remedy}"
         )
     return X
 

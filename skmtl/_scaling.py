@@ -33,7 +33,10 @@ class Scaling:
         A = A / np.where(largest > 0, largest, 1.0)
         mean = (W * A).sum(axis=0)
         std = np.sqrt((W * (A - mean) ** 2).sum(axis=0))
-        varies = std > 10 * np.finfo(np.float64).eps
+        # By the range: the mean, and so the deviation, is rounded.
+        lowest = np.where(W > 0, A, np.inf).min(axis=0)
+        highest = np.where(W > 0, A, -np.inf).max(axis=0)
+        varies = highest - lowest > 10 * np.finfo(np.float64).eps
         return cls(mean * largest, np.where(varies, std * largest, 1.0))
 
     def without_shift(self, which: np.ndarray) -> Scaling:

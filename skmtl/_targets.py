@@ -65,9 +65,11 @@ def check_same_targets(y, Y: np.ndarray, names: np.ndarray) -> None:
             f"y has {Y.shape[1]} targets, but the estimator was fitted with {len(names)}: "
             f"{listed('target', names)}."
         )
-    if hasattr(y, "columns") and list(target_names(y, len(names))) != list(names):
+    own, no_names = target_names(y, len(names)), target_names(None, len(names))
+    both_named = (own != no_names).any() and (names != no_names).any()
+    if both_named and (own != names).any():
         raise ValueError(
-            f"y has {listed('column', y.columns)}, but the estimator was fitted with "
+            f"y has {listed('column', own)}, but the estimator was fitted with "
             f"{listed('target', names)}, in this order."
         )
 

@@ -12,6 +12,7 @@ FEATURES = ["age", "mass", "heat", "flow", "load"]
 TARGETS = ["cost", "time", "risk"]
 
 SMALL = {
+    "weight_decay": 0.0,
     "trunk_sizes": (8,),
     "head_sizes": (4,),
     "learning_rate": 0.01,

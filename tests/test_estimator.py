@@ -371,3 +371,15 @@ def test_the_progress_bar_ends_where_training_does(noise, monkeypatch):
     assert bar.n == estimator.n_iter_
     assert bar.total == 300
     assert f"val_loss={estimator.history_['val_loss'][-1]:.3g}" in bar.postfix
+
+
+@pytest.mark.parametrize("n", [64, 300, 359])
+def test_a_feature_that_was_constant_may_change_later(n):
+    """By as little as one standard deviation of the others, not by 1e13 of them."""
+    X, Y = make_table(n=n)
+    before, after = (np.column_stack([X, np.full(n, value)]) for value in (1.0, 2.0))
+    estimator = small(epochs=1).fit(before, Y)
+
+    change = np.abs(estimator.predict(after) - estimator.predict(before)).max(axis=0)
+
+    assert (change < 10 * Y.std(axis=0)).all()

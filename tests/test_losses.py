@@ -44,6 +44,7 @@ def regressor(**parameters):
         "head_sizes": (3,),
         "activation": "tanh",
         "learning_rate": 0.05,
+        "weight_decay": 0.0,
         "epochs": 4,
         "batch_size": 64,
         "early_stopping": False,

@@ -477,3 +477,22 @@ def test_module_runs_as_a_program():
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith("skmtl: error: argument --folds")
+
+
+def test_text_columns_of_new_rows_may_look_like_numbers_or_be_empty(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(40, 3)), columns=["x", "a", "b"])
+    frame["kind"] = np.where(frame["x"] > 0, "new", "1")
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    options = ["--epochs", "1", "--trunk", "--head", "4", "--folds", "2"]
+    output = tmp_path / "model.joblib"
+    arguments = [str(tmp_path / "table.csv"), "--targets", "a", "b", *options]
+    assert main([*arguments, "--output", str(output)]) == 0
+    model = joblib.load(output)
+
+    as_text = model.predict(pd.DataFrame({"x": [0.5], "kind": ["1"]}))
+
+    np.testing.assert_allclose(
+        model.predict(pd.DataFrame({"x": [0.5], "kind": [1]})), as_text
+    )
+    assert np.isfinite(model.predict(pd.DataFrame({"x": [0.5], "kind": [np.nan]}))).all()

@@ -35,6 +35,7 @@ def regressor(**parameters):
         "head_sizes": (3,),
         "activation": "tanh",
         "learning_rate": 0.05,
+        "weight_decay": 0.0,
         "epochs": 4,
         "batch_size": N,
         "early_stopping": False,

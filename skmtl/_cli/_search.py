@@ -16,7 +16,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from tqdm import tqdm
 
 from .._estimator import MultiTaskRegressor
@@ -93,20 +93,28 @@ def feature_encoder(X: pd.DataFrame):
         (SimpleImputer(strategy="median", keep_empty_features=True), list(numeric)),
         (MissingIndicator(features="all"), list(with_missing)),
         (
-            OneHotEncoder(
-                categories=[_categories(X[name]) for name in nominal],
-                max_categories=MAX_CATEGORIES,
-                handle_unknown="ignore",
-                sparse_output=False,
+            make_pipeline(
+                FunctionTransformer(as_text, feature_names_out="one-to-one"),
+                OneHotEncoder(
+                    categories=[_categories(X[name]) for name in nominal],
+                    max_categories=MAX_CATEGORIES,
+                    handle_unknown="ignore",
+                    sparse_output=False,
+                ),
             ),
             list(nominal),
         ),
     )
 
 
+def as_text(X: pd.DataFrame) -> pd.DataFrame:
+    """Text columns as such: in a new file, one may hold only digits, or nothing at all."""
+    return X.apply(lambda column: column.map(str, na_action="ignore").astype(object))
+
+
 def _categories(column: pd.Series) -> list:
     """The values of a column, and NaN last if there are missing ones."""
-    values = sorted(column.dropna().unique(), key=str)
+    values = sorted(as_text(column.dropna().to_frame())[column.name].unique())
     return [*values, np.nan] if column.isna().any() else values
 
 
