@@ -247,6 +247,11 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     >>> model.loss_weights_
     array([1., 2.])
 
+    Loss weights that are learnt:
+
+    >>> model.set_params(loss_weights="uncertainty").fit(X, y).loss_weights_.shape
+    (2,)
+
     New heads on a trained trunk, and one more target later on:
 
     >>> source = MultiTaskRegressor(epochs=5, random_state=0).fit(X, y)
@@ -518,6 +523,15 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         ------
         ImportError
             If scikeras is missing or does not work beside the installed Keras.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True)
+        >>> model = MultiTaskRegressor(epochs=2).to_scikeras(optimizer__learning_rate=0.01)
+        >>> model.fit(X, y).predict(X).shape
+        (768, 2)
         """
         from ._scikeras import bridge
 
