@@ -22,7 +22,15 @@ from importlib import import_module
 from importlib.metadata import version
 
 __version__ = version("skmtl")
-__all__ = ["MultiTaskRegressor", "datasets", "merge_tasks", "metrics", "stack_tasks"]
+__all__ = [
+    "MultiTaskRegressor",
+    "datasets",
+    "inspection",
+    "merge_tasks",
+    "metrics",
+    "model_selection",
+    "stack_tasks",
+]
 
 _WHERE = {
     "MultiTaskRegressor": "._estimator",

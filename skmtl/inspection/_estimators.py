@@ -1,0 +1,59 @@
+"""Which estimator a picture is of."""
+
+from __future__ import annotations
+
+from sklearn.utils.validation import check_is_fitted
+
+
+def network_in(estimator, *, fitted: bool = False):
+    """The `MultiTaskRegressor` itself, or in a pipeline, a search or a `FrozenEstimator`.
+
+    Raises
+    ------
+    TypeError
+        If there is none.
+    sklearn.exceptions.NotFittedError
+        If `fitted` is asked for and it is not.
+    """
+    found = estimator
+    while not hasattr(found, "trunk_sizes"):
+        if hasattr(found, "best_estimator_"):
+            found = found.best_estimator_
+        elif hasattr(found, "steps"):
+            found = found.steps[-1][1]
+        elif hasattr(found, "estimator"):
+            found = found.estimator
+        else:
+            raise TypeError(
+                f"Expected a MultiTaskRegressor, or a pipeline or search that ends in one, "
+                f"got {type(estimator).__name__}."
+            )
+    if fitted:
+        check_is_fitted(found)
+    return found
+
+
+def diagram_data(estimator) -> dict:
+    """What a diagram shows: of the fitted network, or of the one that `fit` would make."""
+    network = network_in(estimator)
+    if hasattr(network, "_network"):
+        built = network._network.architecture
+        return {
+            "hidden_sizes": built.hidden_sizes,
+            "sharing_depth": built.sharing_depth,
+            "n_features": built.n_features,
+            "target_names": list(network.target_names_),
+            "share_output": built.share_output,
+        }
+    sizes, depth = (*network.trunk_sizes, *network.head_sizes), network.sharing_depth
+    depth = len(network.trunk_sizes) if depth is None else depth
+    if not 0 <= depth <= len(sizes):
+        raise ValueError(
+            f"sharing_depth={depth}, but there are {len(sizes)} hidden layers: expected "
+            f"None or an int from 0 to {len(sizes)}."
+        )
+    return {
+        "hidden_sizes": sizes,
+        "sharing_depth": depth,
+        "share_output": network.share_output,
+    }

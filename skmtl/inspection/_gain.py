@@ -1,0 +1,198 @@
+"""What sharing gains for each target."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from ..model_selection import sharing_gain
+from ._searched import searched_depths
+from ._style import (
+    BLUE,
+    FAINT,
+    GREY,
+    VERMILION,
+    axes_for,
+    label,
+    row_font_size,
+    without_frame,
+)
+
+CLEAR = 2  # standard errors
+KINDS = {  # marker, colour, colour inside
+    "helps": (">", BLUE, BLUE),
+    "no clear difference": ("o", GREY, "white"),
+    "hurts": ("<", VERMILION, VERMILION),
+}
+MEAN = "mean"
+
+
+class SharingGainDisplay:
+    """Gain of sharing over separate networks for each target, with its standard error.
+
+    Targets are sorted by their gain; bars are one standard error to either side. A gain
+    or loss of more than two standard errors has a filled triangle, all others an open
+    circle. Among many targets, a few pass that mark by chance.
+
+    Parameters
+    ----------
+    gain : Series of shape (T,) or (T + 1,)
+        Score less that of separate networks, averaged over folds; its index names the
+        targets. "mean", the mean over targets, stands apart.
+    se : Series of the same shape
+        Standard error of each gain.
+    depth : int or None, default=None
+        Sharing depth, for the title.
+    score_name : str, default="score"
+        What is gained.
+
+    Attributes
+    ----------
+    errorbars_ : dict of str to matplotlib.container.ErrorbarContainer
+        Gain and standard error of each target that has them, from the highest to the
+        lowest.
+    ax_ : matplotlib.axes.Axes
+        Axes with the gains.
+    figure_ : matplotlib.figure.Figure
+        Figure with the axes.
+
+    See Also
+    --------
+    skmtl.model_selection.sharing_gain : The numbers.
+    SharingDepthDisplay : Scores of all depths.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skmtl.inspection import SharingGainDisplay
+    >>> display = SharingGainDisplay(
+    ...     gain=pd.Series({"mean": 0.02, "flow": 0.05, "slump": -0.01}),
+    ...     se=pd.Series({"mean": 0.01, "flow": 0.02, "slump": 0.02}),
+    ... )
+    >>> display.plot().figure_.savefig("gain.png")  # doctest: +SKIP
+    """
+
+    def __init__(self, *, gain, se, depth=None, score_name="score"):
+        self.gain = gain
+        self.se = se
+        self.depth = depth
+        self.score_name = score_name
+
+    @classmethod
+    def from_search(cls, search, *, depth=None, ax=None):
+        """Plot the gains that a search over the sharing depth has found.
+
+        Parameters
+        ----------
+        search : fitted SharingDepthSearchCV, GridSearchCV or another of scikit-learn's
+            As for `skmtl.model_selection.sharing_gain`.
+        depth : int, default=None
+            The sharing depth whose gains to show. None is the best depth, or the best but
+            for separate networks if these are the best.
+        ax : matplotlib.axes.Axes, default=None
+            Axes to plot on; None makes a figure.
+
+        Returns
+        -------
+        SharingGainDisplay
+
+        Raises
+        ------
+        ValueError
+            If the search does not vary the sharing depth, lacks depth 0 or any other, or
+            lacks the one asked for.
+        sklearn.exceptions.NotFittedError
+            If the search is not fitted.
+        """
+        table = sharing_gain(search)
+        found = searched_depths(search)
+        depth = _depth_to_show(depth, found)
+        display = cls(
+            gain=table.loc[depth, "gain"],
+            se=table.loc[depth, "se"],
+            depth=depth,
+            score_name=found.score_name,
+        )
+        return display.plot(ax=ax)
+
+    def plot(self, ax=None):
+        """Draw the gains.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to plot on; None makes a figure whose height fits the number of targets.
+
+        Returns
+        -------
+        SharingGainDisplay
+            The display itself.
+        """
+        gains = self._sorted()
+        n_rows = len(gains)
+        pitch = 0.32 if n_rows <= 20 else 0.18
+        ax = axes_for(self, ax, figsize=(7, pitch * n_rows + 1.4))
+        self.errorbars_ = {}
+        for row, (name, gain, se) in enumerate(gains.itertuples()):
+            self._draw_row(row, name, gain, se)
+        ax.axvline(0, color="black", linewidth=1, zorder=1)
+        if n_rows > 1 and gains.index[0] == MEAN:
+            ax.axhline(0.5, color=FAINT, linewidth=0.8)
+        ax.set_ylim(n_rows - 0.4, -0.6)
+        names = ["mean of targets" if n == MEAN else label(n, 30) for n in gains.index]
+        ax.set_yticks(range(n_rows), names, fontsize=row_font_size(ax, n_rows))
+        ax.tick_params(axis="y", length=0)
+        ax.set_xlabel(self._title())
+        handles = {bar.get_label(): bar[0] for bar in self.errorbars_.values()}
+        place = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.2}
+        ax.legend(handles.values(), handles, ncols=3, frameon=False, **place)
+        without_frame(ax)
+        return self
+
+    def _sorted(self) -> pd.DataFrame:
+        """Rows by their gain, the mean first."""
+        gains = pd.DataFrame({"gain": self.gain, "se": self.se})
+        gains = gains.sort_values("gain", ascending=False, kind="stable")
+        return gains.sort_index(key=lambda names: names != MEAN, kind="stable")
+
+    def _draw_row(self, row: int, name: str, gain: float, se: float) -> None:
+        if np.isnan(gain):
+            self.ax_.text(0, row, "  no score", va="center", color=GREY, fontsize="small")
+            return
+        kind = _kind(gain, se)
+        marker, colour, inside = KINDS[kind]
+        style = {"color": colour, "marker": marker, "markerfacecolor": inside, "capsize": 2}
+        self.errorbars_[name] = self.ax_.errorbar(gain, row, xerr=se, label=kind, **style)
+
+    def _title(self) -> str:
+        of_sharing = ""
+        if self.depth is not None:
+            layers = "layer" if self.depth == 1 else "layers"
+            of_sharing = f"of sharing {self.depth} hidden {layers} "
+        gain = f"Gain in {self.score_name} {of_sharing}"
+        return f"{gain}over separate networks,\nwith one standard error to either side"
+
+
+def _kind(gain: float, se: float) -> str:
+    if not abs(gain) > CLEAR * se:  # nor if there is no standard error
+        return "no clear difference"
+    return "helps" if gain > 0 else "hurts"
+
+
+def _depth_to_show(depth: int | None, found) -> int:
+    if depth is not None and depth not in found.depths:
+        raise ValueError(
+            f"depth={depth} was not searched: choose one of {found.depths.tolist()}."
+        )
+    shared = found.depths > 0
+    if not shared.any():
+        raise ValueError(
+            "The search has no candidate that shares a layer, only sharing_depth=0: search "
+            "other depths as well."
+        )
+    if depth is not None:
+        return depth
+    if found.best_depth > 0:
+        return found.best_depth
+    means = pd.DataFrame(found.scores).mean(axis=1).where(shared, -np.inf)
+    return int(found.depths[means.fillna(-np.inf).argmax()])

@@ -1,0 +1,59 @@
+"""What a search over the sharing depth has found, as the pictures need it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_is_fitted
+
+from ..model_selection import _gain
+
+
+class SearchedDepths(NamedTuple):
+    depths: np.ndarray  # (D,) ascending
+    scores: np.ndarray  # (D, K) of the candidate that stands for the depth, on each fold
+    target_scores: pd.DataFrame  # (D, T) means over folds; no columns without target scores
+    best_depth: int
+    score_name: str
+
+
+def searched_depths(search) -> SearchedDepths:
+    """The best candidate of each depth, by the metric that the search goes by."""
+    check_is_fitted(search, "cv_results_")
+    results = search.cv_results_
+    depths = _gain._depths(search)
+    names, scores = _gain._fold_scores(results, search.n_splits_)
+    leading = names.index(search.refit) if search.refit in names else 0
+    iterations = np.asarray(results.get("iter", np.zeros(len(depths), dtype=int)))
+    each = np.unique(depths)
+    candidates = []
+    for depth in each:
+        rivals = depths == depth
+        rivals &= iterations == iterations[rivals].max()
+        candidates.append(_gain._best(scores[:, leading], rivals))
+    by_name = dict(zip(names, scores[:, :, candidates].swapaxes(0, 1), strict=True))
+    target_scores = pd.DataFrame(index=each)
+    by_fold = by_name[names[leading]].T
+    if "mean" in by_name:
+        by_fold = by_name.pop("mean").T
+        target_scores = pd.DataFrame(
+            {name: pd.DataFrame(s).mean() for name, s in by_name.items()}
+        ).set_axis(each)
+    if hasattr(search, "best_index_"):
+        best = depths[search.best_index_]
+    else:
+        best = each[pd.DataFrame(by_fold).mean(axis=1).fillna(-np.inf).argmax()]
+    return SearchedDepths(
+        each, by_fold, target_scores, int(best), _score_name(search.scoring)
+    )
+
+
+def _score_name(scoring) -> str:
+    metric = getattr(scoring, "metric", "r2" if scoring is None else scoring)
+    if not isinstance(metric, str):
+        return "Score"
+    if metric == "r2":
+        return "R²"
+    return metric.replace("neg_", "negative ").replace("_", " ").capitalize()

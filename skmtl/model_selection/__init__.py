@@ -1,0 +1,22 @@
+"""Should these targets share a network, how much, and which of them gain by it?
+
+`SharingDepthSearchCV` cross-validates every sharing depth, `sharing_gain` says what each
+does for each target::
+
+    >>> from skmtl import MultiTaskRegressor
+    >>> from skmtl.datasets import load_energy
+    >>> from skmtl.model_selection import SharingDepthSearchCV
+    >>> X, y = load_energy(return_X_y=True, as_frame=True)
+    >>> model = MultiTaskRegressor(
+    ...     trunk_sizes=(16,), head_sizes=(8,), epochs=5, random_state=0
+    ... )
+    >>> search = SharingDepthSearchCV(model, cv=3).fit(X, y)
+    >>> search.sharing_gain_["gain"].shape
+    (3, 3)
+"""
+
+from ._affinity import task_affinity
+from ._gain import sharing_gain
+from ._search import SharingDepthSearchCV
+
+__all__ = ["SharingDepthSearchCV", "sharing_gain", "task_affinity"]

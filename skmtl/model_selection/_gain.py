@@ -1,0 +1,161 @@
+"""What sharing gains over separate networks, from the folds of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
+
+from .._features import listed
+
+
+def sharing_gain(search, *, test_ratio=None):
+    """Gain of every sharing depth over separate networks on the same folds, per target.
+
+    For each depth, the score minus that of depth 0 on the same fold is averaged over the
+    K folds. Training sets of different folds overlap, so the differences vary less than
+    independent ones would; the standard error is corrected for it (Nadeau & Bengio
+    2003)::
+
+        se = sqrt( (1/K + n_test/n_train) * var_k(difference_k) )
+
+    Parameters
+    ----------
+    search : fitted SharingDepthSearchCV, GridSearchCV or another of scikit-learn's searches
+        Its candidates vary one parameter called ``sharing_depth``, or ending in
+        ``__sharing_depth`` as in a Pipeline, and include depth 0. With
+        ``scoring=target_scorers()`` there is a column per target; with other scorings
+        one per metric, called "score" if there is only one. Where other parameters vary
+        too, the best candidate of each depth stands for it: by the metric that `refit`
+        names, else by the first, which is "mean" for `target_scorers`. A successive
+        halving compares each depth with depth 0 in the last iteration that has both.
+    test_ratio : float, default=None
+        Test rows per training row, n_test/n_train. None means that of K-fold
+        cross-validation, repeated or not, 1/(K-1); give it for splitters that draw their
+        test rows independently, such as 1/9 for ``ShuffleSplit(test_size=0.1)``.
+
+    Returns
+    -------
+    DataFrame of shape (n_depths, 3 * (T + 1))
+        Index: "sharing_depth". Columns: statistic and target, where the target is "mean"
+        or its name, and the statistic
+
+        - "gain": mean difference over folds, in units of the score;
+        - "se": its standard error;
+        - "n_gained": number of folds with a positive difference.
+
+        Folds in which a target has no score (NaN) are left out.
+
+    Raises
+    ------
+    ValueError
+        If the search does not vary the sharing depth or lacks depth 0.
+
+    References
+    ----------
+    C. Nadeau and Y. Bengio, "Inference for the Generalization Error", Machine Learning
+    52, 239-281 (2003).
+
+    Examples
+    --------
+    >>> from skmtl import MultiTaskRegressor
+    >>> from skmtl.datasets import load_energy
+    >>> from skmtl.model_selection import SharingDepthSearchCV
+    >>> X, y = load_energy(return_X_y=True, as_frame=True)
+    >>> model = MultiTaskRegressor(epochs=5, random_state=0)
+    >>> search = SharingDepthSearchCV(model, depths=[1, 3], cv=3).fit(X, y)
+    >>> search.sharing_gain_["gain"].columns.tolist()
+    ['mean', 'heating_load', 'cooling_load']
+    >>> search.sharing_gain_.index.tolist()
+    [0, 1, 3]
+    """
+    check_is_fitted(search, "cv_results_")
+    results = search.cv_results_
+    depths = _depths(search)
+    names, scores = _fold_scores(results, search.n_splits_)
+    leading = names.index(search.refit) if search.refit in names else 0
+    iterations = np.asarray(results.get("iter", np.zeros(len(depths), dtype=int)))
+    if test_ratio is None:
+        n_folds = search.n_splits_ / getattr(search.cv, "n_repeats", 1)
+        test_ratio = 1 / max(n_folds - 1, 1)
+
+    differences = {}
+    for depth in np.unique(depths).tolist():
+        at_depth, separate = depths == depth, depths == 0
+        last = max(set(iterations[at_depth]) & set(iterations[separate]))
+        a, b = (
+            _best(scores[:, leading], candidates & (iterations == last))
+            for candidates in (at_depth, separate)
+        )
+        differences[depth] = pd.DataFrame(scores[:, :, a] - scores[:, :, b], columns=names)
+    statistics = {
+        "gain": {depth: D.mean() for depth, D in differences.items()},
+        "se": {
+            depth: np.sqrt((1 / D.count() + test_ratio) * D.var())
+            for depth, D in differences.items()
+        },
+        "n_gained": {depth: (D > 0).sum() for depth, D in differences.items()},
+    }
+    return pd.concat(
+        {statistic: pd.DataFrame(rows).T for statistic, rows in statistics.items()},
+        axis=1,
+        names=["statistic", "target"],
+    ).rename_axis("sharing_depth")
+
+
+def depth_parameters(names: Iterable[str]) -> list[str]:
+    """Those of an estimator's parameters that are sharing depths, the outermost first."""
+    found = [name for name in names if f"__{name}".endswith("__sharing_depth")]
+    return sorted(found, key=lambda name: name.count("__"))
+
+
+def configured(estimator, parameters: dict) -> dict:
+    """All parameters of an estimator once these are set."""
+    copy = clone(estimator).set_params(**clone(parameters, safe=False))
+    return copy.get_params()
+
+
+def _depths(search) -> np.ndarray:
+    """Sharing depth of each candidate."""
+    candidates = search.cv_results_["params"]
+    varied = depth_parameters({name for parameters in candidates for name in parameters})
+    if len(varied) != 1:
+        found = listed("parameter", varied) if varied else "none"
+        raise ValueError(
+            "sharing_gain needs a search over one parameter called sharing_depth, or "
+            f"ending in __sharing_depth; this one varies {found}."
+        )
+    (name,) = varied
+    depths = []
+    for parameters in candidates:
+        depth = parameters.get(name)
+        if depth is None:  # the estimator's own, or what the two tuples spell out
+            parameters = configured(search.estimator, parameters)
+            trunk = parameters[name.removesuffix("sharing_depth") + "trunk_sizes"]
+            depth = len(trunk) if parameters[name] is None else parameters[name]
+        depths.append(int(depth))
+    if 0 not in depths:
+        raise ValueError(
+            "The search has no candidate with sharing_depth=0, separate networks, to "
+            f"compare with, but {sorted(set(depths))}: search depth 0 as well."
+        )
+    return np.array(depths)
+
+
+def _fold_scores(results: dict, n_folds: int) -> tuple[list[str], np.ndarray]:
+    """Names of the scores, and the scores (folds, names, candidates)."""
+    first = "split0_test_"
+    names = [key.removeprefix(first) for key in results if key.startswith(first)]
+    scores = [
+        [results[f"split{fold}_test_{name}"] for name in names] for fold in range(n_folds)
+    ]
+    return names, np.array(scores)
+
+
+def _best(scores: np.ndarray, candidates: np.ndarray) -> int:
+    """Index of the one of the candidates (a mask) with the best mean over the folds."""
+    means = pd.DataFrame(scores).mean()[candidates]
+    return int(means.fillna(-np.inf).idxmax())  # all NaN where every fit failed

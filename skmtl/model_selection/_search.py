@@ -1,0 +1,305 @@
+"""The search over the sharing depth."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import nullcontext
+from numbers import Integral
+from typing import ClassVar
+
+import numpy as np
+from joblib import parallel_config
+from sklearn.model_selection import GridSearchCV, ParameterGrid
+from sklearn.utils import get_tags
+from sklearn.utils._param_validation import HasMethods, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from .._estimator import MultiTaskRegressor
+from .._features import listed
+from .._targets import check_targets
+from ..metrics import TargetScorer, target_scorers
+from ._gain import configured, depth_parameters, sharing_gain
+
+
+class SharingDepthSearchCV(GridSearchCV):
+    """Cross-validated search over how many hidden layers the targets share.
+
+    A `GridSearchCV` that crosses every sharing depth with an optional grid of other
+    parameters. Depth 0, a separate network for each target, is always among them: the
+    yardstick by which `sharing_gain_` says what sharing does for each target.
+
+    Parameters
+    ----------
+    estimator : estimator, default=None
+        A `MultiTaskRegressor`, or a Pipeline or other wrapper around one. None means
+        ``MultiTaskRegressor()``.
+
+    depths : "all" or sequence of int, default="all"
+        Sharing depths to try; 0 is added. "all" is every depth from 0 to
+        ``len(trunk_sizes) + len(head_sizes)``, less the last if `share_output` forbids
+        it. Where `param_grid` varies the sizes, each network is tried at those of the
+        depths that it has.
+
+    param_grid : dict or list of dict, default=None
+        Other parameters to try at each depth, as for `GridSearchCV`.
+
+    cv : int, splitter or iterable of splits, default=5
+        As for `GridSearchCV`. An int makes folds of neighbouring rows: for a table that
+        is in some order, give ``KFold(5, shuffle=True, random_state=0)``.
+
+    scoring : str, callable, list, tuple, dict or None, default=None
+        None means `skmtl.metrics.target_scorers()`: R2 per target and their mean. Others
+        are as for `GridSearchCV`; then `sharing_gain_` has a column per metric.
+
+    n_jobs : int, default=None
+        Number of fits at the same time. Threads share compiled programs:
+        ``with joblib.parallel_config("threading"): search.fit(X, y)``. Every process of
+        joblib's default backend imports TensorFlow first.
+
+    refit : bool, str or callable, default=True
+        Fit the best candidate to all rows. With target scorers, True means the best by
+        "mean", and the name of a target means the best for that one. Else as for
+        `GridSearchCV`.
+
+    verbose : int, default=0
+        From 1 on, joblib tells how many fits are done, on stderr; the rest is as for
+        `GridSearchCV`.
+
+    pre_dispatch : int or str, default="2*n_jobs"
+        As for `GridSearchCV`.
+
+    error_score : "raise" or float, default=nan
+        As for `GridSearchCV`.
+
+    return_train_score : bool, default=False
+        As for `GridSearchCV`.
+
+    Attributes
+    ----------
+    cv_results_, best_estimator_, best_params_, best_score_, best_index_, scorer_, \
+            n_splits_, refit_time_, multimetric_, n_features_in_, feature_names_in_
+        As for `GridSearchCV`. With target scorers, `cv_results_` has
+        ``mean_test_<target>``, ``split0_test_<target>``, ... beside ``mean_test_mean``.
+
+    sharing_gain_ : DataFrame
+        Gain of each depth over separate networks, per target, with its standard error
+        and the number of folds that gained; see `sharing_gain`.
+
+    See Also
+    --------
+    sharing_gain : The same table for any of scikit-learn's searches.
+    sklearn.model_selection.GridSearchCV : The search itself.
+
+    Examples
+    --------
+    >>> from skmtl import MultiTaskRegressor
+    >>> from skmtl.datasets import load_energy
+    >>> from skmtl.model_selection import SharingDepthSearchCV
+    >>> X, y = load_energy(return_X_y=True, as_frame=True)
+    >>> model = MultiTaskRegressor(
+    ...     trunk_sizes=(16,), head_sizes=(8,), epochs=5, random_state=0
+    ... )
+    >>> search = SharingDepthSearchCV(model, cv=3).fit(X, y)
+    >>> [candidate["sharing_depth"] for candidate in search.cv_results_["params"]]
+    [0, 1, 2]
+    >>> search.predict(X[:2]).shape
+    (2, 2)
+    >>> search.sharing_gain_["n_gained"].columns.tolist()
+    ['mean', 'heating_load', 'cooling_load']
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        **GridSearchCV._parameter_constraints,
+        "estimator": [None, HasMethods(["fit"])],
+        "depths": [StrOptions({"all"}), "array-like"],
+        "param_grid": [None, dict, list],
+    }
+
+    def __init__(
+        self,
+        estimator=None,
+        *,
+        depths="all",
+        param_grid=None,
+        cv=5,
+        scoring=None,
+        n_jobs=None,
+        refit=True,
+        verbose=0,
+        pre_dispatch="2*n_jobs",
+        error_score=np.nan,
+        return_train_score=False,
+    ):
+        super().__init__(
+            estimator,
+            param_grid,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.depths = depths
+
+    def fit(self, X, y=None, **params):
+        """Cross-validate every candidate, and fit the best to all rows.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, d)
+            Features.
+        y : array-like or DataFrame of shape (n, T), or (n,)
+            Targets; NaN means "not observed".
+        **params : dict
+            As for `GridSearchCV`, such as ``sample_weight`` or ``groups``.
+
+        Returns
+        -------
+        self : SharingDepthSearchCV
+
+        Raises
+        ------
+        ValueError
+            If the estimator has no sharing depth, if no candidate has as many hidden
+            layers as `depths` asks for, if `param_grid` holds the sharing depth, or if y
+            is not numeric or holds infinity.
+        """
+        self._validate_params()
+        search = self._spelt_out()
+        search.param_grid = _candidates(search.estimator, self.depths, self.param_grid)
+        # Now, rather than as a warning after the fits.
+        check_targets(y, estimator=self)
+        if isinstance(search.scoring, TargetScorer):
+            search.scoring.names_of(y)
+        with parallel_config(verbose=10) if self.verbose else nullcontext():
+            super(SharingDepthSearchCV, search).fit(X, y, **params)
+        parameters = self.get_params(deep=False)
+        vars(self).update({k: v for k, v in vars(search).items() if k not in parameters})
+        return self
+
+    def predict(self, X):
+        """Predict all targets with the best estimator.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, d)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n, T), or (n,) if `y` was 1-D in `fit`
+        """
+        return super(SharingDepthSearchCV, self._spelt_out()).predict(X)
+
+    def score(self, X, y=None, **params):
+        """Score of the best estimator, by the metric that it was chosen by.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, d)
+            Features.
+        y : array-like or DataFrame of shape (n, T), or (n,)
+            True targets.
+        **params : dict
+            As for `GridSearchCV`.
+
+        Returns
+        -------
+        float
+            With target scorers, the mean over targets.
+        """
+        return super(SharingDepthSearchCV, self._spelt_out()).score(X, y, **params)
+
+    @property
+    def sharing_gain_(self):
+        """Gain of each depth over separate networks, per target."""
+        check_is_fitted(self)
+        return sharing_gain(self)
+
+    def get_metadata_routing(self):
+        """How metadata such as sample weights is passed on; see scikit-learn's guide.
+
+        Returns
+        -------
+        MetadataRouter
+        """
+        search = self._spelt_out()
+        return super(SharingDepthSearchCV, search).get_metadata_routing()
+
+    def __sklearn_tags__(self):
+        search = self._spelt_out()
+        tags = super(SharingDepthSearchCV, search).__sklearn_tags__()
+        tags.target_tags = get_tags(search.estimator).target_tags
+        return tags
+
+    def _sk_visual_block_(self):
+        return super(SharingDepthSearchCV, self._spelt_out())._sk_visual_block_()
+
+    def _spelt_out(self):
+        """A copy with what None and True stand for, so that GridSearchCV can go by it."""
+        search = copy.copy(self)
+        if search.estimator is None:
+            search.estimator = MultiTaskRegressor()
+        if search.scoring is None:
+            search.scoring = target_scorers()
+        if search.refit is True and isinstance(search.scoring, TargetScorer):
+            search.refit = "mean"
+        return search
+
+
+def _candidates(estimator, depths, param_grid) -> list[dict]:
+    """Every combination of the grid crossed with the depths, as a grid of its own."""
+    name = _depth_parameter(estimator)
+    asked = None if isinstance(depths, str) else _check_depths(depths)
+    grids, most = [], 0
+    for combination in ParameterGrid(param_grid or {}):
+        if name in combination:
+            raise ValueError(
+                f"param_grid holds {name!r}: give the sharing depths as depths=[...]."
+            )
+        deepest = _deepest(configured(estimator, combination), name)
+        most = max(most, deepest)
+        allowed = range(deepest + 1) if asked is None else asked
+        grid = {key: [value] for key, value in combination.items()}
+        grids.append({**grid, name: [depth for depth in allowed if depth <= deepest]})
+    if asked and max(asked) > most:
+        raise ValueError(
+            f"depths holds {max(asked)}, but the targets can share at most {most} hidden "
+            "layers: choose from 0 to that, or give the estimator more layers."
+        )
+    return grids
+
+
+def _depth_parameter(estimator) -> str:
+    """Name of the sharing depth among the parameters of an estimator."""
+    found = depth_parameters(estimator.get_params())
+    outermost = [name for name in found if name.count("__") == found[0].count("__")]
+    if not outermost:
+        raise ValueError(
+            f"{type(estimator).__name__} has no parameter sharing_depth: estimator must be "
+            "a MultiTaskRegressor, or a Pipeline or other wrapper around one."
+        )
+    if len(outermost) > 1:
+        raise ValueError(
+            f"{type(estimator).__name__} has the {listed('parameter', outermost)}: which "
+            "one to search is not clear. Use GridSearchCV and sharing_gain."
+        )
+    return outermost[0]
+
+
+def _check_depths(depths) -> list[int]:
+    if not all(isinstance(depth, Integral) and depth >= 0 for depth in depths):
+        raise ValueError(
+            f"depths must be 'all' or a sequence of ints from 0 on, got {depths!r}."
+        )
+    return sorted({0, *map(int, depths)})
+
+
+def _deepest(parameters: dict, name: str) -> int:
+    """The most hidden layers that targets can share, by an estimator's parameters."""
+    prefix = name.removesuffix("sharing_depth")
+    sizes = [*parameters[f"{prefix}trunk_sizes"], *parameters[f"{prefix}head_sizes"]]
+    return max(len(sizes) - bool(parameters[f"{prefix}share_output"]), 0)

@@ -1,0 +1,33 @@
+"""A search on the workers of a Dask cluster."""
+
+import sys
+
+import numpy as np
+import pytest
+from dask import distributed
+from joblib import parallel_config
+from sklearn.model_selection import KFold
+
+from skmtl.model_selection import SharingDepthSearchCV
+from tests._inputs import as_frames, make_table, small
+
+
+@pytest.fixture
+def cluster():
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as cluster:
+        yield cluster
+
+
+def test_a_search_on_two_worker_processes_finds_the_same(cluster):
+    X, Y = as_frames(*make_table())
+    search = SharingDepthSearchCV(small(), depths=[0, 1], cv=KFold(2))
+    locally = search.fit(X, Y).sharing_gain_
+
+    with distributed.Client(cluster) as client, parallel_config("dask"):
+        search.fit(X, Y)
+        trained = client.run(lambda: "tensorflow" in sys.modules)
+
+    assert any(trained.values()), "the workers did nothing"
+    np.testing.assert_allclose(search.sharing_gain_["gain"], locally["gain"], atol=1e-5)
