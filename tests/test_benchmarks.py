@@ -1,0 +1,89 @@
+"""The measures that the benchmarks report, and that they run."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks import accuracy
+from benchmarks._tables import Table, average_relative_rmse, folds
+from benchmarks.scaling import Point
+
+
+def test_average_relative_rmse_is_its_formula():
+    rng = np.random.default_rng(0)
+    Y_train, Y_true, Y_predicted = rng.normal(size=(3, 20, 4))
+
+    expected = 0.0
+    for t in range(4):
+        baseline = np.full(20, Y_train[:, t].mean())
+        rmse, of_mean = (
+            np.sqrt(np.mean((Y_true[:, t] - f) ** 2)) for f in (Y_predicted[:, t], baseline)
+        )
+        expected += rmse / of_mean / 4
+
+    assert average_relative_rmse(Y_true, Y_predicted, Y_train) == pytest.approx(expected)
+
+
+def test_the_mean_of_the_training_rows_has_the_error_one():
+    Y_train, Y_true = np.random.default_rng(0).normal(size=(2, 20, 3))
+    mean = np.broadcast_to(Y_train.mean(axis=0), Y_true.shape)
+
+    assert average_relative_rmse(Y_true, mean, Y_train) == pytest.approx(1)
+
+
+def test_mean_ranks_share_ties_and_pass_over_what_is_missing():
+    errors = pd.DataFrame(
+        {"a": [0.1, 0.2, 0.3], "b": [0.1, 0.1, np.nan], "c": [0.5, 0.2, 0.1]}
+    )
+
+    ranks = accuracy.mean_ranks(errors)
+
+    expected = {"a": (1.5 + 2.5 + 2) / 3, "b": (1.5 + 1) / 2, "c": (3 + 2.5 + 1) / 3}
+    assert ranks.to_dict() == pytest.approx(expected)
+
+
+def test_features_are_made_numbers_by_the_training_rows():
+    X = pd.DataFrame({"kind": list("aabb") * 3, "size": [*range(11), np.nan]})
+    table = Table("table", X, np.zeros((12, 1)), nominal=["kind"])
+
+    for fold in folds(table, 3):
+        sizes = fold.X_train[:, 2], fold.X_test[:, 2]
+        original = np.sort(np.concatenate(sizes))
+        mean = np.setdiff1d(original, np.arange(11))
+        np.testing.assert_allclose(mean, np.setdiff1d(sizes[0], mean).mean())
+        kinds = np.concatenate([fold.X_train, fold.X_test])[:, :2]
+        np.testing.assert_array_equal(kinds.sum(axis=1), 1)
+
+
+def test_accuracy_on_the_bundled_tables(capsys, tmp_path):
+    pytest.importorskip("matplotlib")
+    errors = tmp_path / "errors.csv"
+    errors.write_text("d,RidgeCV,Oracle\nslump,0.5,0.25\n")
+
+    accuracy.main(["--models", "ridge", "--folds", "2"])
+    printed = capsys.readouterr().out
+    accuracy.main(
+        ["--models", "ridge", "--peers", f"{errors}", "--results", f"{tmp_path / 'R.md'}"]
+    )
+
+    assert "| RidgeCV | 0." in printed
+    written = (tmp_path / "R.md").read_text(encoding="utf-8")
+    assert "| Oracle \\* | 0.2500 |" in written
+    assert "largest difference of a table: RidgeCV 0." in written
+    assert (tmp_path / "accuracy.png").stat().st_size > 0
+
+
+def test_a_file_of_other_folds_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        accuracy.main(["--folds", "3", "--peers", "errors.csv"])
+
+    assert "--folds 3" in capsys.readouterr().err
+
+
+def test_operations_of_a_step():
+    """Forward, gradients of the kernels, gradients of their inputs but the first one's."""
+    point = Point(0, n_features=20, n_tasks=3, trunk=(64, 8), head=(16,), sharing_depth=2)
+    kernels = [(20, 64, 1), (64, 8, 1), (8, 16, 3), (16, 1, 3)]
+    products = sum(2 * i * o * copies for i, o, copies in kernels)
+
+    assert point.flop_per_row == 3 * products - 2 * 20 * 64
