@@ -29,9 +29,9 @@ def merge_tasks(estimators: Sequence, sharing_depth: int = 0):
     Parameters
     ----------
     estimators : sequence of fitted MultiTaskRegressor
-        With the same features, hidden layer sizes and activation, and one or more
-        targets each. Their own sharing depths may differ, and each may have its own
-        scaling, which is folded into the first layer.
+        With the same features, hidden layer sizes, activation and number of members, and
+        one or more targets each. Their own sharing depths may differ, and each may have
+        its own scaling, which is folded into the first layer.
     sharing_depth : int, default=0
         Number of first hidden layers to share in the result. 0 keeps every network: the
         predictions stay as they were, up to rounding in single precision. Otherwise the
@@ -48,8 +48,8 @@ def merge_tasks(estimators: Sequence, sharing_depth: int = 0):
     Raises
     ------
     ValueError
-        If the estimators differ in features, hidden layers or activation, or if two of
-        their targets have the same name.
+        If the estimators differ in features, hidden layers, activation or number of
+        members, or if two of their targets have the same name.
 
     References
     ----------
@@ -69,15 +69,22 @@ def merge_tasks(estimators: Sequence, sharing_depth: int = 0):
     """
     estimators = list(estimators)
     _check_alike(estimators)
-    networks = [estimator._network for estimator in estimators]
-    first = networks[0].architecture
-    n_layers = len(first.hidden_sizes)
+    n_layers = len(estimators[0]._network.architecture.hidden_sizes)
     if not isinstance(sharing_depth, Integral) or not 0 <= sharing_depth <= n_layers:
         raise ValueError(
             f"sharing_depth={sharing_depth!r}, expected an int from 0 to "
             f"{n_layers}, the number of hidden layers."
         )
-    features = networks[0].features
+    members = [
+        _merged(networks, sharing_depth)
+        for networks in zip(*(e._members for e in estimators), strict=True)
+    ]
+    return _estimator_of(members, estimators)
+
+
+def _merged(networks: Sequence[Network], sharing_depth: int) -> Network:
+    """One network with the tasks of all."""
+    first, features = networks[0].architecture, networks[0].features
     tasks = [
         layers for network in networks for layers in _networks_of_tasks(network, features)
     ]
@@ -89,7 +96,7 @@ def merge_tasks(estimators: Sequence, sharing_depth: int = 0):
         sharing_depth,
         first.activation,
     )
-    network = Network(
+    return Network(
         architecture,
         _joined(tasks, architecture),
         None,
@@ -101,7 +108,6 @@ def merge_tasks(estimators: Sequence, sharing_depth: int = 0):
         np.concatenate([n.log_link for n in networks]),
         np.zeros(len(tasks), np.float32),
     )
-    return _estimator_of(network, estimators)
 
 
 def _check_alike(estimators: list) -> None:
@@ -118,6 +124,7 @@ def _check_alike(estimators: list) -> None:
         ("feature names", lambda e: list(getattr(e, "feature_names_in_", []))),
         ("hidden layers", lambda e: e._network.architecture.hidden_sizes),
         ("activations", lambda e: e._network.architecture.activation),
+        ("number of members", lambda e: len(e._members)),
     ):
         found = [of(estimator) for estimator in estimators]
         if any(one != found[0] for one in found):
@@ -179,10 +186,10 @@ def _joined(tasks: list[Layers], architecture: Architecture) -> list[np.ndarray]
     return weights
 
 
-def _estimator_of(network: Network, estimators: list):
+def _estimator_of(members: list[Network], estimators: list):
     losses = [loss for estimator in estimators for loss in _losses(estimator)]
     merged = clone(estimators[0]).set_params(
-        sharing_depth=network.architecture.sharing_depth,
+        sharing_depth=members[0].architecture.sharing_depth,
         share_output=False,
         init_trunk=None,
         freeze_trunk=False,
@@ -192,7 +199,8 @@ def _estimator_of(network: Network, estimators: list):
     for attribute in ("n_features_in_", "feature_names_in_"):
         if hasattr(estimators[0], attribute):
             setattr(merged, attribute, getattr(estimators[0], attribute))
-    merged._take_over(network, _names(estimators), np.ones(len(losses)))
+    means = np.concatenate([estimator.target_means_ for estimator in estimators])
+    merged._take_over(members, _names(estimators), np.ones(len(losses)), means)
     merged._rng = copy.deepcopy(estimators[0]._rng)
     merged.history_, merged.n_iter_ = {}, 0
     return merged

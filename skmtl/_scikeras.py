@@ -50,6 +50,11 @@ except Exception as error:  # it reaches into Keras, where anything may be missi
 
 def bridge(estimator, **kwargs):
     """What `MultiTaskRegressor.to_scikeras` returns."""
+    if estimator.n_members > 1:
+        raise ValueError(
+            "to_scikeras trains one network, but n_members="
+            f"{estimator.n_members}: set n_members=1."
+        )
     parameters = {
         "epochs": estimator.epochs,
         "batch_size": 32 if estimator.batch_size == "auto" else estimator.batch_size,

@@ -46,6 +46,38 @@ def build_keras_model(
     return model
 
 
+def build_ensemble(
+    members: Sequence[Network], dropout: float = 0.0, *, one_dimensional: bool = False
+) -> keras.Model:
+    """The model of a single network, or one whose output is the mean of its members'."""
+    models = [
+        build_keras_model(member, dropout, one_dimensional=one_dimensional)
+        for member in members
+    ]
+    return _side_by_side(models, keras.layers.Average, "multi_task_ensemble")
+
+
+def build_trunk(members: Sequence[Network]) -> keras.Model:
+    """Raw features in, the output of the last shared layer out; of all members in a row."""
+    models = []
+    for member in members:
+        depth = member.architecture.sharing_depth
+        model = build_keras_model(member)
+        last = model.get_layer(f"trunk_{depth}" if depth else "scale_features")
+        models.append(keras.Model(model.inputs, last.output, name="trunk"))
+    return _side_by_side(models, keras.layers.Concatenate, "trunk")
+
+
+def _side_by_side(models: Sequence[keras.Model], join: type, name: str) -> keras.Model:
+    if len(models) == 1:
+        return models[0]
+    for number, model in enumerate(models, start=1):
+        model.name = f"member_{number}"
+    inputs = keras.Input(models[0].input_shape[1:], name="features", dtype="float32")
+    outputs = join(name="members", dtype="float32")([model(inputs) for model in models])
+    return keras.Model(inputs, outputs, name=name)
+
+
 def _in_target_units(network: Network, H):
     """Undo the scaling, after the exponential where a target has a log link."""
     log, scale, mean = network.log_link, network.targets.scale, network.targets.mean
