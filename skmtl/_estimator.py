@@ -120,6 +120,12 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         kernels by ``1 - learning_rate * weight_decay``, and leaves the biases alone. Does
         nothing if `optimizer` is an instance, whose own weight decay then applies.
 
+    ema_momentum : float in [0, 1), default=0.99
+        The weights that are validated, kept and predicted with are the exponential moving
+        average over the steps with this momentum (Polyak & Juditsky 1992); 0 takes the
+        weights as they are. Does nothing if `optimizer` is an instance, whose own
+        ``use_ema`` and ``ema_momentum`` then apply.
+
     epochs : int, default=400
         Passes over the training rows; with `early_stopping` the most there can be.
 
@@ -247,6 +253,9 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     I. Loshchilov and F. Hutter, "Decoupled Weight Decay Regularization", ICLR (2019).
 
+    B. T. Polyak and A. B. Juditsky, "Acceleration of Stochastic Approximation by
+    Averaging", SIAM Journal on Control and Optimization 30, 838-855 (1992).
+
     Examples
     --------
     >>> from skmtl import MultiTaskRegressor
@@ -307,6 +316,7 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "optimizer": "no_validation",  # likewise
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "ema_momentum": [Interval(Real, 0, 1, closed="left")],
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [
             StrOptions({"auto"}),
@@ -341,6 +351,7 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         optimizer="adam",
         learning_rate=1e-3,
         weight_decay=0.5,
+        ema_momentum=0.99,
         epochs=400,
         batch_size="auto",
         early_stopping=True,
@@ -368,6 +379,7 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
+        self.ema_momentum = ema_momentum
         self.epochs = epochs
         self.batch_size = batch_size
         self.early_stopping = early_stopping

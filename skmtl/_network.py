@@ -110,10 +110,14 @@ def _product(H, K, xp):
 
 
 class OptimizerState(NamedTuple):
-    """The variables of an optimizer, to go on from, and what tells whose they are."""
+    """What an optimizer goes on from.
 
-    key: str
+    The weights are not those to predict with if the optimizer averages them.
+    """
+
+    key: str  # tells whose variables they are
     values: list[np.ndarray]
+    weights: list[np.ndarray]
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,10 @@ def training(estimator, architecture, n_train: int, n_validation: int, epochs: i
     from . import _training
 
     optimizer = _training.choose_optimizer(
-        estimator.optimizer, estimator.learning_rate, estimator.weight_decay
+        estimator.optimizer,
+        estimator.learning_rate,
+        estimator.weight_decay,
+        estimator.ema_momentum,
     )
     learnt, weights = loss_weights(estimator.loss_weights, estimator.target_names_)
     spec = _training.ProgramSpec(
@@ -107,6 +110,7 @@ def training(estimator, architecture, n_train: int, n_validation: int, epochs: i
         patience=int(estimator.n_iter_no_change),
         learning_rate=optimizer.learning_rate,
         weight_decay=optimizer.weight_decay,
+        ema_momentum=optimizer.ema_momentum,
         dropout=float(estimator.dropout),
         loss_weights=weights,
     )

@@ -68,6 +68,9 @@ def bridge(estimator, **kwargs):
             parameters["optimizer__learning_rate"] = estimator.learning_rate
             if estimator.weight_decay:
                 parameters["optimizer__weight_decay"] = estimator.weight_decay
+            if estimator.ema_momentum:
+                parameters["optimizer__use_ema"] = True
+                parameters["optimizer__ema_momentum"] = estimator.ema_momentum
     # Frozen, an estimator keeps its weights when scikit-learn clones its parameters.
     source = copy.deepcopy(estimator)
     if estimator.__sklearn_is_fitted__():
