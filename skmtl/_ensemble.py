@@ -32,7 +32,7 @@ def train_members(
         for member, rows, seed in zip(estimator._members, parts, seeds, strict=True)
     )
     members, histories = zip(*trained, strict=True)
-    return list(members), _mean_history(histories)
+    return list(members), mean_history(histories)
 
 
 def _train(estimator, network, table, rows, seed, epochs) -> tuple[Network, History]:
@@ -65,7 +65,7 @@ def _train(estimator, network, table, rows, seed, epochs) -> tuple[Network, Hist
     )
 
 
-def _mean_history(histories: Sequence[History]) -> History:
+def mean_history(histories: Sequence[History]) -> History:
     """For every epoch the mean over the members that ran it."""
     return {
         name: [

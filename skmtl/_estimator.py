@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import ClassVar
@@ -76,6 +77,12 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Let every head end in the same linear output: the same kernel and bias, as in
         calling one ``Dense(1)`` on each branch. Needs at least one hidden layer per head.
 
+    linear_path : bool, default=True
+        Add a linear function of the features, one per target, to the outputs: what is
+        linear need not pass through the hidden layers, which helps where there are more
+        features than rows (the "wide" part of Cheng et al. 2016). It starts at zero. Does
+        nothing if there are no hidden layers.
+
     activation : {"relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", \
             "softplus", "tanh", "sigmoid", "linear"}, default="relu"
         Activation function of the hidden layers, by its name in Keras.
@@ -122,9 +129,10 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     ema_momentum : float in [0, 1), default=0.99
         The weights that are validated, kept and predicted with are the exponential moving
-        average over the steps with this momentum (Polyak & Juditsky 1992); 0 takes the
-        weights as they are. Does nothing if `optimizer` is an instance, whose own
-        ``use_ema`` and ``ema_momentum`` then apply.
+        average over the steps with this momentum (Polyak & Juditsky 1992), or with less
+        in the first steps: (1 + t) / (10 + t) after t. 0 takes the weights as they are.
+        Does nothing if `optimizer` is an instance, whose own ``use_ema`` and
+        ``ema_momentum`` then apply.
 
     epochs : int, default=400
         Passes over the training rows; with `early_stopping` the most there can be.
@@ -139,7 +147,7 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         the best epoch. Separate networks (sharing depth 0) each stop on their own target
         and keep their own best epoch.
 
-    validation_fraction : float in (0, 1), default=0.1
+    validation_fraction : float in (0, 1), default=0.125
         Share of rows to hold out. Does nothing if `early_stopping` is False.
 
     n_iter_no_change : int, default=40
@@ -159,6 +167,11 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     scale_features : bool, default=True
         Standardise the features with the rows given to `fit`.
+
+    clip_features : float or None, default=10.0
+        Cut features off at so many standard deviations from the mean, in training and in
+        prediction, lest a broken value decide over the fit or send a prediction far off.
+        None leaves them as they are. Does nothing if `scale_features` is False.
 
     scale_targets : bool, default=True
         Standardise each target with its observed rows. Without it a target in large
@@ -243,6 +256,8 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     ----------
     R. Caruana, "Multitask Learning", Machine Learning 28, 41-75 (1997).
 
+    H.-T. Cheng et al., "Wide & Deep Learning for Recommender Systems", DLRS (2016).
+
     A. Kendall, Y. Gal and R. Cipolla, "Multi-Task Learning Using Uncertainty to Weigh
     Losses for Scene Geometry and Semantics", CVPR (2018).
 
@@ -309,6 +324,7 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "head_sizes": ["array-like"],
         "sharing_depth": [None, Interval(Integral, 0, None, closed="left")],
         "share_output": ["boolean"],
+        "linear_path": ["boolean"],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "loss": "no_validation",  # checked in training, which imports Keras
@@ -328,6 +344,7 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "n_members": [Interval(Integral, 1, None, closed="left")],
         "n_jobs": [None, Integral],
         "scale_features": ["boolean"],
+        "clip_features": [None, Interval(Real, 0, None, closed="neither")],
         "scale_targets": ["boolean"],
         "init_trunk": "no_validation",
         "freeze_trunk": ["boolean"],
@@ -344,6 +361,7 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         head_sizes=(32,),
         sharing_depth=None,
         share_output=False,
+        linear_path=True,
         activation="relu",
         dropout=0.0,
         loss="squared_error",
@@ -355,11 +373,12 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         epochs=400,
         batch_size="auto",
         early_stopping=True,
-        validation_fraction=0.1,
+        validation_fraction=0.125,
         n_iter_no_change=40,
         n_members=1,
         n_jobs=None,
         scale_features=True,
+        clip_features=10.0,
         scale_targets=True,
         init_trunk=None,
         freeze_trunk=False,
@@ -372,6 +391,7 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.head_sizes = head_sizes
         self.sharing_depth = sharing_depth
         self.share_output = share_output
+        self.linear_path = linear_path
         self.activation = activation
         self.dropout = dropout
         self.loss = loss
@@ -388,6 +408,7 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.n_members = n_members
         self.n_jobs = n_jobs
         self.scale_features = scale_features
+        self.clip_features = clip_features
         self.scale_targets = scale_targets
         self.init_trunk = init_trunk
         self.freeze_trunk = freeze_trunk
@@ -623,6 +644,17 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """Any member, for what is common to all: architecture, scaling and links."""
         return self._members[0]
 
+    def _repr_html_inner(self):
+        from .inspection._html import network_svg
+
+        return super()._repr_html_inner() + network_svg(self)
+
+    def _repr_mimebundle_(self, **kwargs):
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if "text/html" in bundle:
+            bundle["text/html"] = self._repr_html_inner()
+        return bundle
+
     def __getstate__(self):
         # Weights are kept as arrays; model_ is made of them when it is asked for.
         state = super().__getstate__()
@@ -671,6 +703,8 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         features, targets = Scaling.identity(X.shape[1]), Scaling.identity(Y.shape[1])
         if self.scale_features:
             features = Scaling.fit(X, W.sum(axis=1, keepdims=True))
+            limit = np.inf if self.clip_features is None else float(self.clip_features)
+            features = dataclasses.replace(features, limit=limit)
         if self.scale_targets:
             targets = standard.without_shift(log_link)
         architecture = _parameters.architecture(self)

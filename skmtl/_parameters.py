@@ -37,6 +37,7 @@ def architecture(estimator) -> Architecture:
         int(depth),
         estimator.activation,
         bool(estimator.share_output),
+        bool(estimator.linear_path and sizes),
     )
 
 
@@ -111,6 +112,7 @@ def training(estimator, architecture, n_train: int, n_validation: int, epochs: i
         learning_rate=optimizer.learning_rate,
         weight_decay=optimizer.weight_decay,
         ema_momentum=optimizer.ema_momentum,
+        ema_warm_up=optimizer.ema_warm_up,
         dropout=float(estimator.dropout),
         loss_weights=weights,
     )

@@ -11,6 +11,12 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
+from keras import ops
+
+# The moving average of weights starts with less momentum: at most (1 + t) / (warm_up + t)
+# after t steps, as in tf.train.ExponentialMovingAverage. Else the first steps would linger.
+EMA_WARM_UP = 10.0
+NO_WARM_UP = 1.0
 
 
 class OptimizerChoice(NamedTuple):
@@ -20,6 +26,7 @@ class OptimizerChoice(NamedTuple):
     learning_rate: float
     weight_decay: float
     ema_momentum: float
+    ema_warm_up: float
 
     def instance(self) -> keras.optimizers.Optimizer:
         optimizer = keras.saving.deserialize_keras_object(json.loads(self.config))
@@ -43,6 +50,7 @@ def choose_optimizer(
             0.0 if scheduled else float(optimizer.learning_rate.value.numpy()),
             float(optimizer.weight_decay or 0.0),
             float(optimizer.ema_momentum),
+            NO_WARM_UP,
         )
     if not isinstance(optimizer, str):
         raise TypeError(
@@ -54,6 +62,7 @@ def choose_optimizer(
         float(learning_rate),
         float(weight_decay),
         float(ema_momentum),
+        EMA_WARM_UP,
     )
 
 
@@ -156,9 +165,13 @@ class CompiledOptimizer:
     def scale_loss(self, loss):
         return self._optimizer.scale_loss(loss)
 
-    def step(self, gradients, learning_rate, weight_decay, ema_momentum) -> None:
+    def step(self, gradients, settings) -> None:
+        """Update the weights; the rates are those of the program's ``Settings``."""
         if not self._scheduled:
-            self._optimizer.learning_rate.assign(learning_rate)
-        self._optimizer.weight_decay = weight_decay
-        self._optimizer.ema_momentum = ema_momentum
+            self._optimizer.learning_rate.assign(settings.learning_rate)
+        self._optimizer.weight_decay = settings.weight_decay
+        steps = ops.cast(self._optimizer.iterations, "float32")
+        self._optimizer.ema_momentum = ops.minimum(
+            settings.ema_momentum, (1 + steps) / (settings.ema_warm_up + steps)
+        )
         self._optimizer.apply(gradients, self.weights)

@@ -71,6 +71,7 @@ class Settings(NamedTuple):
     learning_rate: float
     weight_decay: float
     ema_momentum: float
+    ema_warm_up: float
     dropout: float
     loss_weights: np.ndarray  # (T,)
 
@@ -100,7 +101,7 @@ class Program:
         self._activation = keras.activations.get(spec.architecture.activation)
         shapes = spec.architecture.weight_shapes
         self._n_network_weights = len(shapes)
-        is_kernel = [True, False] * (len(shapes) // 2)
+        is_kernel = [i % 2 == 0 for i in range(len(shapes))]
         if spec.learn_loss_weights:
             shapes = [*shapes, (spec.architecture.n_targets,)]
             is_kernel.append(False)
@@ -256,12 +257,7 @@ class Program:
                 loss += tf.reduce_mean(self._weights[-1].value)
             loss = self._optimizer.scale_loss(loss)
         gradients = tape.gradient(loss, variables)
-        self._optimizer.step(
-            gradients,
-            settings.learning_rate,
-            settings.weight_decay,
-            settings.ema_momentum,
-        )
+        self._optimizer.step(gradients, settings)
         return task_losses
 
     def _loss_weights(self, settings):
