@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import ClassVar
@@ -16,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _parameters
 from ._activations import ACTIVATIONS
+from ._ensemble import extended_history, train_members
 from ._features import check_features
 from ._network import Network
 from ._scaling import Scaling
@@ -75,6 +77,12 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Let every head end in the same linear output: the same kernel and bias, as in
         calling one ``Dense(1)`` on each branch. Needs at least one hidden layer per head.
 
+    linear_path : bool, default=True
+        Add a linear function of the features, one per target, to the outputs: what is
+        linear need not pass through the hidden layers, which helps where there are more
+        features than rows (the "wide" part of Cheng et al. 2016). It starts at zero. Does
+        nothing if there are no hidden layers.
+
     activation : {"relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", \
             "softplus", "tanh", "sigmoid", "linear"}, default="relu"
         Activation function of the hidden layers, by its name in Keras.
@@ -119,6 +127,13 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         kernels by ``1 - learning_rate * weight_decay``, and leaves the biases alone. Does
         nothing if `optimizer` is an instance, whose own weight decay then applies.
 
+    ema_momentum : float in [0, 1), default=0.99
+        The weights that are validated, kept and predicted with are the exponential moving
+        average over the steps with this momentum (Polyak & Juditsky 1992), or with less
+        in the first steps: (1 + t) / (10 + t) after t. 0 takes the weights as they are.
+        Does nothing if `optimizer` is an instance, whose own ``use_ema`` and
+        ``ema_momentum`` then apply.
+
     epochs : int, default=400
         Passes over the training rows; with `early_stopping` the most there can be.
 
@@ -132,14 +147,31 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         the best epoch. Separate networks (sharing depth 0) each stop on their own target
         and keep their own best epoch.
 
-    validation_fraction : float in (0, 1), default=0.1
+    validation_fraction : float in (0, 1), default=0.125
         Share of rows to hold out. Does nothing if `early_stopping` is False.
 
     n_iter_no_change : int, default=40
         Patience in epochs. Does nothing if `early_stopping` is False.
 
+    n_members : int, default=1
+        Networks to train, with initial weights, validation rows and an order of the rows
+        of their own; the prediction is their mean (Lakshminarayanan et al. 2017). Their
+        validation rows are cut from one random order at equal distances: of m members
+        with ``validation_fraction >= 1 / m``, some hold out any given row and others
+        learn from it.
+
+    n_jobs : int or None, default=None
+        Members to train at the same time, in threads. None means 1, or what a
+        ``joblib.parallel_config`` says; -1 means one per core. Does nothing for a single
+        member, or with `callbacks`.
+
     scale_features : bool, default=True
         Standardise the features with the rows given to `fit`.
+
+    clip_features : float or None, default=10.0
+        Cut features off at so many standard deviations from the mean, in training and in
+        prediction, lest a broken value decide over the fit or send a prediction far off.
+        None leaves them as they are. Does nothing if `scale_features` is False.
 
     scale_targets : bool, default=True
         Standardise each target with its observed rows. Without it a target in large
@@ -161,7 +193,8 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     callbacks : list of keras.callbacks.Callback or None, default=None
         Called at the start and end of training and of every epoch, with the entries of
-        `history_` as logs and a model that holds the current weights. What they set is
+        `history_` as logs and a model that holds the current weights; for one member after
+        the other if there are several. What they set is
         taken over: weights, ``model.optimizer.learning_rate``, ``model.stop_training``.
         A callback for batches is refused: an epoch is one call of a compiled program.
 
@@ -187,14 +220,19 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     target_names_ : ndarray of shape (n_outputs_,)
         Column names of y if it was a DataFrame, else ``target_0``, ``target_1``, ...
 
+    target_means_ : ndarray of shape (n_outputs_,)
+        Weighted mean of each target's observed cells in the first fit: what the relative
+        RMSE compares predictions with (`skmtl.metrics.average_relative_rmse`).
+
     history_ : dict of list of float
         One entry per epoch: ``loss`` (mean over targets) and ``loss_<target>`` during the
         epoch and, on the rows held out, ``val_loss`` and ``val_loss_<target>`` after it.
         In units of the targets' variances if `scale_targets`. NaN where an epoch had no
-        rows held out but others had.
+        rows held out but others had. Of several members: the mean over those that ran the
+        epoch.
 
     n_iter_ : int
-        Number of epochs run.
+        Number of epochs run: the most of any member.
 
     loss_weights_ : ndarray of shape (n_outputs_,)
         Weight of each target's loss: as given, or learnt; then `history_` has their
@@ -202,10 +240,12 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     model_ : keras.Model
         The fitted network as a Keras model of its own, in standard layers: raw features
-        in, targets in their own units out. Built when first asked for.
+        in, targets in their own units out; the mean of the members' if there are several.
+        Built when first asked for.
 
     trunk_ : keras.Model
-        The shared part of `model_`: raw features in, the trunk's output out.
+        The shared part of `model_`: raw features in, the trunk's output out; the outputs
+        of all members' trunks side by side if there are several.
 
     See Also
     --------
@@ -216,12 +256,20 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     ----------
     R. Caruana, "Multitask Learning", Machine Learning 28, 41-75 (1997).
 
+    H.-T. Cheng et al., "Wide & Deep Learning for Recommender Systems", DLRS (2016).
+
     A. Kendall, Y. Gal and R. Cipolla, "Multi-Task Learning Using Uncertainty to Weigh
     Losses for Scene Geometry and Semantics", CVPR (2018).
+
+    B. Lakshminarayanan, A. Pritzel and C. Blundell, "Simple and Scalable Predictive
+    Uncertainty Estimation using Deep Ensembles", NeurIPS (2017).
 
     R. Koenker and G. Bassett, "Regression Quantiles", Econometrica 46, 33-50 (1978).
 
     I. Loshchilov and F. Hutter, "Decoupled Weight Decay Regularization", ICLR (2019).
+
+    B. T. Polyak and A. B. Juditsky, "Acceleration of Stochastic Approximation by
+    Averaging", SIAM Journal on Control and Optimization 30, 838-855 (1992).
 
     Examples
     --------
@@ -252,6 +300,13 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     >>> model.set_params(loss_weights="uncertainty").fit(X, y).loss_weights_.shape
     (2,)
 
+    Eight networks, each with validation rows of its own, and where they disagree:
+
+    >>> ensemble = MultiTaskRegressor(n_members=8, epochs=5, random_state=0).fit(X, y)
+    >>> mean, std = ensemble.predict(X, return_std=True)
+    >>> mean.shape, std.shape
+    ((768, 2), (768, 2))
+
     New heads on a trained trunk, and one more target later on:
 
     >>> source = MultiTaskRegressor(epochs=5, random_state=0).fit(X, y)
@@ -269,6 +324,7 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "head_sizes": ["array-like"],
         "sharing_depth": [None, Interval(Integral, 0, None, closed="left")],
         "share_output": ["boolean"],
+        "linear_path": ["boolean"],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "loss": "no_validation",  # checked in training, which imports Keras
@@ -276,6 +332,7 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "optimizer": "no_validation",  # likewise
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "ema_momentum": [Interval(Real, 0, 1, closed="left")],
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [
             StrOptions({"auto"}),
@@ -284,7 +341,10 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "n_members": [Interval(Integral, 1, None, closed="left")],
+        "n_jobs": [None, Integral],
         "scale_features": ["boolean"],
+        "clip_features": [None, Interval(Real, 0, None, closed="neither")],
         "scale_targets": ["boolean"],
         "init_trunk": "no_validation",
         "freeze_trunk": ["boolean"],
@@ -301,6 +361,7 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         head_sizes=(32,),
         sharing_depth=None,
         share_output=False,
+        linear_path=True,
         activation="relu",
         dropout=0.0,
         loss="squared_error",
@@ -308,12 +369,16 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         optimizer="adam",
         learning_rate=1e-3,
         weight_decay=0.5,
+        ema_momentum=0.99,
         epochs=400,
         batch_size="auto",
         early_stopping=True,
-        validation_fraction=0.1,
+        validation_fraction=0.125,
         n_iter_no_change=40,
+        n_members=1,
+        n_jobs=None,
         scale_features=True,
+        clip_features=10.0,
         scale_targets=True,
         init_trunk=None,
         freeze_trunk=False,
@@ -326,6 +391,7 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.head_sizes = head_sizes
         self.sharing_depth = sharing_depth
         self.share_output = share_output
+        self.linear_path = linear_path
         self.activation = activation
         self.dropout = dropout
         self.loss = loss
@@ -333,12 +399,16 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
+        self.ema_momentum = ema_momentum
         self.epochs = epochs
         self.batch_size = batch_size
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
+        self.n_members = n_members
+        self.n_jobs = n_jobs
         self.scale_features = scale_features
+        self.clip_features = clip_features
         self.scale_targets = scale_targets
         self.init_trunk = init_trunk
         self.freeze_trunk = freeze_trunk
@@ -391,22 +461,43 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         resume = self.__sklearn_is_fitted__()
         return self._train(X, y, sample_weight, resume, epochs=1, early_stopping=False)
 
-    def predict(self, X):
+    def predict(self, X, return_std=False):
         """Predict all targets.
 
         Parameters
         ----------
         X : array-like or DataFrame of shape (n, d)
             Features: finite numbers.
+        return_std : bool, default=False
+            Also return how far the members' predictions spread around their mean. It
+            tells where the networks disagree, which is not an error bar: noise in the
+            targets does not show in it.
 
         Returns
         -------
-        ndarray of shape (n, T), or (n,) if `y` was 1-D in `fit`
+        mean : ndarray of shape (n, T), or (n,) if `y` was 1-D in `fit`
             Predictions in the targets' own units, float64.
+        std : ndarray of the same shape
+            Standard deviation over the members (divided by their number), in the same
+            units. Only if `return_std`.
+
+        Raises
+        ------
+        ValueError
+            If X is not usable, or if `return_std` is asked of a single member.
         """
         check_is_fitted(self)
-        Y = self._network.predict(check_features(self, X, reset=False))
-        return Y[:, 0] if self._one_dimensional else Y
+        X = check_features(self, X, reset=False)
+        if return_std and len(self._members) == 1:
+            raise ValueError(
+                "return_std=True needs several members, but there is one network: fit with "
+                "n_members=8, for example."
+            )
+        predictions = [member.predict(X) for member in self._members]
+        mean = sum(predictions) / len(predictions)
+        if self._one_dimensional:
+            mean, predictions = mean[:, 0], [Y[:, 0] for Y in predictions]
+        return (mean, np.std(predictions, axis=0)) if return_std else mean
 
     def score(self, X, y, sample_weight=None):
         """Mean over targets of the coefficient of determination on observed cells.
@@ -435,16 +526,20 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """The fitted network as a Keras model, built when first asked for."""
         check_is_fitted(self)
         if not hasattr(self, "_model"):
-            self._model = self._build_model()
+            from ._training import build_ensemble
+
+            self._model = build_ensemble(
+                self._members, self.dropout, one_dimensional=self._one_dimensional
+            )
         return self._model
 
     @property
     def trunk_(self):
         """The shared part as a Keras model: raw features in, representation out."""
-        model = self.model_
-        depth = self._network.architecture.sharing_depth
-        shared = f"trunk_{depth}" if depth else "scale_features"
-        return type(model)(model.inputs, model.get_layer(shared).output, name="trunk")
+        check_is_fitted(self)
+        from ._training import build_trunk
+
+        return build_trunk(self._members)
 
     def add_task(self, X, y, name=None, *, loss=None, sample_weight=None):
         """Add a target: train a head for it on the fitted trunk, which stays as it is.
@@ -494,7 +589,11 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         names = np.append(self.target_names_, np.array([name], dtype=object))
         loss_weights = np.append(self.loss_weights_, 1.0)
         self.set_params(**parameters)
-        self._take_over(add_head(self._network, head._network), names, loss_weights)
+        members = [
+            add_head(*pair) for pair in zip(self._members, head._members, strict=True)
+        ]
+        means = np.append(self.target_means_, head.target_means_)
+        self._take_over(members, names, loss_weights, means)
         return self
 
     def to_scikeras(self, **kwargs):
@@ -538,7 +637,23 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return bridge(self, **kwargs)
 
     def __sklearn_is_fitted__(self):
-        return hasattr(self, "_network")
+        return hasattr(self, "_members")
+
+    @property
+    def _network(self) -> Network:
+        """Any member, for what is common to all: architecture, scaling and links."""
+        return self._members[0]
+
+    def _repr_html_inner(self):
+        from .inspection._html import network_svg
+
+        return super()._repr_html_inner() + network_svg(self)
+
+    def _repr_mimebundle_(self, **kwargs):
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if "text/html" in bundle:
+            bundle["text/html"] = self._repr_html_inner()
+        return bundle
 
     def __getstate__(self):
         # Weights are kept as arrays; model_ is made of them when it is asked for.
@@ -583,100 +698,58 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         # Two generators, so that rows are held out and shuffled alike for any network.
         weights_rng, self._rng = _parameters.generator(self.random_state).spawn(2)
         log_link = self._log_link()
+        standard = Scaling.fit(Y, W)
+        self.target_means_ = standard.mean
         features, targets = Scaling.identity(X.shape[1]), Scaling.identity(Y.shape[1])
         if self.scale_features:
             features = Scaling.fit(X, W.sum(axis=1, keepdims=True))
+            limit = np.inf if self.clip_features is None else float(self.clip_features)
+            features = dataclasses.replace(features, limit=limit)
         if self.scale_targets:
-            targets = Scaling.fit(Y, W).without_shift(log_link)
-        network = Network.untrained(
-            _parameters.architecture(self), weights_rng, features, targets, log_link
-        )
+            targets = standard.without_shift(log_link)
+        architecture = _parameters.architecture(self)
+        members = [
+            Network.untrained(architecture, weights_rng, features, targets, log_link)
+            for _ in range(self.n_members)
+        ]
         if self.init_trunk is not None:
             names = getattr(self, "feature_names_in_", None)
-            network = start_from_trunk(network, self.init_trunk, names)
-        self._network = network
+            members = start_from_trunk(members, self.init_trunk, names)
+        self._members = members
         self.history_, self.n_iter_ = {}, 0
 
     def _run_epochs(self, X, Y, W, epochs, early_stopping):
-        """Train the network on these rows and take over what comes out."""
-        from . import _training
-
+        """Train the members on these rows and take over what comes out."""
         rng = copy.deepcopy(self._rng)  # a failed fit draws nothing
-        train_rows, validation_rows = slice(None), slice(0)
+        n_members = len(self._members)
+        parts = [(slice(None), slice(0))] * n_members
         if early_stopping:
-            train_rows, validation_rows = hold_out(
-                W, self.validation_fraction, self.target_names_, rng
+            parts = hold_out(
+                W, self.validation_fraction, self.target_names_, rng, n_members
             )
-        train, validation = (
-            _training.Rows(*self._network.encode(X[rows], Y[rows], W[rows]))
-            for rows in (train_rows, validation_rows)
-        )
-        optimizer = _training.choose_optimizer(
-            self.optimizer, self.learning_rate, self.weight_decay
-        )
+        seeds = rng.integers(2**63, size=n_members).tolist()
+        members, history = train_members(self, (X, Y, W), parts, seeds, epochs)
+        vars(self).pop("_model", None)
+        self._members, self._rng = members, rng
         learnt, loss_weights = _parameters.loss_weights(
             self.loss_weights, self.target_names_
         )
-        spec = _training.ProgramSpec(
-            self._network.architecture,
-            self._task_losses(),
-            optimizer.config,
-            batch_size=_parameters.batch_size(self.batch_size, len(train.X)),
-            dropout=self.dropout > 0,
-            validation=bool(early_stopping),
-            learn_loss_weights=learnt,
-            freeze_trunk=bool(self.freeze_trunk),
-        )
-        settings = _training.Settings(
-            n_train=len(train.X),
-            n_validation=len(validation.X),
-            n_epochs=int(epochs),
-            patience=int(self.n_iter_no_change),
-            learning_rate=optimizer.learning_rate,
-            weight_decay=optimizer.weight_decay,
-            dropout=float(self.dropout),
-            loss_weights=loss_weights,
-        )
-        vars(self).pop("_model", None)
-        callbacks = None
-        if self.callbacks:
-            self._model = self._build_model()
-            callbacks = _training.EpochCallbacks(
-                self.callbacks, self._model, optimizer, settings
-            )
-        self._network, history = _training.train(
-            spec,
-            settings,
-            self._network,
-            train,
-            validation,
-            names=self.target_names_,
-            seed=int(rng.integers(2**63)),
-            callbacks=callbacks,
-            verbose=self.verbose,
-        )
-        self._rng = rng
         self.loss_weights_ = loss_weights
         if learnt:
-            self.loss_weights_ = np.exp(-self._network.log_variances.astype(np.float64))
-        self.history_ = _extended(self.history_, self.n_iter_, history)
+            log_variances = np.array([m.log_variances for m in members], dtype=np.float64)
+            self.loss_weights_ = np.exp(-log_variances).mean(axis=0)
+        self.history_ = extended_history(self.history_, self.n_iter_, history)
         self.n_iter_ += len(history["loss"])
 
-    def _take_over(self, network, names, loss_weights):
-        """Become the estimator of a network with these targets."""
+    def _take_over(self, members, names, loss_weights, means):
+        """Become the estimator of networks with these targets."""
         vars(self).pop("_model", None)
-        self._network = network
+        self.target_means_ = means
+        self._members = members
         self.target_names_ = names
         self.n_outputs_ = len(names)
         self.loss_weights_ = loss_weights
         self._one_dimensional = False
-
-    def _build_model(self):
-        from ._training import build_keras_model
-
-        return build_keras_model(
-            self._network, self.dropout, one_dimensional=self._one_dimensional
-        )
 
     def _log_link(self) -> np.ndarray:
         return np.array([loss.log_link for loss in self._task_losses()])
@@ -694,18 +767,15 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 "poisson does not predict counts, and the other way round. Set loss back, "
                 "or call fit with warm_start=False."
             )
+        if len(self._members) != self.n_members:
+            raise ValueError(
+                f"Training cannot go on: {len(self._members)} members were fitted, but "
+                f"n_members={self.n_members}. Set it back, or call fit with "
+                "warm_start=False."
+            )
         if trained != asked:
             raise ValueError(
                 f"Training cannot go on: the network was fitted as {trained}, but the "
                 f"parameters now ask for {asked}. Set them back, or call fit with "
                 "warm_start=False."
             )
-
-
-def _extended(history: dict, n_epochs: int, new: dict) -> dict[str, list[float]]:
-    """History of n_epochs and the new epochs after it; NaN where a name is missing."""
-    n_new = len(new["loss"])
-    return {
-        name: history.get(name, [np.nan] * n_epochs) + new.get(name, [np.nan] * n_new)
-        for name in {**new, **history}
-    }

@@ -34,8 +34,17 @@ def check_features(estimator, X, *, reset: bool) -> np.ndarray:
 
 
 def check_numeric_columns(table, argument: str, remedy: str) -> None:
-    """Raise an error that names the columns of a DataFrame that hold no numbers."""
+    """Raise an error that names the columns of a DataFrame that are no features or targets.
+
+    Those that hold no numbers, or share a name.
+    """
     if hasattr(table, "select_dtypes"):
+        repeated = table.columns[table.columns.duplicated()].unique()
+        if len(repeated):
+            raise ValueError(
+                f"{argument} has more than one column of the {listed('name', repeated)}: "
+                "rename or drop one."
+            )
         candidates = table.select_dtypes(exclude=["number", "bool"])
         bad = [name for name in candidates if not _is_numeric(candidates[name])]
         if bad:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import re
 from collections.abc import Sequence
 from numbers import Integral
@@ -29,9 +30,10 @@ def merge_tasks(estimators: Sequence, sharing_depth: int = 0):
     Parameters
     ----------
     estimators : sequence of fitted MultiTaskRegressor
-        With the same features, hidden layer sizes and activation, and one or more
-        targets each. Their own sharing depths may differ, and each may have its own
-        scaling, which is folded into the first layer.
+        With the same features, hidden layer sizes, activation, linear path and number of
+        members, and one or more targets each. Their own sharing depths may differ, and
+        each may have its own scaling, which is folded into the first layer; where the
+        scalings differ, the result does not clip features.
     sharing_depth : int, default=0
         Number of first hidden layers to share in the result. 0 keeps every network: the
         predictions stay as they were, up to rounding in single precision. Otherwise the
@@ -48,8 +50,8 @@ def merge_tasks(estimators: Sequence, sharing_depth: int = 0):
     Raises
     ------
     ValueError
-        If the estimators differ in features, hidden layers or activation, or if two of
-        their targets have the same name.
+        If the estimators differ in features, hidden layers, activation, linear path or
+        number of members, or if two of their targets have the same name.
 
     References
     ----------
@@ -69,15 +71,22 @@ def merge_tasks(estimators: Sequence, sharing_depth: int = 0):
     """
     estimators = list(estimators)
     _check_alike(estimators)
-    networks = [estimator._network for estimator in estimators]
-    first = networks[0].architecture
-    n_layers = len(first.hidden_sizes)
+    n_layers = len(estimators[0]._network.architecture.hidden_sizes)
     if not isinstance(sharing_depth, Integral) or not 0 <= sharing_depth <= n_layers:
         raise ValueError(
             f"sharing_depth={sharing_depth!r}, expected an int from 0 to "
             f"{n_layers}, the number of hidden layers."
         )
-    features = networks[0].features
+    members = [
+        _merged(networks, sharing_depth)
+        for networks in zip(*(e._members for e in estimators), strict=True)
+    ]
+    return _estimator_of(members, estimators)
+
+
+def _merged(networks: Sequence[Network], sharing_depth: int) -> Network:
+    """One network with the tasks of all."""
+    first, features = networks[0].architecture, _common_scaling(networks)
     tasks = [
         layers for network in networks for layers in _networks_of_tasks(network, features)
     ]
@@ -88,8 +97,9 @@ def merge_tasks(estimators: Sequence, sharing_depth: int = 0):
         first.hidden_sizes,
         sharing_depth,
         first.activation,
+        linear_path=first.linear_path,
     )
-    network = Network(
+    return Network(
         architecture,
         _joined(tasks, architecture),
         None,
@@ -101,7 +111,6 @@ def merge_tasks(estimators: Sequence, sharing_depth: int = 0):
         np.concatenate([n.log_link for n in networks]),
         np.zeros(len(tasks), np.float32),
     )
-    return _estimator_of(network, estimators)
 
 
 def _check_alike(estimators: list) -> None:
@@ -118,6 +127,8 @@ def _check_alike(estimators: list) -> None:
         ("feature names", lambda e: list(getattr(e, "feature_names_in_", []))),
         ("hidden layers", lambda e: e._network.architecture.hidden_sizes),
         ("activations", lambda e: e._network.architecture.activation),
+        ("linear paths", lambda e: e._network.architecture.linear_path),
+        ("number of members", lambda e: len(e._members)),
     ):
         found = [of(estimator) for estimator in estimators]
         if any(one != found[0] for one in found):
@@ -125,6 +136,18 @@ def _check_alike(estimators: list) -> None:
                 f"Only networks with the same {what} can be merged, got "
                 f"{', '.join(map(str, found))}."
             )
+
+
+def _common_scaling(networks: Sequence[Network]) -> Scaling:
+    """The scaling of all, or that of the first without its limit if they differ."""
+    first, *others = (network.features for network in networks)
+    same = all(
+        np.array_equal(first.mean, other.mean)
+        and np.array_equal(first.scale, other.scale)
+        and first.limit == other.limit
+        for other in others
+    )
+    return first if same else dataclasses.replace(first, limit=np.inf)
 
 
 def _networks_of_tasks(network: Network, features: Scaling) -> list[Layers]:
@@ -136,9 +159,11 @@ def _networks_of_tasks(network: Network, features: Scaling) -> list[Layers]:
             (w[task] if w.ndim == 3 else w).astype(np.float64) for w in network.weights
         ]
         layers[1::2] = [b.reshape(-1) for b in layers[1::2]]
-        K, b = layers[:2]
-        layers[0] = K * (features.scale / old.scale)[:, None]
-        layers[1] = b + ((features.mean - old.mean) / old.scale) @ K
+        # Those that read the features, and the biases that take up their shift.
+        for kernel, bias in [(0, 1), (-1, -2)][: 1 + network.architecture.linear_path]:
+            shift = ((features.mean - old.mean) / old.scale) @ layers[kernel]
+            layers[bias] = layers[bias] + shift
+            layers[kernel] = layers[kernel] * (features.scale / old.scale)[:, None]
         tasks.append(layers)
     return tasks
 
@@ -179,10 +204,10 @@ def _joined(tasks: list[Layers], architecture: Architecture) -> list[np.ndarray]
     return weights
 
 
-def _estimator_of(network: Network, estimators: list):
+def _estimator_of(members: list[Network], estimators: list):
     losses = [loss for estimator in estimators for loss in _losses(estimator)]
     merged = clone(estimators[0]).set_params(
-        sharing_depth=network.architecture.sharing_depth,
+        sharing_depth=members[0].architecture.sharing_depth,
         share_output=False,
         init_trunk=None,
         freeze_trunk=False,
@@ -192,7 +217,8 @@ def _estimator_of(network: Network, estimators: list):
     for attribute in ("n_features_in_", "feature_names_in_"):
         if hasattr(estimators[0], attribute):
             setattr(merged, attribute, getattr(estimators[0], attribute))
-    merged._take_over(network, _names(estimators), np.ones(len(losses)))
+    means = np.concatenate([estimator.target_means_ for estimator in estimators])
+    merged._take_over(members, _names(estimators), np.ones(len(losses)), means)
     merged._rng = copy.deepcopy(estimators[0]._rng)
     merged.history_, merged.n_iter_ = {}, 0
     return merged

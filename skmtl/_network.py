@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ import numpy as np
 from ._activations import ACTIVATIONS
 from ._scaling import Scaling
 
+OUTPUT_SCALE = 0.1  # of the first output kernels: training starts near the targets' means
 PREDICTION_CHUNK = 2**18  # numbers per layer that predict holds at once: 2 MiB
 
 
@@ -22,7 +24,8 @@ class Architecture:
     The weights of a network are a flat list ``[kernel, bias, kernel, bias, ...]``. A
     shared layer has a kernel (i, o) and a bias (o,); a layer that exists once per task
     has a kernel (T, i, o) and a bias (T, 1, o). So ``H @ kernel + bias`` computes
-    either, and the first axis of everything that tasks own is the task.
+    either, and the first axis of everything that tasks own is the task. With a linear
+    path from the features to the outputs, its kernel (T, d, 1) comes last.
     """
 
     n_features: int
@@ -31,6 +34,7 @@ class Architecture:
     sharing_depth: int
     activation: str
     share_output: bool = False
+    linear_path: bool = False
 
     @property
     def separate(self) -> bool:
@@ -47,13 +51,15 @@ class Architecture:
                 shapes += [(i, o), (o,)]
             else:
                 shapes += [(self.n_targets, i, o), (self.n_targets, 1, o)]
+        if self.linear_path:
+            shapes.append((self.n_targets, self.n_features, 1))
         return shapes
 
     @property
     def n_weights(self) -> int:
         return sum(int(np.prod(shape)) for shape in self.weight_shapes)
 
-    @property
+    @cached_property
     def width(self) -> int:
         """Most numbers per row that any layer puts out."""
         biases = self.weight_shapes[1::2]
@@ -65,14 +71,20 @@ def initial_weights(
 ) -> list[np.ndarray]:
     """Glorot-uniform kernels and zero biases, every head drawn as if it stood alone.
 
-    Fan-in and fan-out are those of one task's kernel, whatever the number of tasks.
+    Fan-in and fan-out are those of one task's kernel, whatever the number of tasks. The
+    kernel of the outputs is scaled down, and that of the linear path is zero.
     """
     weights = []
-    for shape in architecture.weight_shapes:
-        is_kernel = len(weights) % 2 == 0
-        limit = np.sqrt(6 / (shape[-2] + shape[-1])) if is_kernel else 0.0
-        weights.append(rng.uniform(-limit, limit, shape).astype(np.float32))
-    return weights
+    n_layers = len(architecture.hidden_sizes) + 1
+    for layer in range(n_layers):
+        kernel, bias = architecture.weight_shapes[2 * layer : 2 * layer + 2]
+        limit = np.sqrt(6 / (kernel[-2] + kernel[-1]))
+        if layer == n_layers - 1:
+            limit *= OUTPUT_SCALE
+        weights.append(rng.uniform(-limit, limit, kernel).astype(np.float32))
+        weights.append(np.zeros(bias, np.float32))
+    zeros = architecture.weight_shapes[2 * n_layers :]
+    return weights + [np.zeros(shape, np.float32) for shape in zeros]
 
 
 def forward(
@@ -88,6 +100,12 @@ def forward(
     The same lines serve training (``xp=keras.ops``) and prediction (``xp=numpy``).
     ``drop`` is applied to every hidden layer's output.
     """
+    if len(weights) % 2:
+        *weights, K_linear = weights
+        # In NumPy target by target: another target must not change how one is rounded.
+        linear = X @ K_linear if xp is np else _product(X, K_linear, xp)
+        outputs = forward(weights, X, activation, drop=drop, xp=xp)
+        return outputs + xp.transpose(linear[:, :, 0])
     *hidden, K_out, b_out = weights
     H = X
     for K, b in zip(hidden[::2], hidden[1::2], strict=True):
@@ -110,10 +128,14 @@ def _product(H, K, xp):
 
 
 class OptimizerState(NamedTuple):
-    """The variables of an optimizer, to go on from, and what tells whose they are."""
+    """What an optimizer goes on from.
 
-    key: str
+    The weights are not those to predict with if the optimizer averages them.
+    """
+
+    key: str  # tells whose variables they are
     values: list[np.ndarray]
+    weights: list[np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -165,17 +187,25 @@ class Network:
 
         In double precision: so a row's prediction does not depend on the rows beside it.
         """
-        weights = [w.astype(np.float64) for w in self.weights]
         activation = ACTIVATIONS[self.architecture.activation]
         chunk = max(1, PREDICTION_CHUNK // self.architecture.width)
         Y = np.empty((len(X), self.architecture.n_targets))
         for start in range(0, len(X), chunk):
             rows = slice(start, start + chunk)
-            outputs = forward(weights, self.features.apply(X[rows]), activation)
+            outputs = forward(self._double, self.features.apply(X[rows]), activation)
             Y[rows] = self.decode(outputs)
         return Y
 
+    @cached_property
+    def _double(self) -> list[np.ndarray]:
+        """The weights in double precision, made once: a row takes as long as that."""
+        return [w.astype(np.float64) for w in self.weights]
+
+    def __getstate__(self):
+        return {name: v for name, v in vars(self).items() if name != "_double"}
+
     def decode(self, outputs: np.ndarray) -> np.ndarray:
         """Targets in their own units from outputs (n, T), which may be overwritten."""
-        np.exp(outputs, out=outputs, where=self.log_link)
+        if self.log_link.any():
+            np.exp(outputs, out=outputs, where=self.log_link)
         return self.targets.undo(outputs)

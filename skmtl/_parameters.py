@@ -37,6 +37,7 @@ def architecture(estimator) -> Architecture:
         int(depth),
         estimator.activation,
         bool(estimator.share_output),
+        bool(estimator.linear_path and sizes),
     )
 
 
@@ -80,3 +81,39 @@ def generator(random_state) -> np.random.Generator:
     if isinstance(random_state, np.random.RandomState):
         random_state = random_state.randint(2**31)
     return np.random.default_rng(random_state)
+
+
+def training(estimator, architecture, n_train: int, n_validation: int, epochs: int):
+    """The program to train with, its run-time values, and the optimizer in it."""
+    from . import _training
+
+    optimizer = _training.choose_optimizer(
+        estimator.optimizer,
+        estimator.learning_rate,
+        estimator.weight_decay,
+        estimator.ema_momentum,
+    )
+    learnt, weights = loss_weights(estimator.loss_weights, estimator.target_names_)
+    spec = _training.ProgramSpec(
+        architecture,
+        _training.task_losses(estimator.loss, estimator.target_names_),
+        optimizer.config,
+        batch_size=batch_size(estimator.batch_size, n_train),
+        dropout=estimator.dropout > 0,
+        validation=n_validation > 0,
+        learn_loss_weights=learnt,
+        freeze_trunk=bool(estimator.freeze_trunk),
+    )
+    settings = _training.Settings(
+        n_train=n_train,
+        n_validation=n_validation,
+        n_epochs=int(epochs),
+        patience=int(estimator.n_iter_no_change),
+        learning_rate=optimizer.learning_rate,
+        weight_decay=optimizer.weight_decay,
+        ema_momentum=optimizer.ema_momentum,
+        ema_warm_up=optimizer.ema_warm_up,
+        dropout=float(estimator.dropout),
+        loss_weights=weights,
+    )
+    return spec, settings, optimizer

@@ -9,10 +9,11 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Scaling:
-    """Column-wise ``(A - mean) / scale``."""
+    """Column-wise ``(A - mean) / scale``, cut off at plus and minus ``limit``."""
 
     mean: np.ndarray
     scale: np.ndarray
+    limit: float = np.inf
 
     @classmethod
     def identity(cls, n_columns: int) -> Scaling:
@@ -45,7 +46,11 @@ class Scaling:
         return Scaling(np.where(which, 0.0, self.mean), np.where(which, mean, self.scale))
 
     def apply(self, A: np.ndarray) -> np.ndarray:
-        return (A - self.mean) / self.scale
+        scaled = (A - self.mean) / self.scale
+        if self.limit < np.inf:
+            np.maximum(scaled, -self.limit, out=scaled)
+            np.minimum(scaled, self.limit, out=scaled)
+        return scaled
 
     def undo(self, A: np.ndarray) -> np.ndarray:
         return A * self.scale + self.mean

@@ -50,6 +50,11 @@ except Exception as error:  # it reaches into Keras, where anything may be missi
 
 def bridge(estimator, **kwargs):
     """What `MultiTaskRegressor.to_scikeras` returns."""
+    if estimator.n_members > 1:
+        raise ValueError(
+            "to_scikeras trains one network, but n_members="
+            f"{estimator.n_members}: set n_members=1."
+        )
     parameters = {
         "epochs": estimator.epochs,
         "batch_size": 32 if estimator.batch_size == "auto" else estimator.batch_size,
@@ -63,6 +68,9 @@ def bridge(estimator, **kwargs):
             parameters["optimizer__learning_rate"] = estimator.learning_rate
             if estimator.weight_decay:
                 parameters["optimizer__weight_decay"] = estimator.weight_decay
+            if estimator.ema_momentum:
+                parameters["optimizer__use_ema"] = True
+                parameters["optimizer__ema_momentum"] = estimator.ema_momentum
     # Frozen, an estimator keeps its weights when scikit-learn clones its parameters.
     source = copy.deepcopy(estimator)
     if estimator.__sklearn_is_fitted__():

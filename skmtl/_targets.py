@@ -62,8 +62,8 @@ def check_same_targets(y, Y: np.ndarray, names: np.ndarray) -> None:
     """Targets must be those of the first fit: as many, and under the same column names."""
     if Y.shape[1] != len(names):
         raise ValueError(
-            f"y has {Y.shape[1]} targets, but the estimator was fitted with {len(names)}: "
-            f"{listed('target', names)}."
+            f"y has {Y.shape[1]} target{'s' if Y.shape[1] > 1 else ''}, but the estimator "
+            f"was fitted with {len(names)}: {listed('target', names)}."
         )
     own, no_names = target_names(y, len(names)), target_names(None, len(names))
     both_named = (own != no_names).any() and (names != no_names).any()
@@ -212,13 +212,17 @@ def check_counts(
 
 
 def hold_out(
-    W: np.ndarray, fraction: float, names: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers for training and for validation, drawn at random.
+    W: np.ndarray,
+    fraction: float,
+    names: np.ndarray,
+    rng: np.random.Generator,
+    n_members: int = 1,
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Row numbers for training and for validation, for each member of an ensemble.
 
-    Every target keeps a cell that counts on each side. Where a plain draw does not give
-    that, rows of the rarest targets are drawn first, and the validation part may get
-    larger than asked for.
+    The validation parts are cut from one random order at equal distances. Every target
+    keeps a cell that counts on each side. Where the cut does not give that, rows of the
+    rarest targets are drawn first, and the validation part may get larger than asked for.
     """
     if len(W) < 2:
         raise ValueError(
@@ -236,7 +240,16 @@ def hold_out(
         )
     n_validation = max(1, round(fraction * len(W)))
     order = rng.permutation(len(W))
-    is_validation = np.zeros(len(W), dtype=bool)
+    starts = np.arange(n_members) * len(W) // n_members
+    return [
+        _split(observed, np.roll(order, -start), n_validation, names, rng)
+        for start in starts
+    ]
+
+
+def _split(observed, order, n_validation, names, rng) -> tuple[np.ndarray, np.ndarray]:
+    """Hold out the first rows of this order, or of others if they leave targets out."""
+    is_validation = np.zeros(len(observed), dtype=bool)
     is_validation[order[:n_validation]] = True
     for _ in range(MAX_DRAWS):
         missing = ~(
@@ -244,7 +257,7 @@ def hold_out(
         )
         if not missing.any():
             return np.flatnonzero(~is_validation), np.flatnonzero(is_validation)
-        order = rng.permutation(len(W))
+        order = rng.permutation(len(observed))
         is_validation[order] = _cover_targets(observed[order], n_validation)
     raise ValueError(
         "early_stopping=True found no rows to hold out that leave "

@@ -22,16 +22,19 @@ class Trunk(NamedTuple):
     features: Scaling | None  # what the first kernel expects; None: unknown
 
 
-def start_from_trunk(network: Network, source, names: np.ndarray | None) -> Network:
-    """The network with the first layers of ``source``, and its feature scaling.
+def start_from_trunk(
+    members: list[Network], source, names: np.ndarray | None
+) -> list[Network]:
+    """The networks with the first layers of ``source``, and its feature scaling.
 
     ``source`` is a fitted estimator, a FrozenEstimator around one, or a Keras model;
-    ``names`` are those of the features, if they have any.
+    ``names`` are those of the features, if they have any. Of an ensemble, each member
+    lends its trunk to one network; a single trunk serves all.
     """
     if isinstance(source, FrozenEstimator):
         source = source.estimator
     if hasattr(source, "get_params"):
-        trunk = _of_estimator(source)
+        trunks = _of_estimator(source)
         expected = getattr(source, "feature_names_in_", None)
         if names is not None and expected is not None and list(names) != list(expected):
             raise ValueError(
@@ -39,7 +42,18 @@ def start_from_trunk(network: Network, source, names: np.ndarray | None) -> Netw
                 f"{listed('feature', names)}: expected the same, in the same order."
             )
     else:
-        trunk = _of_keras(source)
+        trunks = [_of_keras(source)]
+    if len(trunks) == 1:
+        trunks *= len(members)
+    if len(trunks) != len(members):
+        raise ValueError(
+            f"init_trunk has n_members={len(trunks)}, but n_members={len(members)}: "
+            "expected the same, or an init_trunk of one."
+        )
+    return [_with_trunk(*pair) for pair in zip(members, trunks, strict=True)]
+
+
+def _with_trunk(network: Network, trunk: Trunk) -> Network:
     architecture = network.architecture
     n_weights = 2 * architecture.sharing_depth
     found = [w.shape for w in trunk.weights[:n_weights]]
@@ -63,16 +77,20 @@ def start_from_trunk(network: Network, source, names: np.ndarray | None) -> Netw
     )
 
 
-def _of_estimator(estimator) -> Trunk:
+def _of_estimator(estimator) -> list[Trunk]:
     try:
         check_is_fitted(estimator)
-        network: Network = estimator._network
+        members: list[Network] = estimator._members
     except (AttributeError, TypeError):
         raise ValueError(
             f"init_trunk must be a fitted MultiTaskRegressor, got {estimator!r}. In a "
             "search, which clones its parameters, wrap it: "
             "sklearn.frozen.FrozenEstimator(estimator)."
         ) from None
+    return [_of_network(member) for member in members]
+
+
+def _of_network(network: Network) -> Trunk:
     architecture = network.architecture
     # The layers of a single task are as good as shared ones.
     single = architecture.n_targets == 1

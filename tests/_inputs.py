@@ -13,6 +13,7 @@ TARGETS = ["cost", "time", "risk"]
 
 SMALL = {
     "weight_decay": 0.0,
+    "ema_momentum": 0.0,
     "trunk_sizes": (8,),
     "head_sizes": (4,),
     "learning_rate": 0.01,

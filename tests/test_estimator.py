@@ -40,9 +40,9 @@ def held_out(monkeypatch):
     hold_out = skmtl._estimator.hold_out
 
     def recorded(*args):
-        train, validation = hold_out(*args)
-        drawn.append(validation)
-        return train, validation
+        parts = hold_out(*args)
+        drawn.extend(validation for _, validation in parts)
+        return parts
 
     monkeypatch.setattr(skmtl._estimator, "hold_out", recorded)
     return drawn

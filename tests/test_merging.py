@@ -30,6 +30,7 @@ def regressor(**parameters):
         "epochs": 10,
         "batch_size": 64,
         "early_stopping": False,
+        "clip_features": None,
         "random_state": 0,
     }
     return MultiTaskRegressor(**(small | parameters))
@@ -212,6 +213,9 @@ def test_permutations_with_other_feature_scaling_give_the_network_back():
     mean, scale = network.features.mean, network.features.scale
     network.weights[0] = (K / scale[:, None]).astype("float32")
     network.weights[1] = (b - (mean / scale) @ K).astype("float32")
+    K, b = network.weights[-1][0], network.weights[-2]
+    network.weights[-1] = (K / scale[:, None]).astype("float32")[None]
+    network.weights[-2] = (b - (mean / scale) @ K).astype("float32")
     network.features.mean[:], network.features.scale[:] = 0, 1
     np.testing.assert_allclose(
         other.predict(ELSEWHERE), model.predict(ELSEWHERE), atol=1e-3
@@ -221,6 +225,20 @@ def test_permutations_with_other_feature_scaling_give_the_network_back():
 
     expected = np.column_stack([model.predict(ELSEWHERE)] * 2)
     np.testing.assert_allclose(merged.predict(ELSEWHERE), expected, atol=1e-3)
+
+
+def test_features_are_clipped_as_before_if_all_were_scaled_alike():
+    far = 100 * X
+    parts = [regressor(clip_features=2.0).fit(X, Y[:, [t]]) for t in range(2)]
+
+    merged = merge_tasks(parts)
+
+    expected = np.hstack([part.predict(far) for part in parts])
+    np.testing.assert_allclose(merged.predict(far), expected, rtol=1e-4, atol=1e-4)
+    elsewhere = regressor(clip_features=2.0).fit(ELSEWHERE, pd.Series(Y[:, 2], name="z"))
+    assert np.abs(merge_tasks([*parts[:1], elsewhere]).predict(far)[:, 0]).max() > 2 * (
+        np.abs(expected[:, 0]).max()
+    )
 
 
 def test_matching_beats_averaging_as_they_come():

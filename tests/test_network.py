@@ -7,19 +7,38 @@ import numpy as np
 import pytest
 
 from skmtl._activations import ACTIVATIONS
-from skmtl._network import Architecture, Network, forward, initial_weights
+from skmtl._network import (
+    OUTPUT_SCALE,
+    Architecture,
+    Network,
+    forward,
+    initial_weights,
+)
 from skmtl._scaling import Scaling
 from skmtl._training import build_keras_model
 
 SPLITS = [((8, 6, 4), depth) for depth in range(4)] + [((), 0)]
 
 
-def make_network(hidden_sizes, sharing_depth, activation="relu", n_targets=3, seed=0):
-    architecture = Architecture(5, n_targets, hidden_sizes, sharing_depth, activation)
-    rng = np.random.default_rng(seed)
-    weights = initial_weights(architecture, rng)
-    weights[1::2] = [rng.normal(size=b.shape).astype("float32") for b in weights[1::2]]
-    features = Scaling(rng.normal(size=5), rng.uniform(0.5, 2, 5))
+def make_network(
+    hidden_sizes,
+    sharing_depth,
+    activation="relu",
+    n_targets=3,
+    *,
+    share_output=False,
+    linear_path=False,
+    limit=np.inf,
+):
+    architecture = Architecture(
+        5, n_targets, hidden_sizes, sharing_depth, activation, share_output, linear_path
+    )
+    rng = np.random.default_rng(0)
+    weights = [
+        w + 0.3 * rng.normal(size=w.shape).astype("float32")
+        for w in initial_weights(architecture, rng)
+    ]
+    features = Scaling(rng.normal(size=5), rng.uniform(0.5, 2, 5), limit)
     targets = Scaling(rng.normal(size=n_targets), rng.uniform(0.5, 2, n_targets))
     links = np.zeros(n_targets, bool)
     network = Network.untrained(architecture, rng, features, targets, links)
@@ -35,14 +54,47 @@ def test_activations_equal_those_of_keras(name):
     np.testing.assert_allclose(ACTIVATIONS[name](x), expected, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.parametrize("linear_path", [False, True])
+@pytest.mark.parametrize("share_output", [False, True])
 @pytest.mark.parametrize(("hidden_sizes", "sharing_depth"), SPLITS)
-def test_predictions_equal_those_of_the_keras_model(hidden_sizes, sharing_depth):
-    network = make_network(hidden_sizes, sharing_depth, "tanh")
+def test_predictions_equal_those_of_the_keras_model(
+    hidden_sizes, sharing_depth, share_output, linear_path
+):
+    network = make_network(
+        hidden_sizes,
+        sharing_depth,
+        "tanh",
+        share_output=share_output and sharing_depth < len(hidden_sizes),
+        linear_path=linear_path,
+    )
     X = np.random.default_rng(1).normal(size=(7, 5))
 
     expected = build_keras_model(network).predict(X, verbose=0)
 
     np.testing.assert_allclose(network.predict(X), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_features_far_off_are_cut_off_in_the_keras_model_too():
+    network = make_network((8, 6), 1, limit=3.0)
+    features = network.features
+    X = np.random.default_rng(1).normal(size=(50, 5)) * 4
+    X[0] = 1e6
+
+    inside = features.mean + features.scale * np.clip(features.apply(X), -3, 3)
+    np.testing.assert_allclose(network.predict(X), network.predict(inside))
+    assert np.abs(features.apply(X)).max() == 3
+    expected = build_keras_model(network).predict(X, verbose=0)
+    np.testing.assert_allclose(network.predict(X), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_linear_path_adds_a_linear_function_of_the_features():
+    network = make_network((8, 6), 1, linear_path=True)
+    X = np.random.default_rng(1).normal(size=(7, 5))
+
+    both = forward(network.weights, X, ACTIVATIONS["relu"])
+
+    without = forward(network.weights[:-1], X, ACTIVATIONS["relu"])
+    np.testing.assert_allclose(both - without, X @ network.weights[-1][:, :, 0].T)
 
 
 @pytest.mark.parametrize(("hidden_sizes", "sharing_depth"), SPLITS)
@@ -83,10 +135,10 @@ def test_heads_start_as_if_they_stood_alone(n_targets):
     weights = initial_weights(architecture, np.random.default_rng(0))
 
     # Uniform in +-limit: the largest of many draws is close to the limit.
-    for kernel, fan_in, fan_out in zip(
-        weights[::2], (5, 400, 300), (400, 300, 1), strict=True
+    for kernel, fan_in, fan_out, scale in zip(
+        weights[::2], (5, 400, 300), (400, 300, 1), (1, 1, OUTPUT_SCALE), strict=True
     ):
-        limit = np.sqrt(6 / (fan_in + fan_out))
+        limit = scale * np.sqrt(6 / (fan_in + fan_out))
         assert 0.98 * limit < np.abs(kernel).max() <= limit
     assert not any(b.any() for b in weights[1::2])
 

@@ -254,7 +254,7 @@ def assert_split(W, train, validation):
 def test_held_out_share(n, fraction):
     W = np.ones((n, 3))
 
-    train, validation = hold_out(W, fraction, NAMES[:3], np.random.default_rng(0))
+    ((train, validation),) = hold_out(W, fraction, NAMES[:3], np.random.default_rng(0))
 
     assert_split(W, train, validation)
     assert len(validation) == min(max(1, round(fraction * n)), n - 1)
@@ -262,7 +262,9 @@ def test_held_out_share(n, fraction):
 
 def test_held_out_rows_are_random():
     W = np.ones((20, 1))
-    draws = [hold_out(W, 0.2, NAMES[:1], np.random.default_rng(s))[1] for s in range(200)]
+    draws = [
+        hold_out(W, 0.2, NAMES[:1], np.random.default_rng(s))[0][1] for s in range(200)
+    ]
 
     counts = np.bincount(np.concatenate(draws), minlength=20)
 
@@ -281,7 +283,7 @@ def test_sparse_targets_are_observed_on_both_sides(share, seed):
     W[np.arange(10), np.arange(10)] = W[np.arange(20, 30), np.arange(10)] = 2
     W = W[W.any(axis=1)]
 
-    train, validation = hold_out(W, 0.1, NAMES, rng)
+    ((train, validation),) = hold_out(W, 0.1, NAMES, rng)
 
     assert_split(W, train, validation)
 
@@ -290,7 +292,7 @@ def test_a_long_table_with_a_rare_target_is_split_as_asked():
     W = np.ones((200_000, 3))
     W[3:, 2] = 0
 
-    train, validation = hold_out(W, 0.1, NAMES[:3], np.random.default_rng(0))
+    ((train, validation),) = hold_out(W, 0.1, NAMES[:3], np.random.default_rng(0))
 
     assert_split(W, train, validation)
     assert len(validation) == 20_000
@@ -311,7 +313,7 @@ def test_rows_are_held_out_whenever_that_is_possible():
         for seed in range(2):
             rng = np.random.default_rng(seed)
             if possible:
-                assert_split(W, *hold_out(W, 0.1, NAMES[:3], rng))
+                assert_split(W, *hold_out(W, 0.1, NAMES[:3], rng)[0])
             else:
                 with pytest.raises(ValueError, match="early_stopping"):
                     hold_out(W, 0.1, NAMES[:3], rng)

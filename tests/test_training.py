@@ -59,6 +59,7 @@ def run(network, W=ONES, *, optimizer="adam", n_epochs=EPOCHS, dropout=0.0, **se
         optimizer,
         settings.pop("learning_rate", 1e-2),
         settings.pop("weight_decay", 0.0),
+        settings.pop("ema_momentum", 0.0),
     )
     validation = "patience" in settings
     rows = Rows(*network.encode(X, Y, W))
@@ -72,6 +73,8 @@ def run(network, W=ONES, *, optimizer="adam", n_epochs=EPOCHS, dropout=0.0, **se
             patience=settings.get("patience", 1),
             learning_rate=choice.learning_rate,
             weight_decay=choice.weight_decay,
+            ema_momentum=choice.ema_momentum,
+            ema_warm_up=choice.ema_warm_up,
             dropout=dropout,
             loss_weights=np.ones(T),
         ),
@@ -83,7 +86,7 @@ def run(network, W=ONES, *, optimizer="adam", n_epochs=EPOCHS, dropout=0.0, **se
     )
 
 
-def keras_training(network, W, optimizer, n_epochs=EPOCHS):
+def keras_training(network, W, optimizer, n_epochs=EPOCHS, repeats=1, eager=False):
     """The same batches through the Keras model's own ``train_on_batch``.
 
     One output (n, T), so Keras averages over rows and targets; the cell weights enter
@@ -94,11 +97,11 @@ def keras_training(network, W, optimizer, n_epochs=EPOCHS):
     def weighted_loss(packed, outputs):
         return keras.ops.mean(packed[:, 1] * (packed[:, 0] - outputs) ** 2, axis=-1)
 
-    model.compile(optimizer, weighted_loss)
+    model.compile(optimizer, weighted_loss, run_eagerly=eager)
     optimizer.build(model.trainable_variables)  # Keras would build it without the weights
     scaled_X, scaled_Y, scaled_W = network.encode(X, Y, W)
     packed = np.stack([scaled_Y, scaled_W], axis=1)
-    for epoch in range(n_epochs):
+    for epoch in [*range(n_epochs)] * repeats:
         order = np.random.default_rng([SEED, epoch]).permutation(N)
         for start in range(0, N, BATCH_SIZE):
             batch = order[start : start + BATCH_SIZE]
@@ -163,8 +166,8 @@ def test_one_task_equals_a_keras_model_written_by_hand():
             model.train_on_batch(X[batch], y[batch])
 
     trained, _ = train(
-        spec_of(network, choose_optimizer("adam", 1e-2, 0.0)),
-        Settings(N, 0, EPOCHS, 1, 1e-2, 0.0, 0.0, np.ones(1)),
+        spec_of(network, choose_optimizer("adam", 1e-2, 0.0, 0.0)),
+        Settings(N, 0, EPOCHS, 1, 1e-2, 0.0, 0.0, 1.0, 0.0, np.ones(1)),
         network,
         Rows(X, y, np.ones_like(y)),
         Rows(X[:0], y[:0], y[:0]),
@@ -229,6 +232,35 @@ def test_weight_decay_is_that_of_adamw_without_the_biases():
     trained, _ = run(network, weight_decay=0.5)
 
     assert_same_weights(trained.weights, keras_training(network, ONES, optimizer))
+
+
+class WarmAverage(keras.optimizers.Adam):
+    """Keras' moving average with less momentum in the first steps."""
+
+    def _update_model_variables_moving_average(self, trainable_variables):
+        step = float(self.iterations)
+        self.ema_momentum = min(0.9, (1 + step) / (10 + step))
+        super()._update_model_variables_moving_average(trainable_variables)
+
+
+def test_weights_are_averaged_as_in_keras(monkeypatch):
+    network = fresh_network()
+    expected = keras_training(network, ONES, WarmAverage(1e-2, use_ema=True), eager=True)
+
+    trained, _ = run(network, ema_momentum=0.9)
+
+    assert_same_weights(trained.weights, expected)
+
+
+def test_training_goes_on_from_the_weights_behind_the_average():
+    network = fresh_network()
+    optimizer = WarmAverage(1e-2, use_ema=True)
+    expected = keras_training(network, ONES, optimizer, n_epochs=1, repeats=3, eager=True)
+
+    for _ in range(3):
+        network, _ = run(network, ema_momentum=0.9, n_epochs=1)
+
+    assert_same_weights(network.weights, expected)
 
 
 def test_history_holds_the_losses_of_the_weights():
@@ -348,7 +380,7 @@ def test_a_program_is_traced_once():
     network = fresh_network()
     run(network)
     run(network, WEIGHTS, learning_rate=0.5, n_epochs=2)
-    choice = choose_optimizer("adam", 1e-2, 0.0)
+    choice = choose_optimizer("adam", 1e-2, 0.0, 0.0)
 
     with PROGRAMS.borrow(spec_of(network, choice), N, 0) as program:
         assert program._function.experimental_get_tracing_count() == 1

@@ -111,9 +111,13 @@ def test_the_trunk_is_the_shared_layers_of_scaled_features(sharing_depth):
 
 def test_the_heads_on_the_trunk_are_the_predictions(source):
     H = source.trunk_.predict(X, verbose=0)
-    K, b, K_out, b_out = weights_of(source, "heads")
+    K, b, K_out, b_out, K_linear = weights_of(source, "heads")
 
-    outputs = [np.tanh(H @ K[t] + b[t]) @ K_out[t] + b_out[t] for t in range(T)]
+    scaled = (X - X.mean(axis=0)) / X.std(axis=0)
+    outputs = [
+        np.tanh(H @ K[t] + b[t]) @ K_out[t] + b_out[t] + scaled @ K_linear[t]
+        for t in range(T)
+    ]
 
     expected = np.hstack(outputs) * Y.std(axis=0) + Y.mean(axis=0)
     np.testing.assert_allclose(source.predict(X), expected, rtol=1e-3, atol=1e-4)
@@ -356,7 +360,12 @@ def test_a_frozen_trunk_trains_as_layers_that_keras_does_not_train(source):
 
     first = FirstWeights()
     model = regressor(
-        init_trunk=source, freeze_trunk=True, callbacks=[first], scale_targets=False
+        init_trunk=source,
+        freeze_trunk=True,
+        linear_path=False,
+        ema_momentum=0.0,
+        callbacks=[first],
+        scale_targets=False,
     ).fit(X, Y)
     K1, b1, K2, b2, K3, b3, K4, b4 = first.weights
     inputs = keras.Input((D,))
@@ -631,7 +640,8 @@ def test_the_optimizer_state_of_heads_without_data_stays():
             of_heads += 1
             np.testing.assert_array_equal(now[[0, 2]], then[[0, 2]])
             assert (now[1] != then[1]).any()
-    assert of_heads == 2 * 4  # two moments of two kernels and two biases
+    # Two moments and the average of two kernels, two biases and the linear path.
+    assert of_heads == 3 * 5
 
 
 def test_the_model_agrees_after_a_batch_without_some_targets_and_with_callbacks():

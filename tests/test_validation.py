@@ -230,7 +230,7 @@ def test_other_numbers_of_columns_than_in_fit(table, fitted):
             use(X[:, :4], Y)
         with raises_naming("2 targets", "3"):
             use(X, Y[:, :2])
-        with raises_naming("1 targets", "3"):
+        with raises_naming("1 target,", "3"):
             use(X, Y[:, 0])
 
 

@@ -11,7 +11,7 @@ import_tensorflow()
 # After TensorFlow, which all of these import.
 from ._cache import PROGRAMS  # noqa: E402
 from ._callbacks import EpochCallbacks  # noqa: E402
-from ._keras_model import build_keras_model  # noqa: E402
+from ._keras_model import build_ensemble, build_keras_model, build_trunk  # noqa: E402
 from ._loop import train  # noqa: E402
 from ._losses import mean_loss, task_losses  # noqa: E402
 from ._optimizer import choose_optimizer, optimizer_class  # noqa: E402
@@ -23,7 +23,9 @@ __all__ = [
     "ProgramSpec",
     "Rows",
     "Settings",
+    "build_ensemble",
     "build_keras_model",
+    "build_trunk",
     "choose_optimizer",
     "mean_loss",
     "optimizer_class",

@@ -99,9 +99,7 @@ class EpochCallbacks:
         self._logs = logs
         self._epoch += 1
         self.stop_training = self._model.stop_training
-        state = self._with_weights_of_model(state)
-        # Without validation rows, the weights to keep are the last ones.
-        return state if self._validation else state._replace(kept_weights=state.weights)
+        return self._with_weights_of_model(state)
 
     def finish(self, weights: Sequence) -> list[np.ndarray]:
         """The weights to keep."""
@@ -113,7 +111,12 @@ class EpochCallbacks:
         return get_weights(self._model, [w.shape for w in weights])
 
     def _with_weights_of_model(self, state: State) -> State:
-        beside_network = state.weights[self._n_weights :]
-        shapes = [w.shape for w in state.weights[: self._n_weights]]
-        weights = [tf.constant(w) for w in get_weights(self._model, shapes)]
-        return state._replace(weights=[*weights, *beside_network])
+        """The state, with the weights of the model if a callback has set others."""
+        before = [np.array(w) for w in state.weights[: self._n_weights]]
+        weights = get_weights(self._model, [w.shape for w in before])
+        if all(map(np.array_equal, weights, before)):
+            return state
+        weights = [*map(tf.constant, weights), *state.weights[self._n_weights :]]
+        # Without validation rows, the weights to keep are the last ones.
+        kept = state.kept_weights if self._validation else weights
+        return state._replace(weights=weights, kept_weights=kept)

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from .._network import Network
+from .._scaling import Scaling
 
 
 def build_keras_model(
@@ -26,8 +27,8 @@ def build_keras_model(
     """
     architecture, features = network.architecture, network.features
     activation = architecture.activation
-    H = inputs = keras.Input((architecture.n_features,), name="features", dtype="float32")
-    H = _rescaling(1 / features.scale, -features.mean / features.scale, "scale_features")(H)
+    inputs = keras.Input((architecture.n_features,), name="features", dtype="float32")
+    H = X = _scaled_features(features, inputs)
     for layer, size in enumerate(architecture.hidden_sizes):
         part = "trunk" if layer < architecture.sharing_depth else "heads"
         H = _dense(architecture, layer, size, activation, f"{part}_{layer + 1}")(H)
@@ -36,6 +37,10 @@ def build_keras_model(
             H = keras.layers.Dropout(dropout, seed=0, name=name, dtype="float32")(H)
     n_layers = len(architecture.hidden_sizes)
     H = _dense(architecture, n_layers, 1, "linear", "outputs")(H)
+    if architecture.linear_path:
+        # After the outputs, whose weights come before its own.
+        linear = _per_task("bi,tio->bto", architecture, 1, name="linear_path")(X)
+        H = keras.layers.Add(name="add_linear_path", dtype="float32")([H, linear])
     H = _reshape((architecture.n_targets,), "scaled_targets")(H)
     if not scaled_outputs:
         H = _in_target_units(network, H)
@@ -44,6 +49,48 @@ def build_keras_model(
     model = keras.Model(inputs, H, name="multi_task_regressor")
     set_weights(model, network.weights)
     return model
+
+
+def _scaled_features(features: Scaling, inputs):
+    if features.limit == np.inf:
+        scale = 1 / features.scale
+        return _rescaling(scale, -features.mean * scale, "scale_features")(inputs)
+    scale = 1 / (features.scale * features.limit)
+    X = _rescaling(scale, -features.mean * scale, "limit_features")(inputs)
+    clip = keras.layers.Activation("hard_tanh", name="clip_features", dtype="float32")
+    return _rescaling(features.limit, 0.0, "scale_features")(clip(X))
+
+
+def build_ensemble(
+    members: Sequence[Network], dropout: float = 0.0, *, one_dimensional: bool = False
+) -> keras.Model:
+    """The model of a single network, or one whose output is the mean of its members'."""
+    models = [
+        build_keras_model(member, dropout, one_dimensional=one_dimensional)
+        for member in members
+    ]
+    return _side_by_side(models, keras.layers.Average, "multi_task_ensemble")
+
+
+def build_trunk(members: Sequence[Network]) -> keras.Model:
+    """Raw features in, the output of the last shared layer out; of all members in a row."""
+    models = []
+    for member in members:
+        depth = member.architecture.sharing_depth
+        model = build_keras_model(member)
+        last = model.get_layer(f"trunk_{depth}" if depth else "scale_features")
+        models.append(keras.Model(model.inputs, last.output, name="trunk"))
+    return _side_by_side(models, keras.layers.Concatenate, "trunk")
+
+
+def _side_by_side(models: Sequence[keras.Model], join: type, name: str) -> keras.Model:
+    if len(models) == 1:
+        return models[0]
+    for number, model in enumerate(models, start=1):
+        model.name = f"member_{number}"
+    inputs = keras.Input(models[0].input_shape[1:], name="features", dtype="float32")
+    outputs = join(name="members", dtype="float32")([model(inputs) for model in models])
+    return keras.Model(inputs, outputs, name=name)
 
 
 def _in_target_units(network: Network, H):
@@ -66,19 +113,22 @@ def _in_target_units(network: Network, H):
 
 def _dense(architecture, layer, size, activation, name) -> keras.layers.Layer:
     """A layer that all tasks share, or one per task; the first of those reads shared H."""
-    options = {
-        "activation": activation,
-        "kernel_initializer": "zeros",
-        "name": name,
-        "dtype": "float32",
-    }
+    options = {"activation": activation, "name": name}
     if len(architecture.weight_shapes[2 * layer]) == 2:
-        return keras.layers.Dense(size, **options)
+        return keras.layers.Dense(
+            size, kernel_initializer="zeros", dtype="float32", **options
+        )
     is_first = layer == architecture.sharing_depth
+    equation = "bi,tio->bto" if is_first else "bti,tio->bto"
+    return _per_task(equation, architecture, size, bias_axes="to", **options)
+
+
+def _per_task(equation, architecture, size, **options) -> keras.layers.Layer:
     return keras.layers.EinsumDense(
-        "bi,tio->bto" if is_first else "bti,tio->bto",
+        equation,
         output_shape=(architecture.n_targets, size),
-        bias_axes="to",
+        kernel_initializer="zeros",
+        dtype="float32",
         **options,
     )
 

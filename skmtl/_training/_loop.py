@@ -48,23 +48,28 @@ def train(
         state = _run_epochs(
             program, first, data, settings, seed, history, callbacks, progress
         )
-    weights = [np.array(w) for w in state.kept_weights]
-    optimizer_state = [np.array(v) for v in state.optimizer]
+    if spec.validation:  # whoever goes on does so from the best epoch
+        state = state._replace(weights=state.kept_weights)
+    last, kept, optimizer = (
+        [np.array(A) for A in arrays]
+        for arrays in (state.weights, state.kept_weights, state.optimizer)
+    )
     unseen = ~np.any(train_rows.W, axis=0)
     if unseen.any():
         of_tasks, of_tasks_in_optimizer = program.belongs_to_tasks
-        _put_back(unseen, of_tasks, weights, first.weights)
-        _put_back(unseen, of_tasks_in_optimizer, optimizer_state, first.optimizer)
+        _put_back(unseen, of_tasks, last, first.weights)
+        _put_back(unseen, of_tasks, kept, first.kept_weights)
+        _put_back(unseen, of_tasks_in_optimizer, optimizer, first.optimizer)
     if callbacks is not None:
-        weights[:n_weights] = callbacks.finish(weights[:n_weights])
-    _check_finite(weights, history)
+        kept[:n_weights] = callbacks.finish(kept[:n_weights])
+    _check_finite(kept, history)
     trained = dataclasses.replace(
         network,
-        weights=weights[:n_weights],
-        optimizer_state=OptimizerState(_optimizer_key(spec), optimizer_state),
+        weights=kept[:n_weights],
+        optimizer_state=OptimizerState(_optimizer_key(spec), optimizer, last),
     )
     if spec.learn_loss_weights:
-        trained = dataclasses.replace(trained, log_variances=weights[-1])
+        trained = dataclasses.replace(trained, log_variances=kept[-1])
     return trained, history.by_name()
 
 
@@ -109,12 +114,10 @@ def _optimizer_key(spec: ProgramSpec) -> str:
     return f"{spec.optimizer_config}, {spec.n_frozen}, {spec.learn_loss_weights}"
 
 
-def _state_to_go_on_from(network: Network, spec: ProgramSpec) -> list[np.ndarray] | None:
+def _state_to_go_on_from(network: Network, spec: ProgramSpec) -> OptimizerState | None:
     """The optimizer's state, or None if it is that of another optimizer."""
     state = network.optimizer_state
-    if state is None or state.key != _optimizer_key(spec):
-        return None
-    return state.values
+    return state if state is not None and state.key == _optimizer_key(spec) else None
 
 
 def _padded(rows: Rows, capacity: int) -> Rows:

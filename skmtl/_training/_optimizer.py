@@ -11,19 +11,28 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
+from keras import ops
+
+# The moving average of weights starts with less momentum: at most (1 + t) / (warm_up + t)
+# after t steps, as in tf.train.ExponentialMovingAverage. Else the first steps would linger.
+EMA_WARM_UP = 10.0
+NO_WARM_UP = 1.0
 
 
 class OptimizerChoice(NamedTuple):
-    """An optimizer as the program sees it: what it compiles, and two run-time values."""
+    """An optimizer as the program sees it: what it compiles, and its run-time values."""
 
     config: str
     learning_rate: float
     weight_decay: float
+    ema_momentum: float
+    ema_warm_up: float
 
     def instance(self) -> keras.optimizers.Optimizer:
         optimizer = keras.saving.deserialize_keras_object(json.loads(self.config))
         if not has_schedule(optimizer):
             optimizer.learning_rate = self.learning_rate
+        optimizer.ema_momentum = self.ema_momentum
         return optimizer
 
 
@@ -31,6 +40,7 @@ def choose_optimizer(
     optimizer: str | keras.optimizers.Optimizer,
     learning_rate: float,
     weight_decay: float,
+    ema_momentum: float,
 ) -> OptimizerChoice:
     """An optimizer of that name with these values, or the instance with its own."""
     if isinstance(optimizer, keras.optimizers.Optimizer):
@@ -39,6 +49,8 @@ def choose_optimizer(
             _config(optimizer),
             0.0 if scheduled else float(optimizer.learning_rate.value.numpy()),
             float(optimizer.weight_decay or 0.0),
+            float(optimizer.ema_momentum),
+            NO_WARM_UP,
         )
     if not isinstance(optimizer, str):
         raise TypeError(
@@ -46,13 +58,17 @@ def choose_optimizer(
             f"{optimizer!r}."
         )
     return OptimizerChoice(
-        _config_of_name(optimizer), float(learning_rate), float(weight_decay)
+        _config_of_name(optimizer, use_ema=ema_momentum > 0),
+        float(learning_rate),
+        float(weight_decay),
+        float(ema_momentum),
+        EMA_WARM_UP,
     )
 
 
 @lru_cache
-def _config_of_name(name: str) -> str:
-    return _config(optimizer_class(name)())
+def _config_of_name(name: str, use_ema: bool) -> str:
+    return _config(optimizer_class(name)(use_ema=use_ema))
 
 
 def optimizer_class(name: str) -> type[keras.optimizers.Optimizer]:
@@ -71,7 +87,7 @@ def optimizer_class(name: str) -> type[keras.optimizers.Optimizer]:
 def _config(optimizer: keras.optimizers.Optimizer) -> str:
     """Class and settings as JSON, less what is a run-time value of the program."""
     config = keras.saving.serialize_keras_object(optimizer)
-    run_time = {"name", "weight_decay"}
+    run_time = {"name", "weight_decay", "ema_momentum"}
     if not has_schedule(optimizer):
         run_time.add("learning_rate")
     config["config"] = {k: v for k, v in config["config"].items() if k not in run_time}
@@ -94,7 +110,7 @@ def has_schedule(optimizer: keras.optimizers.Optimizer) -> bool:
 
 
 class CompiledOptimizer:
-    """An optimizer whose learning rate and weight decay are arguments of every step."""
+    """An optimizer whose rates are arguments of every step."""
 
     def __init__(
         self, config: str, shapes: Sequence[tuple[int, ...]], is_kernel: Sequence[bool]
@@ -121,6 +137,16 @@ class CompiledOptimizer:
         owners = [re.match(r"weight_(\d+)_", v.name) for v in self.state]
         self.owners = [int(owner[1]) if owner else None for owner in owners]
         self._first_state = [v.value.numpy() for v in self.state]
+        averages = self._optimizer._model_variables_moving_average if self.averages else []
+        self.average_slots = [
+            next(i for i, v in enumerate(self.state) if v is average)
+            for average in averages
+        ]
+
+    @property
+    def averages(self) -> bool:
+        """Whether it keeps a moving average of the weights."""
+        return self._optimizer.use_ema
 
     def initial_state(self, weights: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The state of a new optimizer for these weights."""
@@ -132,15 +158,20 @@ class CompiledOptimizer:
 
     def averaged_weights(self) -> list:
         """The weights to evaluate and keep: their moving average if there is one."""
-        if self._optimizer.use_ema:
+        if self.averages:
             return self._optimizer._model_variables_moving_average
         return self.weights
 
     def scale_loss(self, loss):
         return self._optimizer.scale_loss(loss)
 
-    def step(self, gradients, learning_rate, weight_decay) -> None:
+    def step(self, gradients, settings) -> None:
+        """Update the weights; the rates are those of the program's ``Settings``."""
         if not self._scheduled:
-            self._optimizer.learning_rate.assign(learning_rate)
-        self._optimizer.weight_decay = weight_decay
+            self._optimizer.learning_rate.assign(settings.learning_rate)
+        self._optimizer.weight_decay = settings.weight_decay
+        steps = ops.cast(self._optimizer.iterations, "float32")
+        self._optimizer.ema_momentum = ops.minimum(
+            settings.ema_momentum, (1 + steps) / (settings.ema_warm_up + steps)
+        )
         self._optimizer.apply(gradients, self.weights)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .._network import Architecture, forward
+from .._network import Architecture, OptimizerState, forward
 from ._dropout import dropout_mask
 from ._losses import TaskLoss, cell_losses
 from ._optimizer import CompiledOptimizer
@@ -70,6 +70,8 @@ class Settings(NamedTuple):
     patience: int
     learning_rate: float
     weight_decay: float
+    ema_momentum: float
+    ema_warm_up: float
     dropout: float
     loss_weights: np.ndarray  # (T,)
 
@@ -99,7 +101,7 @@ class Program:
         self._activation = keras.activations.get(spec.architecture.activation)
         shapes = spec.architecture.weight_shapes
         self._n_network_weights = len(shapes)
-        is_kernel = [True, False] * (len(shapes) // 2)
+        is_kernel = [i % 2 == 0 for i in range(len(shapes))]
         if spec.learn_loss_weights:
             shapes = [*shapes, (spec.architecture.n_targets,)]
             is_kernel.append(False)
@@ -131,15 +133,19 @@ class Program:
     def compiled(self) -> bool:
         return self._compiled is not None
 
-    def initial_state(self, weights, optimizer_state=None) -> State:
-        if optimizer_state is None:
-            optimizer_state = self._optimizer.initial_state(weights[self.spec.n_frozen :])
-        weights = [tf.constant(w) for w in weights]
+    def initial_state(self, kept_weights, going_on: OptimizerState | None = None) -> State:
+        """What to start from: the weights of a network, with a new optimizer or its own."""
+        trained = kept_weights[self.spec.n_frozen :]
+        weights, optimizer = kept_weights, self._optimizer.initial_state(trained)
+        if going_on is not None:
+            weights, optimizer = going_on.weights, list(going_on.values)
+            for slot, weight in zip(self._optimizer.average_slots, trained, strict=False):
+                optimizer[slot] = weight
         n_groups = self.spec.n_patience_groups
         return State(
-            weights=weights,
-            optimizer=[tf.constant(v) for v in optimizer_state],
-            kept_weights=weights,
+            weights=[tf.constant(w) for w in weights],
+            optimizer=[tf.constant(v) for v in optimizer],
+            kept_weights=[tf.constant(w) for w in kept_weights],
             best_loss=tf.fill([n_groups], np.float32(np.inf)),
             wait=tf.zeros([n_groups], tf.int32),
         )
@@ -251,7 +257,7 @@ class Program:
                 loss += tf.reduce_mean(self._weights[-1].value)
             loss = self._optimizer.scale_loss(loss)
         gradients = tape.gradient(loss, variables)
-        self._optimizer.step(gradients, settings.learning_rate, settings.weight_decay)
+        self._optimizer.step(gradients, settings)
         return task_losses
 
     def _loss_weights(self, settings):

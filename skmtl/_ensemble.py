@@ -1,0 +1,85 @@
+"""Members of an ensemble: networks that are trained apart and predict together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+
+import numpy as np
+from sklearn.utils.parallel import Parallel, delayed
+
+from . import _parameters
+from ._network import Network
+
+History = dict[str, list[float]]
+
+
+def train_members(
+    estimator,
+    table: tuple[np.ndarray, np.ndarray, np.ndarray],
+    parts: Sequence[tuple],
+    seeds: Sequence[int],
+    epochs: int,
+) -> tuple[list[Network], History]:
+    """The estimator's members, trained on this table, and their mean history.
+
+    Each has rows to train on and to validate on (`parts`), and a seed. In threads, which
+    share the compiled programs; one by one with callbacks, which are made for that.
+    """
+    n_jobs = 1 if estimator.callbacks else estimator.n_jobs
+    trained = Parallel(n_jobs=n_jobs, require="sharedmem")(
+        delayed(_train)(estimator, member, table, rows, seed, epochs)
+        for member, rows, seed in zip(estimator._members, parts, seeds, strict=True)
+    )
+    members, histories = zip(*trained, strict=True)
+    return list(members), mean_history(histories)
+
+
+def _train(estimator, network, table, rows, seed, epochs) -> tuple[Network, History]:
+    from . import _training
+
+    train, validation = (
+        _training.Rows(*network.encode(*(A[part] for A in table))) for part in rows
+    )
+    spec, settings, optimizer = _parameters.training(
+        estimator, network.architecture, len(train.X), len(validation.X), epochs
+    )
+    callbacks = None
+    if estimator.callbacks:
+        model = _training.build_keras_model(
+            network, estimator.dropout, one_dimensional=estimator._one_dimensional
+        )
+        callbacks = _training.EpochCallbacks(
+            estimator.callbacks, model, optimizer, settings
+        )
+    return _training.train(
+        spec,
+        settings,
+        network,
+        train,
+        validation,
+        names=estimator.target_names_,
+        seed=seed,
+        callbacks=callbacks,
+        verbose=estimator.verbose,
+    )
+
+
+def mean_history(histories: Sequence[History]) -> History:
+    """For every epoch the mean over the members that ran it."""
+    return {
+        name: [
+            float(np.mean([value for value in values if value is not None]))
+            for values in zip_longest(*(history[name] for history in histories))
+        ]
+        for name in histories[0]
+    }
+
+
+def extended_history(history: History, n_epochs: int, new: History) -> History:
+    """History of n_epochs and the new epochs after it; NaN where a name is missing."""
+    n_new = len(new["loss"])
+    return {
+        name: history.get(name, [np.nan] * n_epochs) + new.get(name, [np.nan] * n_new)
+        for name in {**new, **history}
+    }
