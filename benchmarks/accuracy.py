@@ -16,10 +16,6 @@ tuned, neither for a table nor for all.
 ``--peers`` reads errors that were measured before with the same protocol: a column ``d``
 with the table's name and a column per model. Then only models that the file lacks are run,
 unless ``--models`` says otherwise. ``--peer-seconds`` reads CPU seconds of a fit alike.
-
-On a machine that does other work too, set ``OMP_WAIT_POLICY=passive``: waiting threads of
-OpenMP, which scikit-learn's and XGBoost's trees use, otherwise spin, and a fit can take a
-hundred times as long.
 """
 
 from __future__ import annotations
