@@ -29,8 +29,8 @@ import tensorflow as tf
 
 from skmtl import MultiTaskRegressor
 
+from ._clocks import duration, interleaved, seconds
 from ._report import circumstances, markdown_table, write_section
-from .speed import duration, interleaved, seconds
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 LONG_FIT = 0.5  # seconds that a long fit should take over a short one, at least

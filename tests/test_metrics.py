@@ -327,7 +327,7 @@ def test_relative_rmse_takes_the_training_mean_from_the_estimator(linear):
     scorer = target_scorers(metric="neg_average_relative_rmse")
     means = Y[train].mean()
 
-    for model in (MeanKeeper(), pipeline, search):
+    for model in (MeanKeeper(), pipeline, search, small()):
         model.fit(X[train], Y[train])
         expected = average_relative_rmse(
             Y[test], model.predict(X[test]), y_train_mean=means

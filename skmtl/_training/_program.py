@@ -133,6 +133,13 @@ class Program:
     def compiled(self) -> bool:
         return self._compiled is not None
 
+    def trace(self, *arguments) -> None:
+        """Build the graph for arguments such as these; the first call compiles it."""
+        *tensors, settings = arguments
+        self._compiled = self._function.get_concrete_function(
+            *tensors, _as_tensors(settings)
+        )
+
     def initial_state(self, kept_weights, going_on: OptimizerState | None = None) -> State:
         """What to start from: the weights of a network, with a new optimizer or its own."""
         trained = kept_weights[self.spec.n_frozen :]
@@ -164,10 +171,10 @@ class Program:
         ``order`` (max_epochs, train_capacity) holds the row numbers of each epoch,
         ``seeds`` (max_epochs,) the seeds of its dropout masks.
         """
-        arguments = (state, train, validation, order, seeds, _as_tensors(settings))
-        if self._compiled is None:
-            self._compiled = self._function.get_concrete_function(*arguments)
-        state, losses, n_run = self._compiled(*arguments)
+        arguments = (state, train, validation, order, seeds)
+        if not self.compiled:
+            self.trace(*arguments, settings)
+        state, losses, n_run = self._compiled(*arguments, _as_tensors(settings))
         n_run = int(n_run)
         return state, EpochLosses(*(table.numpy()[:n_run] for table in losses))
 

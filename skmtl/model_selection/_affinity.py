@@ -115,13 +115,13 @@ def task_affinity(
         optimizer = estimator.optimizer
         named = isinstance(optimizer, str)
         learning_rate = float((estimator if named else optimizer).learning_rate)
-    affinity = _of_network(
-        estimator._network,
-        estimator._task_losses(),
-        (X, Y, W),
-        learning_rate,
-        _parameters.batch_size(batch_size or estimator.batch_size, len(X)),
-    )
+    batch_size = _parameters.batch_size(batch_size or estimator.batch_size, len(X))
+    losses = estimator._task_losses()
+    of_members = [
+        _of_network(member, losses, (X, Y, W), learning_rate, batch_size)
+        for member in estimator._members
+    ]
+    affinity = np.mean(of_members, axis=0)
     names = estimator.target_names_
     return pd.DataFrame(
         affinity,
