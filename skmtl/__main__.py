@@ -47,15 +47,19 @@ def main(argv=None) -> int:
 
 
 def _run(args: argparse.Namespace) -> None:
-    _check_output(args.output)
+    _check_writable("--output", args.output)
+    _check_writable("--plot", args.plot)
     if args.table is None and (args.targets or args.drop):
         raise InputError("name the table, before --targets and --drop")
     if not (args.trunk or args.head):
         raise InputError("--trunk and --head are both empty: there is no layer to share")
 
     # Only now, so that --help and the errors above need not wait.
+    from ._cli._plot import check_plot, save_plot
     from ._cli._table import bundled_table, read_table, split_into_folds, undefined_scores
 
+    if args.plot is not None:
+        check_plot(args.plot)
     if args.table is None:
         table = bundled_table()
     else:
@@ -78,8 +82,12 @@ def _run(args: argparse.Namespace) -> None:
     for warning in search.warnings:
         _tell(f"warning: {warning}")
     _write(report(table, search))
+    if args.plot is not None:
+        for warning in save_plot(search.fitted, args.plot):
+            _tell(f"warning: {warning}")
+        _write(f"\nThe scores of all depths are drawn in {args.plot}.\n")
     if args.output is not None:
-        _save(search.model, args.output)
+        _save(search.fitted.best_estimator_, args.output)
         _write(how_to_load(args.output, table, search))
 
 
@@ -127,6 +135,7 @@ def _parser() -> argparse.ArgumentParser:
         help="most epochs of a fit, which stops early (default: 400)",
     )
     add("--output", metavar="FILE", help="save the best model here, with joblib")
+    add("--plot", metavar="FILE", help="draw the scores here, as .png, .pdf or .svg")
     add(
         "--jobs",
         type=positive,
@@ -173,17 +182,17 @@ def _whole_number(least: int) -> Callable[[str], int]:
     return number
 
 
-def _check_output(output: str | None) -> None:
-    """Find out before the search whether the model can be saved after it."""
-    if output is None:
+def _check_writable(option: str, file: str | None) -> None:
+    """Find out before the search whether its results can be saved after it."""
+    if file is None:
         return
-    path = Path(output)
+    path = Path(file)
     if path.is_dir():
-        raise InputError(f"--output {output!r} is a folder: name a file")
+        raise InputError(f"{option} {file!r} is a folder: name a file")
     if not path.parent.is_dir():
-        raise InputError(f"--output: no such folder: {path.parent}")
+        raise InputError(f"{option}: no such folder: {path.parent}")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise InputError(f"--output: no permission to write {output}")
+        raise InputError(f"{option}: no permission to write {file}")
 
 
 def _save(model, output: str) -> None:

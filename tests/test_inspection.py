@@ -29,7 +29,12 @@ from skmtl.inspection import (
 )
 from skmtl.inspection._html import network_svg
 from skmtl.metrics import target_scorers
-from skmtl.model_selection import SharingDepthSearchCV, sharing_gain, task_affinity
+from skmtl.model_selection import (
+    SharingDepthSearchCV,
+    sharing_gain,
+    sharing_verdict,
+    task_affinity,
+)
 from tests._inputs import TARGETS, as_frames, small
 
 LONG = "concentration of <cadmium> in $\\mu$g/kg, upper layer, & without $ the coast, 2021"
@@ -281,24 +286,54 @@ def test_gains_are_sorted_with_the_mean_first():
     assert max(map(len, shown)) <= 30
 
 
-def test_only_gains_of_two_standard_errors_are_called_so():
+def test_targets_look_like_what_they_are_called():
     gain = pd.Series({"up": 0.3, "level": 0.1, "down": -0.3, "unknown": np.nan, "one": 1})
     se = pd.Series({"up": 0.1, "level": 0.1, "down": 0.1, "unknown": np.nan, "one": np.nan})
-
-    display = SharingGainDisplay(gain=gain, se=se).plot()
-
-    kinds = {name: bar.get_label() for name, bar in display.errorbars_.items()}
-    assert kinds == {
+    called = {
         "one": "no clear difference",
         "up": "helps",
         "level": "no clear difference",
         "down": "hurts",
     }
+
+    display = SharingGainDisplay(gain=gain, se=se, effect=pd.Series(called)).plot()
+
+    kinds = {name: bar.get_label() for name, bar in display.errorbars_.items()}
+    assert kinds == called
     markers = [display.errorbars_[name][0].get_marker() for name in ("up", "level", "down")]
     assert len(set(markers)) == 3
     assert "no score" in texts(display.ax_)[0]
     legend = [text.get_text() for text in display.ax_.get_legend().get_texts()]
     assert sorted(legend) == ["helps", "hurts", "no clear difference"]
+
+
+def test_gains_without_a_judgement_look_alike():
+    display = SharingGainDisplay(**gains(TARGETS)).plot()
+
+    markers = {bar[0].get_marker() for bar in display.errorbars_.values()}
+    assert len(markers) == 1
+    assert display.ax_.get_legend() is None
+
+
+def test_gains_are_called_as_the_verdict_does(table):
+    """3.5 standard errors of three folds are not clear, in the picture as in words."""
+    search = SharingDepthSearchCV(small(), depths=[2], cv=3).fit(*as_frames(*table))
+    gains = {"cost": [0.5, 0.5, 0.501], "risk": [-0.5, -0.5, -0.501]}
+    gains["time"] = 0.5 + np.sqrt(6 / 5) / 7 * np.array([-1, 0, 1])
+    for name, by_fold in gains.items():
+        for fold, gain in enumerate(by_fold):
+            separate, shared = search.cv_results_[f"split{fold}_test_{name}"]
+            search.cv_results_[f"split{fold}_test_{name}"][1] += separate + gain - shared
+
+    display = SharingGainDisplay.from_search(search)
+
+    gain, se = (sharing_gain(search).loc[2, (key, "time")] for key in ("gain", "se"))
+    assert gain / se == pytest.approx(3.5)
+    kinds = {name: bar.get_label() for name, bar in display.errorbars_.items()}
+    assert kinds["time"] == "no clear difference"
+    assert (kinds["cost"], kinds["risk"]) == ("helps", "hurts")
+    for said in ("helps cost (+0.5)", "no clear difference for time", "hurts risk (-0.5)"):
+        assert said in sharing_verdict(search)
 
 
 def test_gain_of_a_depth_that_was_not_searched(search):

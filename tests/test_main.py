@@ -7,6 +7,7 @@ import subprocess
 import sys
 import warnings
 from functools import partial
+from xml.etree import ElementTree
 
 import joblib
 import numpy as np
@@ -17,7 +18,8 @@ from tqdm import tqdm
 
 from skmtl import MultiTaskRegressor, __version__
 from skmtl.__main__ import _parser, main
-from skmtl._cli import _report, _search, _table
+from skmtl._cli import _plot, _report, _search, _table
+from skmtl.model_selection import SharingDepthSearchCV, sharing_verdict
 
 FAST = ["--trunk", "4", "--head", "--folds", "2", "--epochs", "2"]  # depths 0 and 1
 N_FITS = 2 * 2 + 1
@@ -107,59 +109,23 @@ def test_a_warning_is_shown_once(save, capsys, monkeypatch):
     assert capsys.readouterr().err.count("skmtl: warning: mind the gap\n") == 1
 
 
-def fake_search(r2, **changes):
+def fake_search(r2, names="yz"):
     """What a search would return that found these scores (depths, folds, targets)."""
     r2 = np.asarray(r2, dtype=float)
-    X = pd.DataFrame(np.eye(4))
+    n_depths, n_folds, n_targets = r2.shape
     network = MultiTaskRegressor(epochs=1, early_stopping=False, random_state=0)
-    return _search.DepthSearch(
-        **{
-            "r2": r2,
-            "seconds": np.full(len(r2), 1.25),
-            "n_weights": [1000] * len(r2),
-            "best_depth": int(r2.mean(axis=(1, 2)).argmax()),
-            "model": make_pipeline(network.fit(X, np.zeros((4, r2.shape[2])))),
-            "warnings": [],
-            **changes,
-        }
-    )
-
-
-@pytest.mark.parametrize(
-    ("depth_1", "conclusion"),
-    [
-        # Differences 0.1, 0.2, 0.3: mean 0.2, standard error 0.1 / sqrt(3).
-        (
-            [0.6, 0.7, 0.8],
-            "Sharing 1 of 1 hidden layer predicts best: mean R2 0.7000, 0.2000 more than "
-            "separate networks (standard error over folds 0.0577).",
-        ),
-        (
-            [0.4, 0.3, 0.2],
-            "Separate networks predict best: mean R2 0.5000, 0.2000 more than sharing 1 of "
-            "1 hidden layer (standard error over folds 0.0577).",
-        ),
-        # Differences 0.3, 0, -0.15: mean 0.05, standard error 0.2291 / sqrt(3).
-        (
-            [0.8, 0.5, 0.35],
-            "There is no clear difference between sharing 1 of 1 hidden layer (mean R2 "
-            "0.5500) and separate networks (0.5000): the gain of 0.0500 is not larger than "
-            "its standard error over folds, 0.1323.",
-        ),
-    ],
-)
-def test_conclusion_weighs_the_gain_against_its_standard_error(depth_1, conclusion):
-    separate = [0.5, 0.5, 0.5]
-    # Two targets, 0.1 apart: their mean is what counts.
-    r2 = np.array([separate, depth_1])[:, :, None] + [0.05, -0.05]
-    assert _report.conclusion(fake_search(r2)) == conclusion
-
-
-def test_conclusion_names_depths_that_are_about_as_good():
-    folds = np.array([[0.5, 0.5], [0.72, 0.68], [0.69, 0.71], [0.6, 0.6]])
-    conclusion = _report.conclusion(fake_search(folds[:, :, None] * np.ones(2)))
-    assert conclusion.startswith("Sharing 1 of 3 hidden layers predicts best")
-    assert conclusion.endswith(" Depth 2 is not clearly worse.")
+    fitted = SharingDepthSearchCV(cv=n_folds)
+    fitted.n_splits_, fitted.best_index_ = n_folds, int(r2.mean(axis=(1, 2)).argmax())
+    fitted.best_estimator_ = make_pipeline(network.fit(np.eye(4), np.zeros((4, n_targets))))
+    fitted.cv_results_ = {
+        "params": [{"multitaskregressor__sharing_depth": d} for d in range(n_depths)],
+        "mean_fit_time": np.full(n_depths, 1.25 / n_folds),
+    }
+    for fold in range(n_folds):
+        scores = dict(zip(names, r2[:, fold].T, strict=True))
+        scores = {"mean": r2[:, fold].mean(axis=1), **scores}
+        fitted.cv_results_ |= {f"split{fold}_test_{k}": v for k, v in scores.items()}
+    return _search.DepthSearch(fitted, n_weights=[1000] * n_depths, warnings=[])
 
 
 def test_gains_are_differences_from_separate_networks():
@@ -168,7 +134,32 @@ def test_gains_are_differences_from_separate_networks():
         "\n".join([*_report._summary(fake_search(r2)), ""]), "depth"
     )
     assert first[4:] == ["1.2"]  # no gain over itself, seconds
-    assert second[2:] == ["0.7500", "0.0000", "+0.2000", "0.0500", "1.2"]
+    # Differences 0.25 and 0.15; each of two folds tests as many rows as it trains on.
+    error = np.sqrt((1 / 2 + 1) * 0.005)
+    assert second[2:] == ["0.7500", "0.0000", "+0.2000", f"{error:.4f}", "1.2"]
+
+
+def test_gain_of_each_target_and_verdict():
+    rng = np.random.default_rng(0)
+    gains = [0.3, -0.1, 0] + 0.02 * rng.normal(size=(5, 3))
+    search = fake_search([np.full((5, 3), 0.5), 0.5 + gains], names=["y", "z", "b c"])
+    Y = pd.DataFrame(np.zeros((4, 3)), columns=["y", "z", "b c"])
+    report = _report.report(_table.Table("", pd.DataFrame(np.eye(4)), Y), search)
+
+    mean, *lines = table_lines(report, "at depth 1")
+    assert mean[:3] == ["mean", "of", "targets"]
+    assert mean[3] == f"{gains.mean():+.4f}"
+    assert [line[0] for line in lines] == ["y", "b", "z"]  # by gain
+    error = np.sqrt((1 / 5 + 1 / 4) * gains[:, 0].var(ddof=1))
+    assert lines[0][1:] == [
+        f"{gains[:, 0].mean():+.4f}",
+        f"{error:.4f}",
+        *("5", "of", "5"),
+        "helps",
+    ]
+    assert lines[1][-3:] == ["no", "clear", "difference"]
+    assert lines[2][-4:] == ["0", "of", "5", "hurts"]
+    assert sharing_verdict(search.fitted) in " ".join(report.split())
 
 
 @pytest.mark.parametrize("n_targets", [2, 16])
@@ -177,11 +168,13 @@ def test_report_fits_into_100_columns(n_targets, name):
     names = [f"{name}{t:02}" for t in range(n_targets)]
     Y = pd.DataFrame(np.zeros((4, n_targets)), columns=names)
     table = _table.Table("table.csv", pd.DataFrame(np.eye(4)), Y)
-    search = fake_search(np.random.default_rng(0).normal(-1, 5, size=(4, 3, n_targets)))
+    r2 = np.random.default_rng(0).normal(-1, 5, size=(4, 3, n_targets))
+    search = fake_search(r2, names)
     report = _report.report(table, search)
     assert max(map(len, report.split("\n"))) <= _report.WIDTH
-    per_target = [row for row in report.split("\n") if row.startswith(name[:8])]
-    assert len({row.split()[0] for row in per_target}) in {0, n_targets}  # still told apart
+    for lines in map(str.splitlines, report.split("\n\n")):
+        shown = {line.split()[0] for line in lines if line.startswith(name[:8])}
+        assert len(shown) in {0, n_targets}, "the names can be told apart"
     assert all(f"{t:02}" in report for t in range(n_targets))
 
 
@@ -292,6 +285,9 @@ def no_search(monkeypatch):
         (["--folder", "x"], ["--folder"]),
         (["--output", "/no/such/folder/model.joblib"], ["no such folder: /no/such/folder"]),
         (["--output", "/"], ["'/' is a folder"]),
+        (["--plot", "/no/such/folder/depth.png"], ["--plot", "no such folder"]),
+        (["--plot", "depth.jpeg"], ["'depth.jpeg'", ".png, .pdf, .svg"]),
+        (["--plot", "depth"], ["'depth'", ".png, .pdf, .svg"]),
     ],
 )
 def test_bad_arguments(arguments, parts, capsys):
@@ -307,15 +303,16 @@ def test_bad_arguments(arguments, parts, capsys):
         (["y", "price"], ["no column 'price'", "columns 'a', 'b'"]),
         (["y", "c"], ["target 'c' is not numeric", "'green'"]),
         (["y", "e"], ["target 'e' is constant, always 1"]),
+        (["y", "mean"], ["target 'mean'", "rename the column"]),
         (["y"], ["at least two targets"]),
         (["y", "y"], ["'y' is named twice"]),
         (["y", "z", "--drop", "z"], ["'z' is named twice"]),
         (["y", "z", "--drop", "x"], ["no column 'x'"]),
-        (["y", "z", "--drop", "a", "b", "c", "d", "e"], ["no column left"]),
+        (["y", "z", "--drop", *"abcde", "mean"], ["no column left"]),
     ],
 )
 def test_bad_columns(targets, parts, save, capsys):
-    path, *_ = save(make_frame())
+    path, *_ = save(make_frame().assign(mean=0))
     assert main([path, "--targets", *targets]) == 2
     assert_one_line(capsys, *parts)
 
@@ -376,6 +373,51 @@ def test_report_is_not_lost_if_the_model_cannot_be_saved(save, capsys):
     out, err = capsys.readouterr()
     assert len(table_lines(out, "depth")) == 2
     assert "skmtl: error: the model cannot be saved" in err
+
+
+# The picture
+
+
+def test_picture_of_the_scores(save, capsys, tmp_path):
+    picture = tmp_path / "depth.svg"
+    arguments = save(make_frame().rename(columns={"y": "größe"}))
+    arguments[2] = "größe"
+    assert main([*arguments, *FAST, "--plot", str(picture)]) == 0
+    assert f"drawn in {picture}" in capsys.readouterr().out
+    text = picture.read_text(encoding="utf-8")
+    ElementTree.fromstring(text)
+    for shown in (
+        "größe",
+        "z",
+        "separate networks",
+        "Sharing depth (shared hidden layers)",
+    ):
+        assert f"<!-- {shown}" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "start"), [("depth.png", b"\x89PNG"), ("Depth.PDF", b"%PDF")]
+)
+def test_formats_of_the_picture(name, start, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # it may want a screen
+    search = fake_search(np.random.default_rng(0).normal(size=(4, 3, 2)))
+    assert _plot.save_plot(search.fitted, str(tmp_path / name)) == []
+    assert (tmp_path / name).read_bytes().startswith(start)
+
+
+def test_picture_of_names_that_the_font_lacks(tmp_path):
+    names = ["深度", "z"]
+    search = fake_search(np.random.default_rng(0).normal(size=(2, 3, 2)), names)
+    warned = _plot.save_plot(search.fitted, str(tmp_path / "depth.png"))
+    assert len(warned) == len(set(warned)) == 2
+    assert all("Glyph" in text for text in warned)
+
+
+@pytest.mark.usefixtures("no_search")
+def test_without_matplotlib_the_remedy_is_named(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert main(["--plot", "depth.png"]) == 2
+    assert_one_line(capsys, "--plot needs matplotlib", "pip install 'skmtl[plot]'")
 
 
 def test_failure_of_the_estimator_is_one_line(save, capsys, monkeypatch):

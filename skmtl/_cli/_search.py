@@ -1,4 +1,4 @@
-"""Cross-validation of every sharing depth, with scikit-learn's GridSearchCV."""
+"""Cross-validation of every sharing depth, with progress and warnings in order."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import pandas as pd
 from joblib import parallel_config
 from sklearn.compose import make_column_transformer
 from sklearn.impute import MissingIndicator, SimpleImputer
-from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from tqdm import tqdm
 
 from .._estimator import MultiTaskRegressor
-from ..metrics import r2_score
+from ..metrics import TargetScorer
+from ..model_selection import SharingDepthSearchCV
 from . import InputError
 
 MAX_CATEGORIES = 100  # columns that one text feature may become
@@ -28,19 +28,11 @@ MAX_CATEGORIES = 100  # columns that one text feature may become
 
 @dataclass(frozen=True)
 class DepthSearch:
-    """Scores of the depths 0, 1, ..., L."""
+    """A fitted search over the depths 0, 1, ..., L."""
 
-    r2: np.ndarray  # (L + 1, folds, T)
-    seconds: np.ndarray  # (L + 1,) to fit all folds
-    n_weights: list[int]
-    best_depth: int
-    model: Pipeline  # of the best depth, fitted to all rows
+    fitted: SharingDepthSearchCV
+    n_weights: list[int]  # by depth
     warnings: list[str]  # each text once
-
-    @property
-    def mean_r2(self) -> np.ndarray:
-        """Mean over targets, (L + 1, folds)."""
-        return self.r2.mean(axis=2)
 
 
 def search_depths(
@@ -63,12 +55,10 @@ def search_depths(
         # TensorFlow's import takes seconds, which are not the first depth's.
         from .. import _training  # noqa: F401
 
-        search = GridSearchCV(
+        search = SharingDepthSearchCV(
             make_pipeline(feature_encoder(X), network),
-            {"multitaskregressor__sharing_depth": range(n_depths)},
-            scoring=_targets_r2(when_scored=progress.update),
-            refit="mean",
             cv=splits,
+            scoring=_CountingScorer(when_scored=_one_at_a_time(progress.update)),
             n_jobs=n_jobs,
             error_score="raise",
         )
@@ -77,7 +67,8 @@ def search_depths(
         except ValueError as error:  # the estimator's own words, such as a divergence
             raise InputError(str(error)) from error
         progress.update()  # the last fit, to all rows, is not scored
-    return _result(search, n_targets=Y.shape[1], n_folds=len(splits), caught=caught)
+    texts = dict.fromkeys(str(warning.message) for warning in caught)
+    return DepthSearch(search, _n_weights(search), list(texts))
 
 
 def feature_encoder(X: pd.DataFrame):
@@ -118,38 +109,32 @@ def _categories(column: pd.Series) -> list:
     return [*values, np.nan] if column.isna().any() else values
 
 
-def _targets_r2(when_scored: Callable[[], object]) -> Callable:
-    """A scorer with R2 of every target and their mean, that reports when it was called.
+@dataclass(frozen=True)
+class _CountingScorer(TargetScorer):
+    """Scores per target, and tells that a fit is done: each is scored once."""
 
-    Each fit is scored once, after it is done, in the thread that did it.
-    """
+    when_scored: Callable[[], object] = lambda: None
+
+    def __call__(self, estimator, X, y, sample_weight=None) -> dict[str, float]:
+        scores = super().__call__(estimator, X, y, sample_weight)
+        self.when_scored()
+        return scores
+
+
+def _one_at_a_time(function: Callable[[], object]) -> Callable[[], None]:
+    """The function, safe to be called by several threads."""
     lock = threading.Lock()
 
-    def score(model, X, Y) -> dict[str, float]:
-        r2 = r2_score(Y, model.predict(X), multioutput="raw_values")
+    def call() -> None:
         with lock:
-            when_scored()
-        return {"mean": r2.mean(), **{str(t): value for t, value in enumerate(r2)}}
+            function()
 
-    return score
+    return call
 
 
-def _result(search: GridSearchCV, n_targets: int, n_folds: int, caught) -> DepthSearch:
-    table = search.cv_results_
-    r2 = [
-        [table[f"split{fold}_test_{t}"] for t in range(n_targets)]
-        for fold in range(n_folds)
-    ]
+def _n_weights(search: SharingDepthSearchCV) -> list[int]:
     architecture = search.best_estimator_[-1]._network.architecture
-    depths = range(len(table["params"]))
-    return DepthSearch(
-        r2=np.moveaxis(r2, -1, 0),
-        seconds=table["mean_fit_time"] * n_folds,
-        n_weights=[
-            dataclasses.replace(architecture, sharing_depth=depth).n_weights
-            for depth in depths
-        ],
-        best_depth=search.best_index_,
-        model=search.best_estimator_,
-        warnings=list(dict.fromkeys(str(warning.message) for warning in caught)),
-    )
+    return [
+        dataclasses.replace(architecture, sharing_depth=depth).n_weights
+        for depth in range(len(search.cv_results_["params"]))
+    ]

@@ -120,6 +120,10 @@ def _check_columns(frame, path, targets, dropped) -> None:
             )
         if asked.count(name) > 1:
             raise InputError(f"column {name!r} is named twice in --targets and --drop")
+    if "mean" in targets:
+        raise InputError(
+            "target 'mean' is called as the mean over targets is: rename the column"
+        )
     if len(targets) < 2:
         raise InputError("--targets names one column: sharing needs at least two targets")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..model_selection import sharing_gain
+from ..model_selection._verdict import HELPS, HURTS, MEAN, UNCLEAR, judgement
 from ._searched import searched_depths
 from ._style import (
     BLUE,
@@ -18,21 +18,20 @@ from ._style import (
     without_frame,
 )
 
-CLEAR = 2  # standard errors
 KINDS = {  # marker, colour, colour inside
-    "helps": (">", BLUE, BLUE),
-    "no clear difference": ("o", GREY, "white"),
-    "hurts": ("<", VERMILION, VERMILION),
+    HELPS: (">", BLUE, BLUE),
+    UNCLEAR: ("o", GREY, "white"),
+    HURTS: ("<", VERMILION, VERMILION),
 }
-MEAN = "mean"
 
 
 class SharingGainDisplay:
     """Gain of sharing over separate networks for each target, with its standard error.
 
-    Targets are sorted by their gain; bars are one standard error to either side. A gain
-    or loss of more than two standard errors has a filled triangle, all others an open
-    circle. Among many targets, a few pass that mark by chance.
+    Targets are sorted by their gain; bars are one standard error to either side. A clear
+    gain or loss has a filled triangle, all others an open circle. What is clear goes by
+    the rule of `skmtl.model_selection.sharing_verdict`, a t-test that allows for several
+    targets and depths; with five folds, it takes three standard errors and more.
 
     Parameters
     ----------
@@ -41,6 +40,9 @@ class SharingGainDisplay:
         targets. "mean", the mean over targets, stands apart.
     se : Series of the same shape
         Standard error of each gain.
+    effect : Series of str, of the same shape, or None, default=None
+        What each gain is called: "helps", "no clear difference" or "hurts". None makes no
+        difference between them.
     depth : int or None, default=None
         Sharing depth, for the title.
     score_name : str, default="score"
@@ -59,6 +61,7 @@ class SharingGainDisplay:
     See Also
     --------
     skmtl.model_selection.sharing_gain : The numbers.
+    skmtl.model_selection.sharing_verdict : The same in words.
     SharingDepthDisplay : Scores of all depths.
 
     Examples
@@ -72,9 +75,10 @@ class SharingGainDisplay:
     >>> display.plot().figure_.savefig("gain.png")  # doctest: +SKIP
     """
 
-    def __init__(self, *, gain, se, depth=None, score_name="score"):
+    def __init__(self, *, gain, se, effect=None, depth=None, score_name="score"):
         self.gain = gain
         self.se = se
+        self.effect = effect
         self.depth = depth
         self.score_name = score_name
 
@@ -104,14 +108,11 @@ class SharingGainDisplay:
         sklearn.exceptions.NotFittedError
             If the search is not fitted.
         """
-        table = sharing_gain(search)
-        found = searched_depths(search)
-        depth = _depth_to_show(depth, found)
+        found = judgement(search, depth)
         display = cls(
-            gain=table.loc[depth, "gain"],
-            se=table.loc[depth, "se"],
-            depth=depth,
-            score_name=found.score_name,
+            **found.table[["gain", "se", "effect"]],
+            depth=found.depth,
+            score_name=searched_depths(search).score_name,
         )
         return display.plot(ax=ax)
 
@@ -133,8 +134,8 @@ class SharingGainDisplay:
         pitch = 0.32 if n_rows <= 20 else 0.18
         ax = axes_for(self, ax, figsize=(7, pitch * n_rows + 1.4))
         self.errorbars_ = {}
-        for row, (name, gain, se) in enumerate(gains.itertuples()):
-            self._draw_row(row, name, gain, se)
+        for row, gain in enumerate(gains.itertuples()):
+            self._draw_row(row, *gain)
         ax.axvline(0, color="black", linewidth=1, zorder=1)
         if n_rows > 1 and gains.index[0] == MEAN:
             ax.axhline(0.5, color=FAINT, linewidth=0.8)
@@ -143,26 +144,26 @@ class SharingGainDisplay:
         ax.set_yticks(range(n_rows), names, fontsize=row_font_size(ax, n_rows))
         ax.tick_params(axis="y", length=0)
         ax.set_xlabel(self._title())
-        handles = {bar.get_label(): bar[0] for bar in self.errorbars_.values()}
-        place = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.2}
-        ax.legend(handles.values(), handles, ncols=3, frameon=False, **place)
+        if self.effect is not None:
+            handles = {bar.get_label(): bar[0] for bar in self.errorbars_.values()}
+            place = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.2}
+            ax.legend(handles.values(), handles, ncols=3, frameon=False, **place)
         without_frame(ax)
         return self
 
     def _sorted(self) -> pd.DataFrame:
         """Rows by their gain, the mean first."""
-        gains = pd.DataFrame({"gain": self.gain, "se": self.se})
+        gains = pd.DataFrame({"gain": self.gain, "se": self.se, "effect": self.effect})
         gains = gains.sort_values("gain", ascending=False, kind="stable")
         return gains.sort_index(key=lambda names: names != MEAN, kind="stable")
 
-    def _draw_row(self, row: int, name: str, gain: float, se: float) -> None:
+    def _draw_row(self, row: int, name: str, gain: float, se: float, effect) -> None:
         if np.isnan(gain):
             self.ax_.text(0, row, "  no score", va="center", color=GREY, fontsize="small")
             return
-        kind = _kind(gain, se)
-        marker, colour, inside = KINDS[kind]
+        marker, colour, inside = KINDS.get(effect, KINDS[UNCLEAR])
         style = {"color": colour, "marker": marker, "markerfacecolor": inside, "capsize": 2}
-        self.errorbars_[name] = self.ax_.errorbar(gain, row, xerr=se, label=kind, **style)
+        self.errorbars_[name] = self.ax_.errorbar(gain, row, xerr=se, label=effect, **style)
 
     def _title(self) -> str:
         of_sharing = ""
@@ -171,28 +172,3 @@ class SharingGainDisplay:
             of_sharing = f"of sharing {self.depth} hidden {layers} "
         gain = f"Gain in {self.score_name} {of_sharing}"
         return f"{gain}over separate networks,\nwith one standard error to either side"
-
-
-def _kind(gain: float, se: float) -> str:
-    if not abs(gain) > CLEAR * se:  # nor if there is no standard error
-        return "no clear difference"
-    return "helps" if gain > 0 else "hurts"
-
-
-def _depth_to_show(depth: int | None, found) -> int:
-    if depth is not None and depth not in found.depths:
-        raise ValueError(
-            f"depth={depth} was not searched: choose one of {found.depths.tolist()}."
-        )
-    shared = found.depths > 0
-    if not shared.any():
-        raise ValueError(
-            "The search has no candidate that shares a layer, only sharing_depth=0: search "
-            "other depths as well."
-        )
-    if depth is not None:
-        return depth
-    if found.best_depth > 0:
-        return found.best_depth
-    means = pd.DataFrame(found.scores).mean(axis=1).where(shared, -np.inf)
-    return int(found.depths[means.fillna(-np.inf).argmax()])

@@ -1,7 +1,7 @@
 """Should these targets share a network, how much, and which of them gain by it?
 
 `SharingDepthSearchCV` cross-validates every sharing depth, `sharing_gain` says what each
-does for each target::
+does for each target, `sharing_verdict` which of these gains are clear::
 
     >>> from skmtl import MultiTaskRegressor
     >>> from skmtl.datasets import load_energy
@@ -18,5 +18,6 @@ does for each target::
 from ._affinity import task_affinity
 from ._gain import sharing_gain
 from ._search import SharingDepthSearchCV
+from ._verdict import sharing_verdict
 
-__all__ = ["SharingDepthSearchCV", "sharing_gain", "task_affinity"]
+__all__ = ["SharingDepthSearchCV", "sharing_gain", "sharing_verdict", "task_affinity"]

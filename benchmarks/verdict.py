@@ -1,0 +1,166 @@
+"""Whether the verdict on sharing is right where the truth is known.
+
+::
+
+    python -m benchmarks.verdict [--seeds 10] [--results FILE]
+
+Two kinds of tables with 24 normal features. *Related*: every target is a random linear
+combination of the same 2 hidden features, tanh(2 a.x) with random unit vectors a, so what
+one target teaches serves all. *Unrelated*: every target has features of its own, disjoint
+from those of the others, and 2 hidden features of these. All targets have unit variance,
+plus noise of standard deviation 0.5. The network has hidden layers of 32 and 16 units, so
+the depths are 0, 1 and 2.
+
+A verdict is right if it says that sharing pays on average over related targets, and if it
+does not over unrelated ones: separate networks are best, or there is no clear difference.
+Sharing may help unrelated targets too, as it leaves fewer weights to overfit with. So there
+is also the true gain: the same depth and depth 0, fitted to all rows and scored on 5000
+new ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.model_selection import RepeatedKFold
+
+from skmtl import MultiTaskRegressor
+from skmtl.model_selection import SharingDepthSearchCV, sharing_verdict
+from skmtl.model_selection._verdict import HELPS, HURTS, MEAN, Judgement, judgement
+
+from ._report import circumstances, markdown_table, write_section
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+N_FEATURES, N_HIDDEN, NOISE, N_FOLDS = 24, 2, 0.5, 5
+N_NEW = 5000  # rows that no search has seen
+RIGHT = 0.9  # share of seeds that is aimed at
+
+
+class Setting(NamedTuple):
+    n_targets: int
+    n_rows: int
+    n_repeats: int  # of the five folds
+    aimed_at: bool  # whether a verdict should be possible; the others show its limits
+
+
+SETTINGS = [
+    Setting(6, 200, 4, aimed_at=True),
+    Setting(12, 200, 1, aimed_at=False),
+    Setting(6, 200, 1, aimed_at=False),
+    Setting(6, 100, 1, aimed_at=False),
+    Setting(3, 200, 1, aimed_at=False),
+]
+
+
+def related(setting: Setting, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """X and Y of targets that share their hidden features."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(setting.n_rows + N_NEW, N_FEATURES))
+    hidden = hidden_features(X, rng)
+    return X, noisy(hidden @ rng.normal(size=(N_HIDDEN, setting.n_targets)), rng)
+
+
+def unrelated(setting: Setting, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """X and Y of targets that depend on disjoint columns of X."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(setting.n_rows + N_NEW, N_FEATURES))
+    own = np.array_split(rng.permutation(N_FEATURES), setting.n_targets)
+    targets = [
+        hidden_features(X[:, columns], rng) @ rng.normal(size=N_HIDDEN) for columns in own
+    ]
+    return X, noisy(np.column_stack(targets), rng)
+
+
+def hidden_features(X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    directions = rng.normal(size=(X.shape[1], N_HIDDEN))
+    return np.tanh(2 * X @ (directions / np.linalg.norm(directions, axis=0)))
+
+
+def noisy(Y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return Y / Y.std(axis=0) + NOISE * rng.normal(size=Y.shape)
+
+
+class Trial(NamedTuple):
+    found: Judgement
+    true_gain: float  # in R2, of the depth that was judged
+
+
+def trial(make: Callable, setting: Setting, seed: int) -> Trial:
+    X, Y = make(setting, seed)
+    old, new = slice(setting.n_rows), slice(setting.n_rows, None)
+    model = MultiTaskRegressor(trunk_sizes=(32,), head_sizes=(16,), random_state=seed)
+    folds = RepeatedKFold(n_splits=N_FOLDS, n_repeats=setting.n_repeats, random_state=seed)
+    search = SharingDepthSearchCV(model, cv=folds).fit(X[old], Y[old])
+    found = judgement(search)
+    shared, separate = (
+        model.set_params(sharing_depth=depth).fit(X[old], Y[old]).score(X[new], Y[new])
+        for depth in (found.depth, 0)
+    )
+    sys.stderr.write(
+        f"{make.__name__} {seed}, true gain {shared - separate:+.3f}: "
+        f"{sharing_verdict(search)}\n"
+    )
+    return Trial(found, shared - separate)
+
+
+def pays(found: Judgement) -> bool:
+    return found.table.loc[MEAN, "effect"] == HELPS
+
+
+def row(setting: Setting, n_seeds: int) -> list[str]:
+    folds = f"{setting.n_repeats} x {N_FOLDS}"
+    cells = [f"{setting.n_targets}", f"{setting.n_rows}", folds]
+    n_right = []
+    for make, truth in ((related, True), (unrelated, False)):
+        trials = [trial(make, setting, seed) for seed in range(n_seeds)]
+        tables = [found.table for found, _ in trials]
+        effects = np.concatenate([table["effect"].drop(MEAN) for table in tables])
+        n_right.append(sum(pays(found) == truth for found, _ in trials))
+        cells += [
+            f"{n_right[-1]} of {n_seeds}",
+            spread([table.loc[MEAN, "gain"] for table in tables]),
+            spread([gain for _, gain in trials]),
+            f"{np.mean(effects == HELPS):.0%}, {np.mean(effects == HURTS):.0%}",
+        ]
+    met = "yes" if min(n_right) >= RIGHT * n_seeds else "**no**"
+    return [*cells, met if setting.aimed_at else ""]
+
+
+def spread(gains: list[float]) -> str:
+    return f"{np.median(gains):+.3f} ({min(gains):+.3f} to {max(gains):+.3f})"
+
+
+def main(argv=None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seeds", type=int, default=10, help="tables of each kind")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="file to write")
+    options = parser.parse_args(argv)
+
+    lines = ["## Is the verdict on sharing right?", "", *circumstances(), ""]
+    explanation = " ".join(__doc__.split("::\n")[1].split("\n\n", 1)[1].split())
+    header = ["targets", "rows", "folds"]
+    for kind in ("related", "unrelated"):
+        header += [f"{kind}: right", "gain in R2", "true gain", "targets helped, hurt"]
+    lines += [
+        explanation,
+        "",
+        "Gains are those of the best depth that shares: median, lowest and highest of the "
+        f"tables. At least {RIGHT:.0%} right is the aim with five folds four times; the "
+        "other rows show what five folds alone can tell. Last in each half: the share of "
+        "single targets that the verdict says are helped, and hurt.",
+        "",
+        *markdown_table(
+            [*header, "aim met"], [row(setting, options.seeds) for setting in SETTINGS]
+        ),
+    ]
+    write_section(options.results, "verdict", lines)
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
