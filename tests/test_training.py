@@ -382,38 +382,47 @@ def test_a_program_is_traced_once():
     run(network, WEIGHTS, learning_rate=0.5, n_epochs=2)
     choice = choose_optimizer("adam", 1e-2, 0.0, 0.0)
 
-    with PROGRAMS.borrow(spec_of(network, choice), N, 0) as program:
-        assert program._function.experimental_get_tracing_count() == 1
+    program = PROGRAMS.get(spec_of(network, choice), N, 0)
+    assert program._function.experimental_get_tracing_count() == 1
 
 
 def test_threads_train_alike_and_at_once():
+    """They share one program, learning rates and all."""
+    PROGRAMS.clear()
+    before = PROGRAMS.n_built
+
     def fit(results, seed):
         est = MultiTaskRegressor(
-            trunk_sizes=(8,), head_sizes=(4,), epochs=5, random_state=seed
+            trunk_sizes=(8,),
+            head_sizes=(4,),
+            epochs=5,
+            learning_rate=0.001 * (seed + 1),
+            random_state=seed,
         )
         results[seed] = est.fit(X, Y).predict(X)
 
     one_by_one, at_once = {}, {}
-    for seed in range(4):
-        fit(one_by_one, seed)
     threads = [threading.Thread(target=fit, args=(at_once, seed)) for seed in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    for seed in range(4):
+        fit(one_by_one, seed)
 
     for seed in range(4):
         np.testing.assert_array_equal(at_once[seed], one_by_one[seed])
+    assert PROGRAMS.n_built == before + 1
 
 
 def test_the_cache_is_bounded(monkeypatch):
-    cache = type(PROGRAMS)(max_idle=2)
+    cache = type(PROGRAMS)(max_programs=2)
     monkeypatch.setattr("skmtl._training._loop.PROGRAMS", cache)
 
     for width in (2, 3, 4):
         run(fresh_network(hidden_sizes=(width,)), n_epochs=1)
 
-    assert [p.spec.architecture.hidden_sizes for p in cache._idle] == [(3,), (4,)]
+    assert [p.spec.architecture.hidden_sizes for p in cache._programs] == [(3,), (4,)]
 
 
 def test_a_global_mixed_precision_policy_does_not_reach_the_network():

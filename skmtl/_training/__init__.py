@@ -1,6 +1,6 @@
 """The compiled training loop. Nothing else in the package imports TensorFlow.
 
-``train`` borrows a ``Program`` from a cache and calls it, some epochs at a time. A
+``train`` fetches a ``Program`` from a cache and calls it, some epochs at a time. A
 program is one architecture's loop over epochs and batches, compiled by XLA once.
 """
 

@@ -3,59 +3,51 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from ._program import VALIDATION_CHUNK, Program, ProgramSpec
 
-MAX_IDLE_PROGRAMS = 32
+MAX_PROGRAMS = 32
 
 
 class ProgramCache:
-    """Lends each program to one thread at a time; compiles a new one if none is free."""
+    """The most recently used programs. One program serves any number of threads."""
 
-    def __init__(self, max_idle: int = MAX_IDLE_PROGRAMS):
+    def __init__(self, max_programs: int = MAX_PROGRAMS):
         self.n_built = 0
-        self._max_idle = max_idle
-        self._idle: list[Program] = []  # the most recently used last
+        self._max_programs = max_programs
+        self._programs: list[Program] = []  # the most recently used last
         self._lock = threading.Lock()
 
-    @contextmanager
-    def borrow(
-        self, spec: ProgramSpec, n_train: int, n_validation: int
-    ) -> Iterator[Program]:
-        program = self._take(spec, n_train, n_validation)
-        if program is None:
-            program = Program(
-                spec,
-                _with_headroom(n_train, multiple_of=spec.batch_size),
-                _with_headroom(n_validation, multiple_of=VALIDATION_CHUNK),
-            )
-            with self._lock:
-                self.n_built += 1
-        try:
-            yield program
-        finally:
-            if program.compiled:  # else something failed on the way
-                with self._lock:
-                    self._idle.append(program)
-                    del self._idle[: -self._max_idle]
-
-    def _take(self, spec, n_train, n_validation) -> Program | None:
+    def get(self, spec: ProgramSpec, n_train: int, n_validation: int) -> Program:
+        """A program for so many rows: one that is there, or a new one."""
         with self._lock:
-            for program in reversed(self._idle):
-                if (
-                    program.spec == spec
-                    and _fits(n_train, program.train_capacity)
-                    and _fits(n_validation, program.validation_capacity)
-                ):
-                    self._idle.remove(program)
-                    return program
+            program = self._find(spec, n_train, n_validation)
+            if program is None:
+                program = Program(
+                    spec,
+                    _with_headroom(n_train, multiple_of=spec.batch_size),
+                    _with_headroom(n_validation, multiple_of=VALIDATION_CHUNK),
+                )
+                self.n_built += 1
+            else:
+                self._programs.remove(program)
+            self._programs.append(program)
+            del self._programs[: -self._max_programs]
+        return program
+
+    def _find(self, spec, n_train, n_validation) -> Program | None:
+        for program in reversed(self._programs):
+            if (
+                program.spec == spec
+                and _fits(n_train, program.train_capacity)
+                and _fits(n_validation, program.validation_capacity)
+            ):
+                return program
         return None
 
     def clear(self):
         with self._lock:
-            self._idle.clear()
+            self._programs.clear()
 
 
 def _with_headroom(n_rows: int, multiple_of: int) -> int:

@@ -1,4 +1,4 @@
-"""Training: borrow a program, hand it the data, call it until the epochs are done."""
+"""Training: fetch a program, hand it the data, call it until the epochs are done."""
 
 from __future__ import annotations
 
@@ -33,10 +33,8 @@ def train(
     """The network after up to ``settings.n_epochs`` epochs, and the history of losses."""
     log_variances = [network.log_variances] if spec.learn_loss_weights else []
     n_weights = len(network.weights)
-    with (
-        PROGRAMS.borrow(spec, settings.n_train, settings.n_validation) as program,
-        tqdm(total=settings.n_epochs, unit="epoch", disable=not verbose) as progress,
-    ):
+    program = PROGRAMS.get(spec, settings.n_train, settings.n_validation)
+    with tqdm(total=settings.n_epochs, unit="epoch", disable=not verbose) as progress:
         first = program.initial_state(
             [*network.weights, *log_variances], _state_to_go_on_from(network, spec)
         )

@@ -132,7 +132,8 @@ class CompiledOptimizer:
         self._optimizer.build(self.weights)
         self._scheduled = has_schedule(self._optimizer)
         learning_rate = self._optimizer._learning_rate
-        self.state = [v for v in self._optimizer.variables if v is not learning_rate]
+        self.variables = list(self._optimizer.variables)
+        self.state = [v for v in self.variables if v is not learning_rate]
         # Keras names a variable after the weight that it belongs to.
         owners = [re.match(r"weight_(\d+)_", v.name) for v in self.state]
         self.owners = [int(owner[1]) if owner else None for owner in owners]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -87,8 +88,9 @@ class EpochLosses(NamedTuple):
 class Program:
     """Trains one architecture on up to ``train_capacity`` rows.
 
-    Keras optimizers update variables in place, so a program owns scratch variables
-    that every call fills from its arguments. Hence one thread at a time may use it.
+    Keras optimizers update variables in place, so a call needs scratch variables, which
+    it fills from its arguments. They are arguments of the compiled function themselves:
+    several threads may call one program at a time, each with a set of its own.
     """
 
     def __init__(self, spec: ProgramSpec, train_capacity: int, validation_capacity: int):
@@ -113,8 +115,11 @@ class Program:
             for shape in shapes[: spec.n_frozen]
         ]
         self._weights = [*self._frozen, *self._optimizer.weights]
+        self._variables = [*self._weights, *self._optimizer.variables]
         self._function = tf.function(self._run, jit_compile=True, autograph=False)
         self._compiled = None
+        self._lock = threading.Lock()
+        self._free: list[list[tf.Variable]] = []  # sets of scratch variables
 
     @property
     def belongs_to_tasks(self) -> tuple[list[bool], list[bool]]:
@@ -135,10 +140,10 @@ class Program:
 
     def trace(self, *arguments) -> None:
         """Build the graph for arguments such as these; the first call compiles it."""
-        *tensors, settings = arguments
-        self._compiled = self._function.get_concrete_function(
-            *tensors, _as_tensors(settings)
-        )
+        self._compiled = self._function.get_concrete_function(*arguments)
+
+    def _new_scratch(self) -> list[tf.Variable]:
+        return [tf.Variable(tf.zeros(v.shape, v.dtype)) for v in self._variables]
 
     def initial_state(self, kept_weights, going_on: OptimizerState | None = None) -> State:
         """What to start from: the weights of a network, with a new optimizer or its own."""
@@ -171,14 +176,30 @@ class Program:
         ``order`` (max_epochs, train_capacity) holds the row numbers of each epoch,
         ``seeds`` (max_epochs,) the seeds of its dropout masks.
         """
-        arguments = (state, train, validation, order, seeds)
-        if not self.compiled:
-            self.trace(*arguments, settings)
-        state, losses, n_run = self._compiled(*arguments, _as_tensors(settings))
+        arguments = (state, train, validation, order, seeds, _as_tensors(settings))
+        with self._lock:
+            scratch = self._free.pop() if self._free else self._new_scratch()
+            if not self.compiled:
+                self.trace(scratch, *arguments)
+        state, losses, n_run = self._compiled(scratch, *arguments)
+        with self._lock:
+            self._free.append(scratch)
         n_run = int(n_run)
         return state, EpochLosses(*(table.numpy()[:n_run] for table in losses))
 
-    def _run(self, state, train, validation, order, seeds, settings):
+    def _run(self, scratch, *arguments):
+        """Train with scratch variables in the place of those that Keras has made."""
+        made = [variable._value for variable in self._variables]
+        try:
+            for variable, stand_in in zip(self._variables, scratch, strict=True):
+                stand_in._unique_id = variable._value._unique_id  # optimizers go by it
+                variable._value = stand_in
+            return self._train(*arguments)
+        finally:
+            for variable, value in zip(self._variables, made, strict=True):
+                variable._value = value
+
+    def _train(self, state, train, validation, order, seeds, settings):
         self._load(state)
 
         def not_stopped(epoch, kept_weights, best_loss, wait, losses):
