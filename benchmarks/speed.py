@@ -80,7 +80,7 @@ class Effort:
 
 
 FULL = Effort(
-    repeats=5, search_repeats=2, epochs=100, long_epochs=400, calls=100, memory_fits=200
+    repeats=5, search_repeats=1, epochs=100, long_epochs=400, calls=100, memory_fits=200
 )
 QUICK = Effort(
     repeats=2, search_repeats=1, epochs=10, long_epochs=60, calls=15, memory_fits=20
@@ -136,7 +136,7 @@ def search_threads(effort: Effort) -> Row:
         partial(in_fresh_process, time_search, regressor, effort.epochs, n_jobs)
         for n_jobs in (2, 1)
     ]
-    return speedup(interleaved(sides, effort.repeats), at_least=1)
+    return speedup(interleaved(sides, 3 * effort.search_repeats), at_least=1)
 
 
 def search_mlp(effort: Effort) -> Row:
@@ -146,7 +146,7 @@ def search_mlp(effort: Effort) -> Row:
         partial(in_fresh_process, search, effort.epochs)
         for search in (partial(time_search, regressor), time_mlp_search)
     ]
-    return speedup(interleaved(sides, effort.repeats), at_least=1)
+    return speedup(interleaved(sides, 3 * effort.search_repeats), at_least=1)
 
 
 def compilation(effort: Effort) -> Row:

@@ -27,6 +27,23 @@ def small(**parameters) -> MultiTaskRegressor:
     return MultiTaskRegressor(**{**SMALL, **parameters})
 
 
+def full_batch(**parameters) -> MultiTaskRegressor:
+    """A tiny network that sees all rows in every step, so that their order does nothing."""
+    tiny = {
+        "trunk_sizes": (6, 5),
+        "head_sizes": (3,),
+        "activation": "tanh",
+        "learning_rate": 0.05,
+        "weight_decay": 0.0,
+        "ema_momentum": 0.0,
+        "epochs": 4,
+        "batch_size": 64,
+        "early_stopping": False,
+        "random_state": 0,
+    }
+    return MultiTaskRegressor(**(tiny | parameters))
+
+
 def make_table(n=N, d=D, n_targets=T, seed=0) -> tuple[np.ndarray, np.ndarray]:
     """Targets that are curved in the features, with some noise, in unlike units."""
     rng = np.random.default_rng(seed)

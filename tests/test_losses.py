@@ -22,6 +22,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from skmtl import MultiTaskRegressor
 from skmtl._training import PROGRAMS, task_losses
+from tests._inputs import full_batch
 
 D, T, N = 4, 3, 48
 NAMES = ["a", "b", "c"]
@@ -38,19 +39,7 @@ UNSCALED = {"scale_features": False, "scale_targets": False}
 
 
 def regressor(**parameters):
-    """A tiny network that sees all rows in every step, so that their order does nothing."""
-    small = {
-        "trunk_sizes": (5,),
-        "head_sizes": (3,),
-        "activation": "tanh",
-        "learning_rate": 0.05,
-        "weight_decay": 0.0,
-        "epochs": 4,
-        "batch_size": 64,
-        "early_stopping": False,
-        "random_state": 0,
-    }
-    return MultiTaskRegressor(**(small | parameters))
+    return full_batch(**({"trunk_sizes": (5,), "linear_path": False} | parameters))
 
 
 def n_built(fit):

@@ -10,6 +10,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from skmtl import MultiTaskRegressor, merge_tasks
+from tests._inputs import full_batch
 
 D, N = 4, 48
 
@@ -20,20 +21,7 @@ ELSEWHERE = 5 + X * [1, 10, 0.1, 3]
 
 
 def regressor(**parameters):
-    """A tiny network that sees all rows in every step, so that their order does nothing."""
-    small = {
-        "trunk_sizes": (6, 5),
-        "head_sizes": (3,),
-        "activation": "tanh",
-        "learning_rate": 0.05,
-        "weight_decay": 0.0,
-        "epochs": 10,
-        "batch_size": 64,
-        "early_stopping": False,
-        "clip_features": None,
-        "random_state": 0,
-    }
-    return MultiTaskRegressor(**(small | parameters))
+    return full_batch(**({"epochs": 10, "clip_features": None} | parameters))
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,23 @@ from pathlib import Path
 
 import pytest
 
+from skmtl.datasets import load_slump
+
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+# The example on a cluster is marked as py: tests/test_dask.py has it, with a real cluster.
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
+@pytest.fixture
+def concrete_csv(tmp_path, monkeypatch):
+    """The file that the README reads, from a bundled table."""
+    X, y = load_slump(return_X_y=True, as_frame=True)
+    y.columns = ["slump", "flow", "strength"]
+    X.join(y).to_csv(tmp_path / "concrete.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("concrete_csv")
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_example_runs(code, capsys):
     exec(compile(code, "README.md", "exec"), {})

@@ -16,7 +16,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from skmtl import MultiTaskRegressor
+from tests._inputs import full_batch
 
 D, T, N = 4, 3, 48
 
@@ -29,19 +29,7 @@ WEIGHTS = rng.uniform(0.5, 2, (N, T))
 
 
 def regressor(**parameters):
-    """A tiny network that sees all rows in every step, so that their order does nothing."""
-    small = {
-        "trunk_sizes": (5,),
-        "head_sizes": (3,),
-        "activation": "tanh",
-        "learning_rate": 0.05,
-        "weight_decay": 0.0,
-        "epochs": 4,
-        "batch_size": N,
-        "early_stopping": False,
-        "random_state": 0,
-    }
-    return MultiTaskRegressor(**(small | parameters))
+    return full_batch(**({"trunk_sizes": (5,), "batch_size": N} | parameters))
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +82,17 @@ def test_both_train_alike_from_the_same_weights(case):
     np.testing.assert_allclose(
         by_keras.history_["loss"], compiled.history_["loss"], rtol=1e-4
     )
+
+
+def test_weights_are_averaged_in_both():
+    """Keras' average has no warm-up: its first weights linger."""
+    averaged = regressor(ema_momentum=0.9).to_scikeras()
+
+    assert averaged.get_params()["optimizer__use_ema"]
+    assert averaged.get_params()["optimizer__ema_momentum"] == 0.9
+    optimizer = averaged.fit(X, Y).model_.optimizer
+    assert (optimizer.use_ema, optimizer.ema_momentum) == (True, 0.9)
+    assert "optimizer__use_ema" not in regressor().to_scikeras().get_params()
 
 
 def test_bridged_training_goes_on_from_fitted_weights(fitted):
