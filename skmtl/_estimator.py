@@ -156,9 +156,8 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     n_members : int, default=1
         Networks to train, with initial weights, validation rows and an order of the rows
         of their own; the prediction is their mean (Lakshminarayanan et al. 2017). Their
-        validation rows are cut from one random order at equal distances: of m members
-        with ``validation_fraction >= 1 / m``, some hold out any given row and others
-        learn from it.
+        validation rows are cut from one random order at equal distances: eight members
+        hold out eight different eighths of the rows, which together are all rows.
 
     n_jobs : int or None, default=None
         Members to train at the same time, in threads. None means 1, or what a
@@ -193,10 +192,10 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     callbacks : list of keras.callbacks.Callback or None, default=None
         Called at the start and end of training and of every epoch, with the entries of
-        `history_` as logs and a model that holds the current weights; for one member after
-        the other if there are several. What they set is
-        taken over: weights, ``model.optimizer.learning_rate``, ``model.stop_training``.
-        A callback for batches is refused: an epoch is one call of a compiled program.
+        `history_` as logs and a model that holds the current weights, before averaging;
+        for one member after the other if there are several. What they set is taken over:
+        weights, ``model.optimizer.learning_rate``, ``model.stop_training``. A callback
+        for batches is refused: an epoch is one call of a compiled program.
 
     verbose : int, default=0
         1 shows a progress bar with the losses; 0 prints nothing.
