@@ -67,6 +67,15 @@ def _is_finite(X: np.ndarray) -> bool:
         return bool(np.isfinite(np.sum(X, dtype=np.float64)) or np.isfinite(X).all())
 
 
+def shortened(name, width: int, ellipsis: str = "...") -> str:
+    """A name without its middle if it is longer than `width`: names may start alike."""
+    name = " ".join(str(name).split())
+    if len(name) <= width:
+        return name
+    kept = width - len(ellipsis)
+    return f"{name[: kept - kept // 2]}{ellipsis}{name[len(name) - kept // 2 :]}"
+
+
 def listed(noun: str, names: Sequence, most: int = 10) -> str:
     """``column 'a'``, ``columns 'a', 'b'``, or the first ten and how many more."""
     quoted = ", ".join(repr(str(name)) for name in list(names)[:most])

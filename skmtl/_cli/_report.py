@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .._features import shortened
 from ..model_selection import sharing_verdict
 from ..model_selection._gain import _fold_scores
-from ..model_selection._verdict import MEAN, Judgement, judgement, shortened
+from ..model_selection._verdict import Judgement, highest_gain_first, judgement
 from ._search import DepthSearch
 from ._table import Table
 
@@ -91,8 +92,7 @@ def _r2_per_target(search: DepthSearch, names: Sequence[str]) -> list[str]:
 def _gain_per_target(found: Judgement) -> list[str]:
     """A line for the mean and per target, the highest gain first."""
     header = [f"at depth {found.depth}", "gain", "s.e.", "folds gained", ""]
-    table = found.table.sort_values("gain", ascending=False, kind="stable")
-    table = table.sort_index(key=lambda names: names != MEAN, kind="stable")
+    table = highest_gain_first(found.table)
     rows = [
         [f"{r.gain:+.4f}", f"{r.se:.4f}", f"{r.n_gained} of {r.n_folds}", r.effect]
         for r in table.itertuples()

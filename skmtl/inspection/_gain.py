@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..model_selection._verdict import HELPS, HURTS, MEAN, UNCLEAR, judgement
+from ..model_selection._verdict import (
+    HELPS,
+    HURTS,
+    MEAN,
+    UNCLEAR,
+    highest_gain_first,
+    judgement,
+)
 from ._searched import searched_depths
 from ._style import (
     BLUE,
@@ -154,8 +161,7 @@ class SharingGainDisplay:
     def _sorted(self) -> pd.DataFrame:
         """Rows by their gain, the mean first."""
         gains = pd.DataFrame({"gain": self.gain, "se": self.se, "effect": self.effect})
-        gains = gains.sort_values("gain", ascending=False, kind="stable")
-        return gains.sort_index(key=lambda names: names != MEAN, kind="stable")
+        return highest_gain_first(gains)
 
     def _draw_row(self, row: int, name: str, gain: float, se: float, effect) -> None:
         if np.isnan(gain):

@@ -22,11 +22,10 @@ class SearchedDepths(NamedTuple):
 def searched_depths(search) -> SearchedDepths:
     """The best candidate of each depth, by the metric that the search goes by."""
     check_is_fitted(search, "cv_results_")
-    results = search.cv_results_
     depths = _gain._depths(search)
-    names, scores = _gain._fold_scores(results, search.n_splits_)
-    leading = names.index(search.refit) if search.refit in names else 0
-    iterations = np.asarray(results.get("iter", np.zeros(len(depths), dtype=int)))
+    names, scores = _gain._fold_scores(search.cv_results_, search.n_splits_)
+    leading = _gain._leading(search, names)
+    iterations = _gain._iterations(search)
     each = np.unique(depths)
     candidates = []
     for depth in each:

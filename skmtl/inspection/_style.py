@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .. import _features
+
 # Okabe & Ito's colours, which people with any colour vision tell apart; in pictures they
 # never carry a meaning alone. Markers and line styles go with them.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
@@ -36,12 +38,8 @@ def without_frame(ax) -> None:
 
 
 def shortened(name, width: int) -> str:
-    """A name without its middle if it is longer than `width`: names may start alike."""
-    name = " ".join(str(name).split())
-    if len(name) <= width:
-        return name
-    kept = width - 1
-    return f"{name[: kept - kept // 2]}…{name[len(name) - kept // 2 :]}"
+    """A name that fits into so many characters."""
+    return _features.shortened(name, width, ellipsis="…")
 
 
 def label(name, width: int) -> str:

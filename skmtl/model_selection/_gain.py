@@ -76,8 +76,8 @@ def sharing_gain(search, *, test_ratio=None):
     results = search.cv_results_
     depths = _depths(search)
     names, scores = _fold_scores(results, search.n_splits_)
-    leading = names.index(search.refit) if search.refit in names else 0
-    iterations = np.asarray(results.get("iter", np.zeros(len(depths), dtype=int)))
+    leading = _leading(search, names)
+    iterations = _iterations(search)
     if test_ratio is None:
         n_folds = search.n_splits_ / getattr(search.cv, "n_repeats", 1)
         test_ratio = 1 / max(n_folds - 1, 1)
@@ -153,6 +153,17 @@ def _fold_scores(results: dict, n_folds: int) -> tuple[list[str], np.ndarray]:
         [results[f"split{fold}_test_{name}"] for name in names] for fold in range(n_folds)
     ]
     return names, np.array(scores)
+
+
+def _leading(search, names: list[str]) -> int:
+    """Index of the score that a search goes by."""
+    return names.index(search.refit) if search.refit in names else 0
+
+
+def _iterations(search) -> np.ndarray:
+    """Iteration of each candidate of a successive halving; 0 in other searches."""
+    results = search.cv_results_
+    return np.asarray(results.get("iter", np.zeros(len(results["params"]), dtype=int)))
 
 
 def _best(scores: np.ndarray, candidates: np.ndarray) -> int:

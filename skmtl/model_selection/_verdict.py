@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import stats
 from sklearn.utils.validation import check_is_fitted
 
+from .._features import shortened
 from . import _gain
 
 ALPHA = 0.05
@@ -123,8 +124,7 @@ def judgement(search, depth: int | None = None) -> Judgement:
     check_is_fitted(search, "cv_results_")
     gains = _gain.sharing_gain(search)
     names, scores = _gain._fold_scores(search.cv_results_, search.n_splits_)
-    leading = search.refit if search.refit in names else names[0]
-    by_depth = gains["gain"][leading].fillna(-np.inf)
+    by_depth = gains["gain"][names[_gain._leading(search, names)]].fillna(-np.inf)
     depths = _gain._depths(search)
     best = by_depth.idxmax()
     if hasattr(search, "best_index_"):
@@ -152,13 +152,10 @@ def shared_layers(search, depth: int) -> str:
     return f"{depth} of {n_layers} hidden layer{'s' if n_layers > 1 else ''}"
 
 
-def shortened(name, width: int) -> str:
-    """A name without its middle if it is longer than `width`: names may start alike."""
-    name = " ".join(str(name).split())
-    if len(name) <= width:
-        return name
-    kept = width - len("...")
-    return f"{name[: kept - kept // 2]}...{name[len(name) - kept // 2 :]}"
+def highest_gain_first(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of targets by their gain, after that of their mean."""
+    table = table.sort_values("gain", ascending=False, kind="stable")
+    return table.sort_index(key=lambda names: names != MEAN, kind="stable")
 
 
 def _depth_to_judge(asked: int | None, best: int, by_depth: pd.Series) -> int:
