@@ -16,7 +16,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from tests._inputs import full_batch
+from tests._inputs import assert_alike, full_batch
 
 D, T, N = 4, 3, 48
 
@@ -129,7 +129,7 @@ def test_an_optimizer_instance_is_a_description_here_too():
     first = by_keras.fit(X, Y).predict(X)
     second = by_keras.fit(X, Y).predict(X)
 
-    np.testing.assert_allclose(second, first, rtol=1e-5)
+    assert_alike(second, first)
     assert not optimizer.built
 
 
@@ -277,7 +277,7 @@ def test_clones_train_alike(fitted):
         again = clone(by_keras)
 
         assert not hasattr(again, "model_")
-        np.testing.assert_allclose(again.fit(X, Y).predict(X), expected, rtol=1e-4)
+        assert_alike(again.fit(X, Y).predict(X), expected, 1e-4)
 
 
 @pytest.mark.parametrize("how", ["pickle", "deepcopy"])
@@ -289,8 +289,8 @@ def test_fitted_and_unfitted_ones_survive_copies(bridged, how):
     new = copied[how](regressor().to_scikeras())
     again = copied[how](bridged)
 
-    np.testing.assert_allclose(new.fit(X, Y).predict(X), bridged.predict(X), rtol=1e-4)
-    np.testing.assert_allclose(again.predict(X), bridged.predict(X), rtol=1e-6)
+    assert_alike(new.fit(X, Y).predict(X), bridged.predict(X), 1e-4)
+    assert_alike(again.predict(X), bridged.predict(X), 1e-6)
 
 
 def test_parameters_can_be_searched():
