@@ -5,11 +5,13 @@
     python -m benchmarks.verdict [--seeds 10] [--results FILE]
 
 Two kinds of tables with 24 normal features. *Related*: every target is a random linear
-combination of the same 2 hidden features, tanh(2 a.x) with random unit vectors a, so what
-one target teaches serves all. *Unrelated*: every target has features of its own, disjoint
-from those of the others, and 2 hidden features of these. All targets have unit variance,
-plus noise of standard deviation 0.5. The network has hidden layers of 32 and 16 units, so
-the depths are 0, 1 and 2.
+combination of the same 2 hidden features, so what one target teaches serves all.
+*Unrelated*: every target has features of its own, disjoint from those of the others, and 2
+hidden features of these. A hidden feature is a function of a.x with a random unit vector a:
+either a *bump*, exp(-2 (a.x)^2), whose direction is hard to find from one target, or a
+*step*, tanh(2 a.x), which is nearly linear, so separate networks find it as well and
+little is left to gain. All targets have unit variance, plus noise of standard deviation
+0.5. The network has hidden layers of 32 and 16 units, so the depths are 0, 1 and 2.
 
 A verdict is right if it says that sharing pays on average over related targets, and if it
 does not over unrelated ones: separate networks are best, or there is no clear difference.
@@ -41,7 +43,14 @@ N_NEW = 5000  # rows that no search has seen
 RIGHT = 0.9  # share of seeds that is aimed at
 
 
+SHAPES = {
+    "bump": lambda z: np.exp(-2 * z**2),
+    "step": lambda z: np.tanh(2 * z),
+}
+
+
 class Setting(NamedTuple):
+    shape: str  # of the hidden features
     n_targets: int
     n_rows: int
     n_repeats: int  # of the five folds
@@ -49,11 +58,12 @@ class Setting(NamedTuple):
 
 
 SETTINGS = [
-    Setting(6, 200, 4, aimed_at=True),
-    Setting(12, 200, 1, aimed_at=False),
-    Setting(6, 200, 1, aimed_at=False),
-    Setting(6, 100, 1, aimed_at=False),
-    Setting(3, 200, 1, aimed_at=False),
+    Setting("bump", 6, 600, 1, aimed_at=True),
+    Setting("bump", 6, 600, 4, aimed_at=True),
+    Setting("bump", 6, 400, 4, aimed_at=False),
+    Setting("step", 6, 200, 4, aimed_at=False),
+    Setting("step", 12, 200, 1, aimed_at=False),
+    Setting("step", 6, 200, 1, aimed_at=False),
 ]
 
 
@@ -61,7 +71,7 @@ def related(setting: Setting, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """X and Y of targets that share their hidden features."""
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(setting.n_rows + N_NEW, N_FEATURES))
-    hidden = hidden_features(X, rng)
+    hidden = hidden_features(X, setting, rng)
     return X, noisy(hidden @ rng.normal(size=(N_HIDDEN, setting.n_targets)), rng)
 
 
@@ -71,14 +81,15 @@ def unrelated(setting: Setting, seed: int) -> tuple[np.ndarray, np.ndarray]:
     X = rng.normal(size=(setting.n_rows + N_NEW, N_FEATURES))
     own = np.array_split(rng.permutation(N_FEATURES), setting.n_targets)
     targets = [
-        hidden_features(X[:, columns], rng) @ rng.normal(size=N_HIDDEN) for columns in own
+        hidden_features(X[:, columns], setting, rng) @ rng.normal(size=N_HIDDEN)
+        for columns in own
     ]
     return X, noisy(np.column_stack(targets), rng)
 
 
-def hidden_features(X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def hidden_features(X: np.ndarray, setting: Setting, rng) -> np.ndarray:
     directions = rng.normal(size=(X.shape[1], N_HIDDEN))
-    return np.tanh(2 * X @ (directions / np.linalg.norm(directions, axis=0)))
+    return SHAPES[setting.shape](X @ (directions / np.linalg.norm(directions, axis=0)))
 
 
 def noisy(Y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -114,7 +125,7 @@ def pays(found: Judgement) -> bool:
 
 def row(setting: Setting, n_seeds: int) -> list[str]:
     folds = f"{setting.n_repeats} x {N_FOLDS}"
-    cells = [f"{setting.n_targets}", f"{setting.n_rows}", folds]
+    cells = [setting.shape, f"{setting.n_targets}", f"{setting.n_rows}", folds]
     n_right = []
     for make, truth in ((related, True), (unrelated, False)):
         trials = [trial(make, setting, seed) for seed in range(n_seeds)]
@@ -143,16 +154,16 @@ def main(argv=None) -> None:
 
     lines = ["## Is the verdict on sharing right?", "", *circumstances(), ""]
     explanation = " ".join(__doc__.split("::\n")[1].split("\n\n", 1)[1].split())
-    header = ["targets", "rows", "folds"]
+    header = ["hidden", "targets", "rows", "folds"]
     for kind in ("related", "unrelated"):
         header += [f"{kind}: right", "gain in R2", "true gain", "targets helped, hurt"]
     lines += [
         explanation,
         "",
         "Gains are those of the best depth that shares: median, lowest and highest of the "
-        f"tables. At least {RIGHT:.0%} right is the aim with five folds four times; the "
-        "other rows show what five folds alone can tell. Last in each half: the share of "
-        "single targets that the verdict says are helped, and hurt.",
+        f"tables. At least {RIGHT:.0%} right is the aim where sharing matters; the other "
+        "rows show where a verdict ends. Last in each half: the share of single targets "
+        "that the verdict says are helped, and hurt.",
         "",
         *markdown_table(
             [*header, "aim met"], [row(setting, options.seeds) for setting in SETTINGS]

@@ -56,7 +56,7 @@ def _run(args: argparse.Namespace) -> None:
 
     # Only now, so that --help and the errors above need not wait.
     from ._cli._plot import check_plot, save_plot
-    from ._cli._table import bundled_table, read_table, split_into_folds, undefined_scores
+    from ._cli._table import bundled_table, choose_folds, read_table, undefined_scores
 
     if args.plot is not None:
         check_plot(args.plot)
@@ -64,8 +64,8 @@ def _run(args: argparse.Namespace) -> None:
         table = bundled_table()
     else:
         table = read_table(args.table, args.targets, args.drop)
-    splits = split_into_folds(table, args.folds, args.seed)
-    for note in [*table.notes, *undefined_scores(table, splits)]:
+    folds = choose_folds(table, args.folds, args.repeats, args.seed)
+    for note in [*table.notes, *undefined_scores(table, folds)]:
         _tell(f"note: {note}")
 
     from ._cli._report import how_to_load, report
@@ -76,9 +76,10 @@ def _run(args: argparse.Namespace) -> None:
         trunk_sizes=tuple(args.trunk),
         head_sizes=tuple(args.head),
         epochs=args.epochs,
+        n_members=args.members,
         random_state=args.seed,
     )
-    search = search_depths(table.X, table.Y, network, splits, args.jobs)
+    search = search_depths(table.X, table.Y, network, folds, args.jobs)
     for warning in search.warnings:
         _tell(f"warning: {warning}")
     _write(report(table, search))
@@ -108,17 +109,17 @@ def _parser() -> argparse.ArgumentParser:
         "--trunk",
         nargs="*",
         type=positive,
-        default=[64, 64],
+        default=[128, 128],
         metavar="UNITS",
-        help="hidden layers, first part (default: 64 64)",
+        help="hidden layers, first part (default: 128 128)",
     )
     add(
         "--head",
         nargs="*",
         type=positive,
-        default=[32],
+        default=[64],
         metavar="UNITS",
-        help="hidden layers, second part (default: 32); any first layers can be shared",
+        help="hidden layers, second part (default: 64); any first layers can be shared",
     )
     add(
         "--folds",
@@ -126,6 +127,21 @@ def _parser() -> argparse.ArgumentParser:
         default=5,
         metavar="N",
         help="folds of the cross-validation (default: 5)",
+    )
+    add(
+        "--repeats",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="times to cross-validate, each with other folds: several tell smaller gains "
+        "from chance (default: 1)",
+    )
+    add(
+        "--members",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="networks in every model, which predicts their mean (default: 1)",
     )
     add(
         "--epochs",

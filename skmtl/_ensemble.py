@@ -42,7 +42,7 @@ def _train(estimator, network, table, rows, seed, epochs) -> tuple[Network, Hist
         _training.Rows(*network.encode(*(A[part] for A in table))) for part in rows
     )
     spec, settings, optimizer = _parameters.training(
-        estimator, network.architecture, len(train.X), len(validation.X), epochs
+        estimator, network, len(train.X), len(validation.X), epochs
     )
     callbacks = None
     if estimator.callbacks:

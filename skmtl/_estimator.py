@@ -16,7 +16,6 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from . import _parameters
-from ._activations import ACTIVATIONS
 from ._ensemble import extended_history, train_members
 from ._features import check_features
 from ._network import Network
@@ -43,12 +42,12 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     The hidden layers are ``trunk_sizes + head_sizes``. The first `sharing_depth` of them
     are shared by all targets (the trunk), the others exist once per target (the heads),
     and a linear output per target follows. How much to share is thus one number to
-    search over. For ``trunk_sizes=(64, 64)``, ``head_sizes=(32,)`` and T targets::
+    search over. For ``trunk_sizes=(128, 128)``, ``head_sizes=(64,)`` and T targets::
 
-        sharing_depth=0   T x [64 -> 64 -> 32 -> 1]     separate networks
-        sharing_depth=1   64 -> T x [64 -> 32 -> 1]
-        sharing_depth=2   64 -> 64 -> T x [32 -> 1]     as the two tuples spell out
-        sharing_depth=3   64 -> 64 -> 32 -> T x [1]     one network with T outputs
+        sharing_depth=0   T x [128 -> 128 -> 64 -> 1]   separate networks
+        sharing_depth=1   128 -> T x [128 -> 64 -> 1]
+        sharing_depth=2   128 -> 128 -> T x [64 -> 1]   as the two tuples spell out
+        sharing_depth=3   128 -> 128 -> 64 -> T x [1]   one network with T outputs
 
     Training minimises the mean over targets of each one's weighted mean loss on the
     observed cells (Caruana 1997)::
@@ -62,10 +61,10 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     Parameters
     ----------
-    trunk_sizes : tuple of int, default=(64, 64)
+    trunk_sizes : tuple of int, default=(128, 128)
         Units of each hidden layer before the default split. May be empty.
 
-    head_sizes : tuple of int, default=(32,)
+    head_sizes : tuple of int, default=(64,)
         Units of each hidden layer after the default split, for one target. May be empty.
 
     sharing_depth : int or None, default=None
@@ -167,10 +166,12 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     scale_features : bool, default=True
         Standardise the features with the rows given to `fit`.
 
-    clip_features : float or None, default=10.0
-        Cut features off at so many standard deviations from the mean, in training and in
-        prediction, lest a broken value decide over the fit or send a prediction far off.
-        None leaves them as they are. Does nothing if `scale_features` is False.
+    clip_features : float or None, default=3.0
+        The hidden layers see features cut off at so many standard deviations from the
+        mean, in training and in prediction, lest a broken value decide over the fit or
+        send a prediction far off; the linear path, which can follow a trend there, and a
+        network without hidden layers see three times as far. None leaves features as
+        they are. Does nothing if `scale_features` is False.
 
     scale_targets : bool, default=True
         Standardise each target with its observed rows. Without it a target in large
@@ -185,7 +186,9 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         ``sklearn.frozen.FrozenEstimator(estimator)``.
 
     freeze_trunk : bool, default=False
-        Train the heads only. The trunk's weights stay bit for bit the same.
+        Train the heads only. The trunk's weights, those of `init_trunk` or of the fit that
+        `partial_fit` or `warm_start` goes on from, stay bit for bit the same. There is a
+        warning if nothing has trained them.
 
     warm_start : bool, default=False
         Let `fit` go on from the present weights, optimizer state and scaling.
@@ -324,7 +327,7 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "sharing_depth": [None, Interval(Integral, 0, None, closed="left")],
         "share_output": ["boolean"],
         "linear_path": ["boolean"],
-        "activation": [StrOptions(set(ACTIVATIONS))],
+        "activation": "no_validation",  # checked with the layers, by near names too
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "loss": "no_validation",  # checked in training, which imports Keras
         "loss_weights": [None, StrOptions({"uncertainty"}), Mapping, "array-like"],
@@ -356,8 +359,8 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def __init__(
         self,
         *,
-        trunk_sizes=(64, 64),
-        head_sizes=(32,),
+        trunk_sizes=(128, 128),
+        head_sizes=(64,),
         sharing_depth=None,
         share_output=False,
         linear_path=True,
@@ -377,7 +380,7 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         n_members=1,
         n_jobs=None,
         scale_features=True,
-        clip_features=10.0,
+        clip_features=3.0,
         scale_targets=True,
         init_trunk=None,
         freeze_trunk=False,
@@ -707,6 +710,7 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         if self.scale_targets:
             targets = standard.without_shift(log_link)
         architecture = _parameters.architecture(self)
+        _parameters.warn_of_random_trunk(self, architecture)
         members = [
             Network.untrained(architecture, weights_rng, features, targets, log_link)
             for _ in range(self.n_members)

@@ -14,6 +14,7 @@ from ._activations import ACTIVATIONS
 from ._scaling import Scaling
 
 OUTPUT_SCALE = 0.1  # of the first output kernels: training starts near the targets' means
+LINEAR_REACH = 3.0  # times the limit of the hidden layers is that of the linear path
 PREDICTION_CHUNK = 2**18  # numbers per layer that predict holds at once: 2 MiB
 
 
@@ -92,22 +93,25 @@ def forward(
     X,
     activation: Callable,
     *,
+    limit=np.inf,
     drop: Callable = lambda H: H,
     xp=np,
 ):
     """Outputs (n, T) of the network for inputs X (n, d).
 
-    The same lines serve training (``xp=keras.ops``) and prediction (``xp=numpy``).
+    The same lines serve training (``xp=keras.ops``) and prediction (``xp=numpy``). X is
+    cut off at plus and minus ``limit``, for what is linear at `LINEAR_REACH` times that.
     ``drop`` is applied to every hidden layer's output.
     """
     if len(weights) % 2:
         *weights, K_linear = weights
+        reach = _cut_off(X, LINEAR_REACH * limit, xp)
         # In NumPy target by target: another target must not change how one is rounded.
-        linear = X @ K_linear if xp is np else _product(X, K_linear, xp)
-        outputs = forward(weights, X, activation, drop=drop, xp=xp)
+        linear = reach @ K_linear if xp is np else _product(reach, K_linear, xp)
+        outputs = forward(weights, X, activation, limit=limit, drop=drop, xp=xp)
         return outputs + xp.transpose(linear[:, :, 0])
     *hidden, K_out, b_out = weights
-    H = X
+    H = _cut_off(X, limit if hidden else LINEAR_REACH * limit, xp)
     for K, b in zip(hidden[::2], hidden[1::2], strict=True):
         H = drop(activation(_product(H, K, xp) + b))
     if len(K_out.shape) == 2:  # one output layer for all heads
@@ -116,6 +120,10 @@ def forward(
         return H @ xp.transpose(K_out[:, :, 0]) + b_out[:, 0, 0]
     # Each head has its own H: multiply and sum is quicker than T products with a column.
     return xp.transpose(xp.sum(H * xp.swapaxes(K_out, 1, 2), axis=-1) + b_out[:, :, 0])
+
+
+def _cut_off(X, limit, xp):
+    return xp.minimum(xp.maximum(X, -limit), limit)
 
 
 def _product(H, K, xp):
@@ -192,7 +200,8 @@ class Network:
         Y = np.empty((len(X), self.architecture.n_targets))
         for start in range(0, len(X), chunk):
             rows = slice(start, start + chunk)
-            outputs = forward(self._double, self.features.apply(X[rows]), activation)
+            scaled = self.features.apply(X[rows])
+            outputs = forward(self._double, scaled, activation, limit=self.features.limit)
             Y[rows] = self.decode(outputs)
         return Y
 

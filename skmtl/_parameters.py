@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import warnings
+from difflib import get_close_matches
 from numbers import Integral
 
 import numpy as np
 
-from ._network import Architecture
+from ._activations import ACTIVATIONS
+from ._network import Architecture, Network
 from ._targets import per_target
 
 
 def architecture(estimator) -> Architecture:
     """The network that the parameters ask for, for the features and targets of `fit`."""
+    sizes, depth = layers(estimator)
+    _check_activation(estimator.activation)
+    return Architecture(
+        estimator.n_features_in_,
+        estimator.n_outputs_,
+        sizes,
+        depth,
+        estimator.activation,
+        bool(estimator.share_output),
+        bool(estimator.linear_path and sizes),
+    )
+
+
+def layers(estimator) -> tuple[tuple[int, ...], int]:
+    """Sizes of all hidden layers, and how many of them are shared."""
     sizes = (
         *_layer_sizes("trunk_sizes", estimator.trunk_sizes),
         *_layer_sizes("head_sizes", estimator.head_sizes),
@@ -19,7 +37,7 @@ def architecture(estimator) -> Architecture:
     depth = estimator.sharing_depth
     if depth is None:
         depth = len(estimator.trunk_sizes)
-    if depth > len(sizes):
+    if not 0 <= depth <= len(sizes):
         raise ValueError(
             f"sharing_depth={depth}, but there are {len(sizes)} hidden layers (trunk_sizes "
             f"+ head_sizes = {sizes}): expected None or an int from 0 to {len(sizes)}."
@@ -30,15 +48,7 @@ def architecture(estimator) -> Architecture:
             f"sharing_depth={depth} shares all {len(sizes)}: lower it or add a layer to "
             "head_sizes."
         )
-    return Architecture(
-        estimator.n_features_in_,
-        estimator.n_outputs_,
-        sizes,
-        int(depth),
-        estimator.activation,
-        bool(estimator.share_output),
-        bool(estimator.linear_path and sizes),
-    )
+    return sizes, int(depth)
 
 
 def _layer_sizes(parameter: str, sizes) -> tuple[int, ...]:
@@ -48,6 +58,41 @@ def _layer_sizes(parameter: str, sizes) -> tuple[int, ...]:
             f"{sizes!r}."
         )
     return tuple(int(size) for size in sizes)
+
+
+# What Keras and scikit-learn also call them.
+OTHER_NAMES = {"swish": "silu", "identity": "linear", "logistic": "sigmoid"}
+
+
+def _check_activation(name) -> None:
+    if isinstance(name, str) and name in ACTIVATIONS:
+        return
+    hint = ""
+    if isinstance(name, str):
+        known = {same: same for same in ACTIVATIONS} | OTHER_NAMES
+        near = get_close_matches(name.lower(), known, n=1)
+        hint = f" Did you mean {known[near[0]]!r}?" if near else ""
+    raise ValueError(
+        f"activation must be one of {', '.join(map(repr, ACTIVATIONS))}, got "
+        f"{name!r}.{hint}"
+    )
+
+
+def warn_of_random_trunk(estimator, architecture: Architecture) -> None:
+    """Of a new trunk that will be frozen before anything has trained it."""
+    if (
+        estimator.freeze_trunk
+        and estimator.init_trunk is None
+        and architecture.sharing_depth > 0
+    ):
+        warnings.warn(
+            "freeze_trunk=True, but init_trunk=None: the trunk keeps its random initial "
+            "weights, and only the heads are trained. Give a trained network as "
+            "init_trunk; or, to freeze the trunk of this estimator after fit, go on with "
+            "partial_fit, or with fit and warm_start=True.",
+            UserWarning,
+            stacklevel=5,  # the caller of fit
+        )
 
 
 def loss_weights(value, names: np.ndarray) -> tuple[bool, np.ndarray]:
@@ -83,7 +128,7 @@ def generator(random_state) -> np.random.Generator:
     return np.random.default_rng(random_state)
 
 
-def training(estimator, architecture, n_train: int, n_validation: int, epochs: int):
+def training(estimator, network: Network, n_train: int, n_validation: int, epochs: int):
     """The program to train with, its run-time values, and the optimizer in it."""
     from . import _training
 
@@ -95,7 +140,7 @@ def training(estimator, architecture, n_train: int, n_validation: int, epochs: i
     )
     learnt, weights = loss_weights(estimator.loss_weights, estimator.target_names_)
     spec = _training.ProgramSpec(
-        architecture,
+        network.architecture,
         _training.task_losses(estimator.loss, estimator.target_names_),
         optimizer.config,
         batch_size=batch_size(estimator.batch_size, n_train),
@@ -109,6 +154,7 @@ def training(estimator, architecture, n_train: int, n_validation: int, epochs: i
         n_validation=n_validation,
         n_epochs=int(epochs),
         patience=int(estimator.n_iter_no_change),
+        feature_limit=network.features.limit,
         learning_rate=optimizer.learning_rate,
         weight_decay=optimizer.weight_decay,
         ema_momentum=optimizer.ema_momentum,

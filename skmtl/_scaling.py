@@ -9,7 +9,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Scaling:
-    """Column-wise ``(A - mean) / scale``, cut off at plus and minus ``limit``."""
+    """Column-wise ``(A - mean) / scale``.
+
+    ``limit`` belongs to features: it is where a network cuts off what it is given.
+    """
 
     mean: np.ndarray
     scale: np.ndarray
@@ -46,11 +49,7 @@ class Scaling:
         return Scaling(np.where(which, 0.0, self.mean), np.where(which, mean, self.scale))
 
     def apply(self, A: np.ndarray) -> np.ndarray:
-        scaled = (A - self.mean) / self.scale
-        if self.limit < np.inf:
-            np.maximum(scaled, -self.limit, out=scaled)
-            np.minimum(scaled, self.limit, out=scaled)
-        return scaled
+        return (A - self.mean) / self.scale
 
     def undo(self, A: np.ndarray) -> np.ndarray:
         return A * self.scale + self.mean

@@ -225,8 +225,11 @@ def target_scorers(names=None, metric="r2"):
             f"metric must be one of {', '.join(map(repr, _METRICS))}, got {metric!r}{hint}"
         )
     if isinstance(names, str):
+        near = difflib.get_close_matches(names, _METRICS, n=1, cutoff=0.5)
+        hint = f"; did you mean metric={near[0]!r}?" if near else ""
         raise ValueError(
-            f"names must be a sequence of names, got the single one {names!r}."
+            f"names must be a sequence with a name per target, such as ['a', 'b'], got "
+            f"the string {names!r}{hint}"
         )
     if names is not None:
         names = _check_names(tuple(str(name) for name in names))

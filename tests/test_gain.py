@@ -160,6 +160,21 @@ def test_standard_error_of_repeated_and_of_random_folds():
         np.testing.assert_allclose(gain.loc[1, "se"], expected)
 
 
+def test_standard_error_of_listed_folds():
+    """By their sizes: whether they are repeated, or of unlike size, their number hides."""
+    repeated = list(RepeatedKFold(n_splits=4, n_repeats=3, random_state=0).split(X))
+    unlike = [(np.arange(16), np.arange(16, 64)), (np.arange(16, 64), np.arange(16))]
+    rows = np.arange(len(X))
+    masks = [(np.isin(rows, train), np.isin(rows, test)) for train, test in unlike]
+
+    for folds, ratio in ((repeated, 1 / 3), (unlike, (3 + 1 / 3) / 2)):
+        searched = [folds, tuple(folds)] + ([masks] if folds is unlike else [])
+        for cv in searched:
+            search = grid_search({"sharing_depth": [0, 1]}, cv=cv).fit(X, Y)
+            expected = sharing_gain(search, test_ratio=ratio)
+            np.testing.assert_allclose(sharing_gain(search), expected)
+
+
 def test_in_a_pipeline_and_by_other_searches():
     depths = [0, 1, 2]
     gain = sharing_gain(grid_search({"sharing_depth": depths}).fit(X, Y))

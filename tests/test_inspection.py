@@ -590,6 +590,8 @@ def test_network_in_a_pipeline_or_search(search):
         NetworkDisplay.from_estimator(Ridge())
     with pytest.raises(ValueError, match="sharing_depth=3, but there are 2 hidden layers"):
         NetworkDisplay.from_estimator(small(sharing_depth=3))
+    with pytest.raises(ValueError, match="share_output=True needs heads"):
+        NetworkDisplay.from_estimator(small(share_output=True, sharing_depth=2))
 
 
 def test_long_names_lose_their_middle_and_stay_literal():

@@ -833,6 +833,8 @@ def test_a_shared_output_can_be_searched():
 # scikit-learn's common checks
 
 
+# Whether anything has trained the trunk does not matter here.
+@pytest.mark.filterwarnings("ignore:freeze_trunk=True, but init_trunk=None:UserWarning")
 def test_common_checks():
     estimator = MultiTaskRegressor(
         trunk_sizes=(16,),

@@ -13,6 +13,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.model_selection import KFold, RepeatedKFold
 from sklearn.pipeline import make_pipeline
 from tqdm import tqdm
 
@@ -73,7 +74,7 @@ def test_scores_are_those_of_cross_validation_by_hand(save, capsys):
     frame = make_frame().drop(columns=["c", "d"])
     assert main([*save(frame), *FAST]) == 0
     X, Y = frame[["a", "b", "e"]], frame[["y", "z"]]
-    splits = _table.split_into_folds(_table.Table("", X, Y), 2, seed=0)
+    splits = list(KFold(2, shuffle=True, random_state=0).split(X))
     for depth, row in enumerate(table_lines(capsys.readouterr().out, "depth")):
         network = MultiTaskRegressor(
             trunk_sizes=(4,), head_sizes=(), sharing_depth=depth, epochs=2, random_state=0
@@ -109,12 +110,13 @@ def test_a_warning_is_shown_once(save, capsys, monkeypatch):
     assert capsys.readouterr().err.count("skmtl: warning: mind the gap\n") == 1
 
 
-def fake_search(r2, names="yz"):
+def fake_search(r2, names="yz", n_repeats=1):
     """What a search would return that found these scores (depths, folds, targets)."""
     r2 = np.asarray(r2, dtype=float)
     n_depths, n_folds, n_targets = r2.shape
     network = MultiTaskRegressor(epochs=1, early_stopping=False, random_state=0)
-    fitted = SharingDepthSearchCV(cv=n_folds)
+    folds = RepeatedKFold(n_splits=n_folds // n_repeats, n_repeats=n_repeats)
+    fitted = SharingDepthSearchCV(cv=folds)
     fitted.n_splits_, fitted.best_index_ = n_folds, int(r2.mean(axis=(1, 2)).argmax())
     fitted.best_estimator_ = make_pipeline(network.fit(np.eye(4), np.zeros((4, n_targets))))
     fitted.cv_results_ = {
@@ -137,6 +139,54 @@ def test_gains_are_differences_from_separate_networks():
     # Differences 0.25 and 0.15; each of two folds tests as many rows as it trains on.
     error = np.sqrt((1 / 2 + 1) * 0.005)
     assert second[2:] == ["0.7500", "0.0000", "+0.2000", f"{error:.4f}", "1.2"]
+
+
+def test_repeats_have_folds_of_their_own():
+    """The first are those of a shuffled KFold, whatever the number of repeats."""
+    table = _table.Table("", make_frame()[["a"]], make_frame()[["y", "z"]])
+
+    folds = _table.choose_folds(table, n_folds=4, n_repeats=3, seed=5)
+
+    tests = [test.tolist() for _, test in folds.split(table.X)]
+    plain = KFold(4, shuffle=True, random_state=5).split(table.X)
+    assert tests[:4] == [test.tolist() for _, test in plain]
+    assert len({tuple(test) for test in tests}) == 12
+
+
+def test_report_says_how_often_folds_were_repeated():
+    r2 = np.array([[0.5, 0.6, 0.5, 0.6], [0.75, 0.75, 0.75, 0.75]])[:, :, None] * np.ones(2)
+    search = fake_search(r2, n_repeats=2)
+    Y = pd.DataFrame(np.zeros((4, 2)), columns=["y", "z"])
+
+    report = _report.report(_table.Table("", pd.DataFrame(np.eye(4)), Y), search)
+
+    assert report.split("\n")[0].endswith(", 4 folds (2 times 2)")
+    # Each of two folds tests as many rows as it trains on, however often it is repeated.
+    error = np.sqrt((1 / 4 + 1) * np.var([0.25, 0.15, 0.25, 0.15], ddof=1))
+    assert table_lines(report, "depth")[1][-2] == f"{error:.4f}"
+
+
+def test_repeats_and_members(save, capsys, tmp_path):
+    frame = make_frame().drop(columns=["c", "d"])
+    output = tmp_path / "model.joblib"
+    options = ["--repeats", "2", "--members", "3", "--output", str(output)]
+
+    assert main([*save(frame), *FAST, *options]) == 0
+
+    out, err = capsys.readouterr()
+    assert "4 folds (2 times 2)" in out
+    assert "weights: of the 3 networks in every model" in " ".join(out.split())
+    assert f"/{2 * 4 + 1} " in err, "two depths, four folds, and the best once more"
+    model = joblib.load(output)
+    X, Y = frame[["a", "b", "e"]], frame[["y", "z"]]
+    network = model[-1]
+    alone = MultiTaskRegressor(**network.get_params()).fit(X, Y)
+    assert network.n_members == 3
+    np.testing.assert_allclose(model.predict(X), alone.predict(X))
+    (line,) = [
+        line for line in table_lines(out, "depth") if line[0] == str(network.sharing_depth)
+    ]
+    assert int(line[1]) == network.model_.count_params()
 
 
 def test_gain_of_each_target_and_verdict():
@@ -235,6 +285,24 @@ def test_folds_have_the_same_columns():
     )
 
 
+@pytest.mark.parametrize(
+    ("columns", "holes"),
+    [(["a", "b"], False), (["a", "b"], True), (["c", "d"], False), (["a", "c"], True)],
+)
+def test_a_notebook_can_show_the_model(columns, holes):
+    """Whether there are numbers, text, missing cells or not."""
+    frame = make_frame()
+    if holes:
+        frame.loc[::7, columns] = np.nan
+    X = frame[columns]
+    network = MultiTaskRegressor(trunk_sizes=(4,), head_sizes=(), epochs=1)
+
+    model = make_pipeline(_search.feature_encoder(X), network).fit(X, frame[["y", "z"]])
+
+    html = model._repr_html_()
+    assert all(name in html for name in [*columns, "MultiTaskRegressor"])
+
+
 def test_text_with_many_values_becomes_a_bounded_number_of_columns():
     X = pd.DataFrame({"c": [f"name {i // 2}" for i in range(500)]})
     encoded = _search.feature_encoder(X).fit_transform(X)
@@ -277,6 +345,9 @@ def no_search(monkeypatch):
         (["--trunk", "--head"], ["no layer"]),
         (["--folds", "1"], ["--folds", "at least 2", "'1'"]),
         (["--folds", "many"], ["--folds", "at least 2", "'many'"]),
+        (["--repeats", "0"], ["--repeats", "at least 1", "'0'"]),
+        (["--repeats", "1.5"], ["--repeats", "at least 1", "'1.5'"]),
+        (["--members", "-2"], ["--members", "at least 1", "'-2'"]),
         (["--folds", "500"], ["768 rows", "500 folds need at least 1000"]),
         (["--jobs", "0"], ["--jobs"]),
         (["--epochs", "0"], ["--epochs"]),
@@ -478,10 +549,10 @@ def test_help_states_the_defaults_and_they_are_the_estimator_s():
     assert tuple(arguments.trunk) == network.trunk_sizes
     assert tuple(arguments.head) == network.head_sizes
     assert arguments.epochs == network.epochs
+    assert arguments.members == network.n_members
     text = re.sub(r"\s+", " ", _parser().format_help())
-    assert "(default: 64 64)" in text
-    assert "(default: 32)" in text
-    assert f"(default: {network.epochs})" in text
+    for sizes in (network.trunk_sizes, network.head_sizes, [network.epochs]):
+        assert f"(default: {' '.join(map(str, sizes))})" in text
 
 
 def test_help_and_bad_input_do_not_wait_for_slow_imports(save):

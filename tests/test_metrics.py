@@ -313,6 +313,8 @@ def test_bad_names_and_metrics_are_refused(linear):
         target_scorers(["a", "a"])
     with raises_naming("sequence", "'cost'"):
         target_scorers("cost")
+    with raises_naming("names", "'r3'", "did you mean metric='r2'?"):
+        target_scorers("r3")
     with raises_naming("'mean'", "names="):
         target_scorers(["mean", "b"])
     with raises_naming("'mean'", "names="):

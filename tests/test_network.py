@@ -82,7 +82,33 @@ def test_features_far_off_are_cut_off_in_the_keras_model_too():
 
     inside = features.mean + features.scale * np.clip(features.apply(X), -3, 3)
     np.testing.assert_allclose(network.predict(X), network.predict(inside))
-    assert np.abs(features.apply(X)).max() == 3
+    expected = build_keras_model(network).predict(X, verbose=0)
+    np.testing.assert_allclose(network.predict(X), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_without_hidden_layers_features_are_cut_off_where_a_linear_path_would():
+    network = make_network((), 0, limit=2.0)
+    X = np.random.default_rng(1).normal(size=(50, 5)) * 4
+    kernel, bias = network.weights
+
+    outputs = forward(network.weights, X, ACTIVATIONS["relu"], limit=2.0)
+
+    expected = np.clip(X, -6, 6) @ kernel[:, :, 0].T + bias[:, 0, 0]
+    np.testing.assert_allclose(outputs, expected)
+    expected = build_keras_model(network).predict(X, verbose=0)
+    np.testing.assert_allclose(network.predict(X), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_linear_path_sees_three_times_as_far_as_the_hidden_layers():
+    network = make_network((8, 6), 1, limit=2.0, linear_path=True)
+    X = np.random.default_rng(1).normal(size=(50, 5)) * 4
+    weights, relu = network.weights, ACTIVATIONS["relu"]
+
+    outputs = forward(weights, X, relu, limit=2.0)
+
+    expected = forward(weights[:-1], np.clip(X, -2, 2), relu)
+    expected += np.clip(X, -6, 6) @ weights[-1][:, :, 0].T
+    np.testing.assert_allclose(outputs, expected)
     expected = build_keras_model(network).predict(X, verbose=0)
     np.testing.assert_allclose(network.predict(X), expected, rtol=1e-5, atol=1e-5)
 

@@ -65,6 +65,8 @@ COMPARED = {
 }
 
 
+# Whether anything has trained the trunk does not matter here.
+@pytest.mark.filterwarnings("ignore:freeze_trunk=True, but init_trunk=None:UserWarning")
 @pytest.mark.parametrize("case", COMPARED)
 def test_both_train_alike_from_the_same_weights(case):
     parameters, y, sample_weight = COMPARED[case]

@@ -311,6 +311,36 @@ def test_optuna(fitted_search):
     assert_same_predictions(search, fitted_search, X)
 
 
+ONE_TARGET = {
+    "array": Y["cost"].to_numpy(),
+    "column": Y[["cost"]].to_numpy(),
+    "list": Y["cost"].tolist(),
+    "Series": Y["cost"],
+    "DataFrame": Y[["cost"]],
+}
+
+
+@pytest.mark.parametrize("container", ONE_TARGET)
+def test_a_single_target_has_nothing_to_share(container):
+    y = ONE_TARGET[container]
+    pipeline = make_pipeline(StandardScaler(), small())
+
+    with raises_naming("single target", str(np.shape(y)), "GridSearchCV", "'trunk_sizes'"):
+        depth_search().fit(X, y)
+    with raises_naming("single target", "'multitaskregressor__trunk_sizes'"):
+        depth_search(pipeline, depths=[1]).fit(X, y)
+
+
+def test_separate_networks_alone_may_have_a_single_target():
+    """As no candidate shares anything."""
+    search = depth_search(depths=[0], param_grid={"trunk_sizes": [(8,), (4,)]})
+
+    y = Y["cost"].fillna(0)
+    assert search.fit(X, y).predict(X).shape == (len(X),)
+    without_layers = depth_search(small(trunk_sizes=(), head_sizes=()))
+    assert without_layers.fit(X, y).predict(X).shape == (len(X),)
+
+
 def test_bad_inputs_are_refused_before_any_fit():
     with raises_naming("depths", "4", "at most 2"):
         depth_search(depths=[1, 4]).fit(X, Y)
@@ -329,6 +359,8 @@ def test_bad_inputs_are_refused_before_any_fit():
         depth_search(param_grid={"learning_rat": [1]}).fit(X, Y)
     with raises_naming("names", "2 entries", "3 targets"):
         depth_search(scoring=target_scorers(["a", "b"])).fit(X, Y)
+    with raises_naming("y is None"):
+        depth_search().fit(X, None)
     with raises_naming("infinity", "'risk'"):
         depth_search().fit(X, Y.replace({"risk": {Y["risk"].max(): np.inf}}))
     with raises_naming("'mean'", "names="):

@@ -71,6 +71,7 @@ def run(network, W=ONES, *, optimizer="adam", n_epochs=EPOCHS, dropout=0.0, **se
             n_validation=N if validation else 0,
             n_epochs=n_epochs,
             patience=settings.get("patience", 1),
+            feature_limit=network.features.limit,
             learning_rate=choice.learning_rate,
             weight_decay=choice.weight_decay,
             ema_momentum=choice.ema_momentum,
@@ -167,7 +168,7 @@ def test_one_task_equals_a_keras_model_written_by_hand():
 
     trained, _ = train(
         spec_of(network, choose_optimizer("adam", 1e-2, 0.0, 0.0)),
-        Settings(N, 0, EPOCHS, 1, 1e-2, 0.0, 0.0, 1.0, 0.0, np.ones(1)),
+        Settings(N, 0, EPOCHS, 1, np.inf, 1e-2, 0.0, 0.0, 1.0, 0.0, np.ones(1)),
         network,
         Rows(X, y, np.ones_like(y)),
         Rows(X[:0], y[:0], y[:0]),

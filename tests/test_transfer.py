@@ -274,6 +274,8 @@ def test_a_trunk_to_start_from_survives_copies(source, how, kind):
         np.testing.assert_array_equal(again.predict(X), model.predict(X))
 
 
+# Whether anything has trained the trunk does not matter here.
+@pytest.mark.filterwarnings("ignore:freeze_trunk=True, but init_trunk=None:UserWarning")
 def test_trunks_can_be_searched(source):
     grid = {
         "init_trunk": [None, FrozenEstimator(source)],
@@ -330,7 +332,8 @@ def test_a_frozen_trunk_stays_bit_for_bit(source, how):
 
 
 def test_without_a_source_the_trunk_keeps_its_random_weights():
-    frozen = regressor(freeze_trunk=True).fit(X, Y)
+    with pytest.warns(UserWarning, match="init_trunk=None: the trunk keeps its random"):
+        frozen = regressor(freeze_trunk=True).fit(X, Y)
     unmoved = regressor(learning_rate=1e-20, epochs=1).fit(X, Y)
 
     # So small a step changes no kernel, only the biases, which are 0.
@@ -544,6 +547,8 @@ AFTER_ADDING = {
 }
 
 
+# Whether anything has trained the trunk does not matter here.
+@pytest.mark.filterwarnings("ignore:freeze_trunk=True, but init_trunk=None:UserWarning")
 @pytest.mark.parametrize("case", AFTER_ADDING)
 def test_training_goes_on_after_adding_a_task(case):
     parameters, loss = AFTER_ADDING[case]
@@ -650,6 +655,8 @@ def test_a_batch_without_any_target_is_an_error():
     np.testing.assert_array_equal(model.predict(X), before)
 
 
+# Whether anything has trained the trunk does not matter here.
+@pytest.mark.filterwarnings("ignore:freeze_trunk=True, but init_trunk=None:UserWarning")
 @pytest.mark.parametrize(
     "parameters",
     [{}, *STATEFUL.values(), {"loss_weights": "uncertainty"}, {"freeze_trunk": True}],

@@ -1,12 +1,14 @@
 """Parameters and data that cannot be used: what the errors say, and what stays."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from skmtl import MultiTaskRegressor
+from skmtl import MultiTaskRegressor, _parameters
 from tests._asserts import (
     assert_same_predictions,
     leaves_unchanged,
@@ -91,6 +93,34 @@ def test_bad_parameter(table, parameters, names, received, expected):
 def test_parameter_of_a_bad_type(table, parameters, names, received, expected):
     with raises_naming(names, received, expected, error=TypeError):
         small(**parameters).fit(*table)
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("rellu", "relu"),
+        ("Relu6x", "relu"),
+        ("TanH", "tanh"),
+        ("leakyrelu", "leaky_relu"),
+        ("swish", "silu"),  # Keras' other name, though "mish" looks more like it
+        ("logistic", "sigmoid"),  # as scikit-learn calls it
+    ],
+)
+def test_the_nearest_activation_is_named(table, name, near):
+    with raises_naming("activation", repr(name), f"Did you mean {near!r}?"):
+        small(activation=name).fit(*table)
+
+
+def test_a_trunk_that_is_frozen_untrained_is_warned_of(fitted):
+    architecture = fitted._network.architecture
+    separate = dataclasses.replace(architecture, sharing_depth=0)
+
+    with pytest.warns(UserWarning, match="random.*init_trunk.*partial_fit"):
+        _parameters.warn_of_random_trunk(small(freeze_trunk=True), architecture)
+    _parameters.warn_of_random_trunk(small(), architecture)
+    _parameters.warn_of_random_trunk(small(freeze_trunk=True), separate)
+    trained = small(freeze_trunk=True, init_trunk=fitted)
+    _parameters.warn_of_random_trunk(trained, architecture)
 
 
 def test_parameters_are_keyword_only():

@@ -54,8 +54,14 @@ def _data_line(table: Table, search: DepthSearch) -> str:
     missing = f" ({n_missing / table.Y.size:.1%} of the cells missing)" if n_missing else ""
     return (
         f"{table.name}: {n_rows} rows, {n_features} feature{'s' if n_features > 1 else ''}"
-        f"{encoded}, {n_targets} targets{missing}, {search.fitted.n_splits_} folds"
+        f"{encoded}, {n_targets} targets{missing}, {_folds(search)}"
     )
+
+
+def _folds(search: DepthSearch) -> str:
+    n_folds, n_repeats = search.fitted.n_splits_, search.fitted.cv.n_repeats
+    times = f" ({n_repeats} times {n_folds // n_repeats})" if n_repeats > 1 else ""
+    return f"{n_folds} folds{times}"
 
 
 def _summary(search: DepthSearch, names: Sequence[str] = ()) -> list[str]:
@@ -110,13 +116,19 @@ def _fold_r2(search: DepthSearch) -> np.ndarray:
 def _legend(search: DepthSearch) -> str:
     *_, network = search.fitted.best_estimator_
     sizes = "-".join(str(size) for size in [*network.trunk_sizes, *network.head_sizes])
+    members = ""
+    if network.n_members > 1:
+        members = (
+            f"weights: of the {network.n_members} networks in every model, which predicts "
+            "their mean. "
+        )
     return (
-        f"depth: hidden layers, of {sizes} units, that all targets share. R2: mean over "
-        "targets and folds; std: its standard deviation over folds. gain: R2 over that of "
-        "separate networks (depth 0); s.e.: its standard error, from the differences per "
-        "fold, corrected for the rows that training sets have in common. seconds: for "
-        "fitting all folds. helps, hurts: gains that are clear at the 5 % level, allowing "
-        "for the number of targets and depths."
+        f"depth: hidden layers, of {sizes} units, that all targets share. {members}R2: "
+        "mean over targets and folds; std: its standard deviation over folds. gain: R2 "
+        "over that of separate networks (depth 0); s.e.: its standard error, from the "
+        "differences per fold, corrected for the rows that training sets have in common. "
+        "seconds: for fitting all folds. helps, hurts: gains that are clear at the 5 % "
+        "level, allowing for the number of targets and depths."
     )
 
 

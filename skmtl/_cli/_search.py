@@ -6,7 +6,7 @@ import dataclasses
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ import pandas as pd
 from joblib import parallel_config
 from sklearn.compose import make_column_transformer
 from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.model_selection import RepeatedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from tqdm import tqdm
@@ -31,7 +32,7 @@ class DepthSearch:
     """A fitted search over the depths 0, 1, ..., L."""
 
     fitted: SharingDepthSearchCV
-    n_weights: list[int]  # by depth
+    n_weights: list[int]  # by depth, of all members
     warnings: list[str]  # each text once
 
 
@@ -39,12 +40,12 @@ def search_depths(
     X: pd.DataFrame,
     Y: pd.DataFrame,
     network: MultiTaskRegressor,
-    splits: Sequence[tuple],
+    folds: RepeatedKFold,
     n_jobs: int = 1,
 ) -> DepthSearch:
     """Cross-validate the network at every sharing depth and refit the best."""
     n_depths = len(network.trunk_sizes) + len(network.head_sizes) + 1
-    n_fits = n_depths * len(splits) + 1  # the best once more, on all rows
+    n_fits = n_depths * folds.get_n_splits() + 1  # the best once more, on all rows
     with (
         warnings.catch_warnings(record=True) as caught,
         tqdm(total=n_fits, unit="fit", leave=False, file=sys.stderr) as progress,
@@ -57,7 +58,7 @@ def search_depths(
 
         search = SharingDepthSearchCV(
             make_pipeline(feature_encoder(X), network),
-            cv=splits,
+            cv=folds,
             scoring=_CountingScorer(when_scored=_one_at_a_time(progress.update)),
             n_jobs=n_jobs,
             error_score="raise",
@@ -80,22 +81,22 @@ def feature_encoder(X: pd.DataFrame):
     numeric = X.select_dtypes("number").columns
     nominal = X.columns.drop(numeric)
     with_missing = numeric[X[numeric].isna().any()]
-    return make_column_transformer(
-        (SimpleImputer(strategy="median", keep_empty_features=True), list(numeric)),
-        (MissingIndicator(features="all"), list(with_missing)),
-        (
-            make_pipeline(
-                FunctionTransformer(as_text, feature_names_out="one-to-one"),
-                OneHotEncoder(
-                    categories=[_categories(X[name]) for name in nominal],
-                    max_categories=MAX_CATEGORIES,
-                    handle_unknown="ignore",
-                    sparse_output=False,
-                ),
-            ),
-            list(nominal),
+    one_hot = make_pipeline(
+        FunctionTransformer(as_text, feature_names_out="one-to-one"),
+        OneHotEncoder(
+            categories=[_categories(X[name]) for name in nominal],
+            max_categories=MAX_CATEGORIES,
+            handle_unknown="ignore",
+            sparse_output=False,
         ),
     )
+    parts = [
+        (SimpleImputer(strategy="median", keep_empty_features=True), list(numeric)),
+        (MissingIndicator(features="all"), list(with_missing)),
+        (one_hot, list(nominal)),
+    ]
+    # One without columns is never fitted, and a notebook fails to show it.
+    return make_column_transformer(*(part for part in parts if part[1]))
 
 
 def as_text(X: pd.DataFrame) -> pd.DataFrame:
@@ -133,8 +134,9 @@ def _one_at_a_time(function: Callable[[], object]) -> Callable[[], None]:
 
 
 def _n_weights(search: SharingDepthSearchCV) -> list[int]:
-    architecture = search.best_estimator_[-1]._network.architecture
+    network = search.best_estimator_[-1]
+    architecture = network._network.architecture
     return [
-        dataclasses.replace(architecture, sharing_depth=depth).n_weights
+        network.n_members * dataclasses.replace(architecture, sharing_depth=depth).n_weights
         for depth in range(len(search.cv_results_["params"]))
     ]

@@ -6,13 +6,13 @@ import difflib
 import lzma
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
-from sklearn.model_selection import KFold
+from sklearn.model_selection import RepeatedKFold
 
 from .._features import listed
 from ..datasets import load_energy
@@ -60,33 +60,41 @@ def read_table(path: str, targets: Sequence[str] | None, dropped: Sequence[str])
     return Table(path, X.reset_index(drop=True), Y.reset_index(drop=True), notes)
 
 
-def split_into_folds(table: Table, n_folds: int, seed: int) -> list[tuple]:
-    """Row numbers for training and testing; every target can be scored in every fold."""
+def choose_folds(table: Table, n_folds: int, n_repeats: int, seed: int) -> RepeatedKFold:
+    """Folds, in each of which every target can be scored.
+
+    Those of the first repeat are the same for any number of repeats.
+    """
     if len(table.Y) < MIN_ROWS_PER_FOLD * n_folds:
         raise InputError(
             f"{table.name} has {len(table.Y)} rows with an observed target, but {n_folds} "
             f"folds need at least {MIN_ROWS_PER_FOLD * n_folds}: use fewer --folds"
         )
-    splits = list(KFold(n_folds, shuffle=True, random_state=seed).split(table.Y))
-    fewest = np.min([table.Y.iloc[test].notna().sum() for _, test in splits], axis=0)
+    folds = RepeatedKFold(n_splits=n_folds, n_repeats=n_repeats, random_state=seed)
+    n_observed = [test.notna().sum() for test in _test_targets(table, folds)]
+    fewest = np.min(n_observed, axis=0)
     for name in table.Y.columns[fewest < MIN_ROWS_PER_FOLD]:
         raise InputError(
             f"target {name!r} is observed in {table.Y[name].notna().sum()} of "
             f"{len(table.Y)} rows, and in fewer than {MIN_ROWS_PER_FOLD} of one fold: use "
             "fewer --folds or leave it out"
         )
-    return splits
+    return folds
 
 
-def undefined_scores(table: Table, splits: list[tuple]) -> list[str]:
+def undefined_scores(table: Table, folds: RepeatedKFold) -> list[str]:
     """Notes on rare targets, whose R2 is not defined where all test rows are alike."""
-    n_values = pd.DataFrame([table.Y.iloc[test].nunique() for _, test in splits])
+    n_values = pd.DataFrame([test.nunique() for test in _test_targets(table, folds)])
     n_constant = (n_values == 1).sum()
     return [
-        f"target {name!r} has a single value in {n} of {len(splits)} test folds, where its "
-        "R2 counts as 0"
+        f"target {name!r} has a single value in {n} of {len(n_values)} test folds, where "
+        "its R2 counts as 0"
         for name, n in n_constant[n_constant > 0].items()
     ]
+
+
+def _test_targets(table: Table, folds: RepeatedKFold) -> Iterator[pd.DataFrame]:
+    return (table.Y.iloc[test] for _, test in folds.split(table.Y))
 
 
 def _read_csv(path: str) -> pd.DataFrame:

@@ -29,11 +29,13 @@ def affinity(
     """
     step = program(network.architecture, losses, batch_size)
     weights = [tf.constant(w) for w in network.weights]
-    rate = tf.constant(learning_rate, tf.float32)
+    rate, limit = (
+        tf.constant(value, tf.float32) for value in (learning_rate, network.features.limit)
+    )
     n_targets = network.architecture.n_targets
     falls, totals = np.zeros((2, n_targets, n_targets))
     for batch in _batches(rows, batch_size):
-        total, fall = step(weights, *map(tf.constant, batch), rate)
+        total, fall = step(weights, *map(tf.constant, batch), rate, limit)
         observed = batch.W.any(axis=0)
         falls += fall.numpy()
         totals += np.outer(observed, total.numpy())
@@ -65,15 +67,19 @@ def _batches(rows: Rows, batch_size: int):
 def program(
     architecture: Architecture, losses: tuple[TaskLoss, ...], batch_size: int
 ) -> Callable:
-    """A compiled function of a network's weights, a batch (X, Y, W) and a learning rate.
+    """A compiled function of weights, a batch (X, Y, W), a learning rate and a limit.
 
+    The limit is that of the features.
     It returns the tasks' weighted sums of losses (T,), and by how much each falls after a
     gradient step of the shared weights on one task's mean loss (T, T), that task's row.
     """
     activation = keras.activations.get(architecture.activation)
 
-    def losses_and_falls(weights, X, Y, W, learning_rate):
-        outputs = forward(weights, X, activation, xp=keras.ops)
+    def losses_and_falls(weights, X, Y, W, learning_rate, limit):
+        def outputs_of(weights):
+            return forward(weights, X, activation, limit=limit, xp=keras.ops)
+
+        outputs = outputs_of(weights)
         with tf.GradientTape() as tape:
             tape.watch(outputs)
             cells = cell_losses(losses, Y, outputs)
@@ -84,10 +90,9 @@ def program(
         slopes = tape.gradient(mean_losses, outputs)
 
         def falls_after_step_on(task):
-            stepped = _stepped(
-                weights, X, activation, task, slopes[:, task, None], learning_rate
-            )
-            outputs = forward(stepped, X, activation, xp=keras.ops)
+            slope = slopes[:, task, None]
+            stepped = _stepped(weights, outputs_of, task, slope, learning_rate)
+            outputs = outputs_of(stepped)
             # Cell by cell: the sums are nearly the same, and in single precision.
             return tf.reduce_sum(W * (cells - cell_losses(losses, Y, outputs)), axis=0)
 
@@ -104,10 +109,11 @@ def program(
         of_rows,
         of_rows,
         tf.TensorSpec(()),
+        tf.TensorSpec(()),
     )
 
 
-def _stepped(weights, X, activation, task, slope, learning_rate) -> list:
+def _stepped(weights, outputs_of, task, slope, learning_rate) -> list:
     """The weights after a gradient step of the shared ones on one task's loss.
 
     ``slope`` (b, 1) is the derivative of that loss by the task's outputs.
@@ -116,7 +122,7 @@ def _stepped(weights, X, activation, task, slope, learning_rate) -> list:
     shared = [i for i, w in enumerate(weights) if len(w.shape) < 3]
     with tf.GradientTape() as tape:
         tape.watch([weights[i] for i in shared])
-        output = forward(of_task, X, activation, xp=keras.ops)
+        output = outputs_of(of_task)
     gradients = tape.gradient(output, [weights[i] for i in shared], slope)
     stepped = list(weights)
     for i, gradient in zip(shared, gradients, strict=True):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from .._network import Network
+from .._network import LINEAR_REACH, Network
 from .._scaling import Scaling
 
 
@@ -28,7 +28,9 @@ def build_keras_model(
     architecture, features = network.architecture, network.features
     activation = architecture.activation
     inputs = keras.Input((architecture.n_features,), name="features", dtype="float32")
-    H = X = _scaled_features(features, inputs)
+    reach = LINEAR_REACH * features.limit
+    limit = features.limit if architecture.hidden_sizes else reach
+    H = X = _scaled_features(features, limit, inputs, "scale_features")
     for layer, size in enumerate(architecture.hidden_sizes):
         part = "trunk" if layer < architecture.sharing_depth else "heads"
         H = _dense(architecture, layer, size, activation, f"{part}_{layer + 1}")(H)
@@ -38,6 +40,8 @@ def build_keras_model(
     n_layers = len(architecture.hidden_sizes)
     H = _dense(architecture, n_layers, 1, "linear", "outputs")(H)
     if architecture.linear_path:
+        if features.limit < np.inf:
+            X = _scaled_features(features, reach, inputs, "scale_linear_path")
         # After the outputs, whose weights come before its own.
         linear = _per_task("bi,tio->bto", architecture, 1, name="linear_path")(X)
         H = keras.layers.Add(name="add_linear_path", dtype="float32")([H, linear])
@@ -51,14 +55,15 @@ def build_keras_model(
     return model
 
 
-def _scaled_features(features: Scaling, inputs):
-    if features.limit == np.inf:
+def _scaled_features(features: Scaling, limit: float, inputs, name: str):
+    """Scaled and cut off at plus and minus the limit, by layers of which `name` is last."""
+    if limit == np.inf:
         scale = 1 / features.scale
-        return _rescaling(scale, -features.mean * scale, "scale_features")(inputs)
-    scale = 1 / (features.scale * features.limit)
-    X = _rescaling(scale, -features.mean * scale, "limit_features")(inputs)
-    clip = keras.layers.Activation("hard_tanh", name="clip_features", dtype="float32")
-    return _rescaling(features.limit, 0.0, "scale_features")(clip(X))
+        return _rescaling(scale, -features.mean * scale, name)(inputs)
+    scale = 1 / (features.scale * limit)
+    X = _rescaling(scale, -features.mean * scale, f"{name}_to_limit")(inputs)
+    clip = keras.layers.Activation("hard_tanh", name=f"{name}_clip", dtype="float32")
+    return _rescaling(limit, 0.0, name)(clip(X))
 
 
 def build_ensemble(

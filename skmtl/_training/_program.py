@@ -69,6 +69,7 @@ class Settings(NamedTuple):
     n_validation: int
     n_epochs: int
     patience: int
+    feature_limit: float
     learning_rate: float
     weight_decay: float
     ema_momentum: float
@@ -209,7 +210,7 @@ class Program:
             train_loss = self._train_epoch(train, order[epoch], seeds[epoch], settings)
             validation_loss = tf.zeros_like(train_loss)
             if self.spec.validation:
-                validation_loss = self._validation_loss(validation, settings.n_validation)
+                validation_loss = self._validation_loss(validation, settings)
                 kept_weights, best_loss, wait = self._keep_best(
                     validation_loss, kept_weights, best_loss, wait, settings
                 )
@@ -278,7 +279,7 @@ class Program:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
             drop = self._drop(dropout_key, settings.dropout)
-            outputs = self._forward(self._weights, batch.X, drop)
+            outputs = self._forward(self._weights, batch.X, settings, drop)
             task_losses = self._task_losses(outputs, batch.Y, batch.W)
             loss = tf.reduce_mean(self._loss_weights(settings) * task_losses) / n_rows
             if self.spec.learn_loss_weights:
@@ -297,10 +298,11 @@ class Program:
     def _averaged_weights(self):
         return [*self._frozen, *self._optimizer.averaged_weights()]
 
-    def _forward(self, weights, X, drop=lambda H: H):
+    def _forward(self, weights, X, settings, drop=lambda H: H):
         weights = weights[: self._n_network_weights]
         weights = [tf.convert_to_tensor(v.value) for v in weights]
-        return forward(weights, X, self._activation, drop=drop, xp=keras.ops)
+        limit = settings.feature_limit
+        return forward(weights, X, self._activation, limit=limit, drop=drop, xp=keras.ops)
 
     def _task_losses(self, outputs, Y, W):
         """Sum over rows of the weighted losses (T,)."""
@@ -312,14 +314,15 @@ class Program:
         layers = iter(range(len(self._weights)))
         return lambda H: H * dropout_mask(H.shape, (*key, next(layers)), rate)
 
-    def _validation_loss(self, validation, n_rows):
+    def _validation_loss(self, validation, settings):
         """Loss (T,) on the validation rows, in chunks: their number is a run-time value."""
+        n_rows = settings.n_validation
 
         def one_chunk(start, total):
             X, Y, W = (
                 tf.slice(A, [start, 0], [VALIDATION_CHUNK, A.shape[1]]) for A in validation
             )
-            outputs = self._forward(self._averaged_weights(), X)
+            outputs = self._forward(self._averaged_weights(), X, settings)
             loss = self._task_losses(outputs, Y, W)
             return start + VALIDATION_CHUNK, total + loss
 

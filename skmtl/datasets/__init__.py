@@ -117,21 +117,14 @@ def load_slump(*, return_X_y=False, as_frame=False):
 
     Parameters
     ----------
-    return_X_y : bool, default=False
-        Return ``(data, target)`` instead of a Bunch.
-    as_frame : bool, default=False
-        Return DataFrames with column names instead of arrays.
+    return_X_y, as_frame : bool, default=False
+        As for `load_energy`.
 
     Returns
     -------
     data : Bunch
-        With the entries
-
-        - data : ndarray or DataFrame of shape (103, 7), the features in kg/m3
-        - target : ndarray or DataFrame of shape (103, 3), in cm, cm and MPa
-        - frame : DataFrame of shape (103, 10) with both, or None without `as_frame`
-        - feature_names, target_names : list of str
-        - DESCR : str, what the columns mean, source, licence and citation
+        With the entries of that of `load_energy`: data of shape (103, 7), the features in
+        kg/m3; target of shape (103, 3), in cm, cm and MPa.
 
     (data, target) : tuple
         If `return_X_y`.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sklearn.utils.validation import check_is_fitted
 
+from .. import _parameters
+
 
 def network_in(estimator, *, fitted: bool = False):
     """The `MultiTaskRegressor` itself, or in a pipeline, a search or a `FrozenEstimator`.
@@ -45,13 +47,7 @@ def diagram_data(estimator) -> dict:
             "target_names": list(network.target_names_),
             "share_output": built.share_output,
         }
-    sizes, depth = (*network.trunk_sizes, *network.head_sizes), network.sharing_depth
-    depth = len(network.trunk_sizes) if depth is None else depth
-    if not 0 <= depth <= len(sizes):
-        raise ValueError(
-            f"sharing_depth={depth}, but there are {len(sizes)} hidden layers: expected "
-            f"None or an int from 0 to {len(sizes)}."
-        )
+    sizes, depth = _parameters.layers(network)
     return {
         "hidden_sizes": sizes,
         "sharing_depth": depth,

@@ -33,8 +33,9 @@ def sharing_gain(search, *, test_ratio=None):
         names, else by the first, which is "mean" for `target_scorers`. A successive
         halving compares each depth with depth 0 in the last iteration that has both.
     test_ratio : float, default=None
-        Test rows per training row, n_test/n_train. None means that of K-fold
-        cross-validation, repeated or not, 1/(K-1); give it for splitters that draw their
+        Test rows per training row, n_test/n_train. None means the mean over the folds if
+        the search's `cv` is a list of them, (train, test), and else that of K-fold
+        cross-validation, repeated or not, 1/(K-1). Give it for splitters that draw their
         test rows independently, such as 1/9 for ``ShuffleSplit(test_size=0.1)``.
 
     Returns
@@ -79,8 +80,7 @@ def sharing_gain(search, *, test_ratio=None):
     leading = _leading(search, names)
     iterations = _iterations(search)
     if test_ratio is None:
-        n_folds = search.n_splits_ / getattr(search.cv, "n_repeats", 1)
-        test_ratio = 1 / max(n_folds - 1, 1)
+        test_ratio = _test_ratio(search)
 
     differences = {}
     for depth in np.unique(depths).tolist():
@@ -143,6 +143,21 @@ def _depths(search) -> np.ndarray:
             f"compare with, but {sorted(set(depths))}: search depth 0 as well."
         )
     return np.array(depths)
+
+
+def _test_ratio(search) -> float:
+    """Test rows per training row, of the folds as listed or else of K-fold."""
+    if isinstance(search.cv, list | tuple):
+        ratios = [_n_rows(test) / _n_rows(train) for train, test in search.cv]
+        return float(np.mean(ratios))
+    n_folds = search.n_splits_ / getattr(search.cv, "n_repeats", 1)
+    return 1 / max(n_folds - 1, 1)
+
+
+def _n_rows(part) -> int:
+    """How many rows there are in a part of a table, given as numbers or as a mask."""
+    part = np.asarray(part)
+    return int(part.sum()) if part.dtype == bool else len(part)
 
 
 def _fold_scores(results: dict, n_folds: int) -> tuple[list[str], np.ndarray]:

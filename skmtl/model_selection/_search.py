@@ -151,8 +151,9 @@ class SharingDepthSearchCV(GridSearchCV):
         ----------
         X : array-like or DataFrame of shape (n, d)
             Features.
-        y : array-like or DataFrame of shape (n, T), or (n,)
-            Targets; NaN means "not observed".
+        y : array-like or DataFrame of shape (n, T)
+            Two or more targets; NaN means "not observed". With ``depths=[0]``, which
+            shares nothing, one will do, also of shape (n,).
         **params : dict
             As for `GridSearchCV`, such as ``sample_weight`` or ``groups``.
 
@@ -164,14 +165,17 @@ class SharingDepthSearchCV(GridSearchCV):
         ------
         ValueError
             If the estimator has no sharing depth, if no candidate has as many hidden
-            layers as `depths` asks for, if `param_grid` holds the sharing depth, or if y
-            is not numeric or holds infinity.
+            layers as `depths` asks for, if `param_grid` holds the sharing depth, if y is
+            not numeric or holds infinity, or if it is a single target.
         """
         self._validate_params()
         search = self._spelt_out()
         search.param_grid = _candidates(search.estimator, self.depths, self.param_grid)
         # Now, rather than as a warning after the fits.
-        check_targets(y, estimator=self)
+        Y, one_dimensional = check_targets(y, estimator=self)
+        if Y.shape[1] == 1:
+            shape = Y.shape[:1] if one_dimensional else Y.shape
+            _check_nothing_shared(search, shape)
         if isinstance(search.scoring, TargetScorer):
             search.scoring.names_of(y)
         with parallel_config(verbose=10) if self.verbose else nullcontext():
@@ -288,6 +292,19 @@ def _depth_parameter(estimator) -> str:
             "one to search is not clear. Use GridSearchCV and sharing_gain."
         )
     return outermost[0]
+
+
+def _check_nothing_shared(search, shape: tuple[int, ...]) -> None:
+    """A single target has no other to share with: every depth is the same network."""
+    name = _depth_parameter(search.estimator)
+    if max(depth for grid in search.param_grid for depth in grid[name]) == 0:
+        return
+    sizes = f"{name.removesuffix('sharing_depth')}trunk_sizes"
+    raise ValueError(
+        f"y has a single target (shape {shape}), which can share no layer with another: "
+        "expected two or more columns. For one target, search other parameters with "
+        f"GridSearchCV, for example {{{sizes!r}: [(64,), (64, 64)]}}."
+    )
 
 
 def _check_depths(depths) -> list[int]:
