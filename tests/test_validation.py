@@ -1,6 +1,7 @@
 """Parameters and data that cannot be used: what the errors say, and what stays."""
 
 import dataclasses
+import re
 
 import keras
 import numpy as np
@@ -360,3 +361,35 @@ def test_training_cannot_go_on_as_something_else(table, change, message):
     for train in (estimator.fit, estimator.partial_fit):
         with raises_naming(message, "warm_start=False"):
             train(X, Y)
+
+
+def test_arrays_that_need_no_conversion_are_predicted_as_others(table, fitted):
+    X, _ = table
+    expected = fitted.predict(X.tolist())
+
+    for same in (X, X.copy(), X[::-1][::-1]):
+        np.testing.assert_array_equal(fitted.predict(same), expected)
+    rounded = X.astype(np.float32)
+    np.testing.assert_array_equal(
+        fitted.predict(rounded), fitted.predict(rounded.astype(float).tolist())
+    )
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (3, 6), (0, 5), (5,), (3, 5, 1)])
+def test_arrays_of_another_shape_are_refused_as_lists_are(fitted, shape):
+    X = np.zeros(shape)
+
+    with pytest.raises(ValueError, match=r"features|sample|2D|dim") as of_array:
+        fitted.predict(X)
+    with pytest.raises(ValueError, match=r"features|sample|2D|dim") as of_list:
+        fitted.predict(X.tolist() if shape[0] else np.zeros(shape, int))
+
+    kind = "Expected 2D|dim 3|minimum of 1|X has"
+    assert set(re.findall(kind, str(of_array.value))) == set(
+        re.findall(kind, str(of_list.value))
+    )
+
+
+def test_arrays_without_names_are_warned_of_after_a_fit_on_a_frame(table, fitted_on_frames):
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        fitted_on_frames.predict(table[0])
