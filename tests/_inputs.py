@@ -53,16 +53,6 @@ def make_table(n=N, d=D, n_targets=T, seed=0) -> tuple[np.ndarray, np.ndarray]:
     return X, Y * 10.0 ** np.arange(n_targets) + 5
 
 
-def assert_alike(actual, expected, tolerance=1e-5) -> None:
-    """Predictions agree within a part of each target's own spread.
-
-    A bound relative to each number would ask more of one that happens to be near zero than
-    float32 has: it is a difference of numbers as large as the target's spread.
-    """
-    scale = np.std(expected, axis=0)
-    np.testing.assert_allclose(actual / scale, expected / scale, rtol=0, atol=tolerance)
-
-
 def as_frames(X, Y) -> tuple[pd.DataFrame, pd.DataFrame]:
     return pd.DataFrame(X, columns=FEATURES), pd.DataFrame(Y, columns=TARGETS)
 

@@ -10,7 +10,8 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from skmtl import MultiTaskRegressor, merge_tasks
-from tests._inputs import assert_alike, full_batch
+from tests._asserts import assert_close
+from tests._inputs import full_batch
 
 D, N = 4, 48
 
@@ -133,7 +134,7 @@ def test_networks_without_hidden_layers_can_be_merged():
 
     expected = np.column_stack([part.predict(X) for part in parts])
 
-    assert_alike(merge_tasks(parts).predict(X), expected, 1e-4)
+    assert_close(merge_tasks(parts).predict(X), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("how", ["pickle", "deepcopy"])

@@ -16,7 +16,8 @@ from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from tests._inputs import assert_alike, full_batch
+from tests._asserts import assert_close
+from tests._inputs import full_batch
 
 D, T, N = 4, 3, 48
 
@@ -131,7 +132,7 @@ def test_an_optimizer_instance_is_a_description_here_too():
     first = by_keras.fit(X, Y).predict(X)
     second = by_keras.fit(X, Y).predict(X)
 
-    assert_alike(second, first)
+    assert_close(second, first)
     assert not optimizer.built
 
 
@@ -279,7 +280,7 @@ def test_clones_train_alike(fitted):
         again = clone(by_keras)
 
         assert not hasattr(again, "model_")
-        assert_alike(again.fit(X, Y).predict(X), expected, 1e-4)
+        assert_close(again.fit(X, Y).predict(X), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("how", ["pickle", "deepcopy"])
@@ -291,8 +292,8 @@ def test_fitted_and_unfitted_ones_survive_copies(bridged, how):
     new = copied[how](regressor().to_scikeras())
     again = copied[how](bridged)
 
-    assert_alike(new.fit(X, Y).predict(X), bridged.predict(X), 1e-4)
-    assert_alike(again.predict(X), bridged.predict(X), 1e-6)
+    assert_close(new.fit(X, Y).predict(X), bridged.predict(X), atol=1e-4)
+    assert_close(again.predict(X), bridged.predict(X), atol=1e-6)
 
 
 def test_parameters_can_be_searched():
