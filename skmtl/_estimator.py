@@ -318,7 +318,7 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     >>> model.add_task(X, y["cooling_load"]).target_names_.tolist()
     ['heating_load', 'cooling_load']
     >>> model.trunk_.output_shape
-    (None, 64)
+    (None, 128)
     """
 
     _parameter_constraints: ClassVar[dict] = {
