@@ -296,7 +296,10 @@ def uncertainty(effort: Effort) -> Row:
 
 def frozen_trunk(effort: Effort) -> Row:
     """One optimiser step with a frozen trunk, against one that trains it too."""
-    return cost_of(effort, at_most=1, freeze_trunk=True)
+    with warnings.catch_warnings():
+        # That nothing has trained the trunk does not matter here.
+        warnings.simplefilter("ignore", UserWarning)
+        return cost_of(effort, at_most=1, freeze_trunk=True)
 
 
 def stacked(effort: Effort) -> Row:
