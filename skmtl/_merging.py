@@ -32,8 +32,10 @@ def merge_tasks(estimators: Sequence, sharing_depth: int = 0):
     estimators : sequence of fitted MultiTaskRegressor
         With the same features, hidden layer sizes, activation, linear path and number of
         members, and one or more targets each. Their own sharing depths may differ, and
-        each may have its own scaling, which is folded into the first layer; where the
-        scalings differ, the result does not clip features.
+        each may have its own scaling, which is folded into the first layer. Where the
+        scalings differ, as after fits to other rows, the result does not clip features:
+        predictions change for rows with values that were cut off. To keep these too, fit
+        with ``clip_features=None``.
     sharing_depth : int, default=0
         Number of first hidden layers to share in the result. 0 keeps every network: the
         predictions stay as they were, up to rounding in single precision. Otherwise the

@@ -69,9 +69,9 @@ def program(
 ) -> Callable:
     """A compiled function of weights, a batch (X, Y, W), a learning rate and a limit.
 
-    The limit is that of the features.
-    It returns the tasks' weighted sums of losses (T,), and by how much each falls after a
-    gradient step of the shared weights on one task's mean loss (T, T), that task's row.
+    The limit is where features are cut off. The function returns the tasks' weighted sums
+    of losses (T,), and by how much each falls after a gradient step of the shared weights
+    on one task's mean loss (T, T), that task's row.
     """
     activation = keras.activations.get(architecture.activation)
 
