@@ -67,6 +67,8 @@ def _train(estimator, network, table, rows, seed, epochs) -> tuple[Network, Hist
 
 def mean_history(histories: Sequence[History]) -> History:
     """For every epoch the mean over the members that ran it."""
+    if len(histories) == 1:
+        return histories[0]
     return {
         name: [
             float(np.mean([value for value in values if value is not None]))

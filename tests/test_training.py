@@ -187,6 +187,8 @@ OPTIMIZERS = {
     "nadam": lambda: keras.optimizers.Nadam(1e-2),
     "lion": lambda: keras.optimizers.Lion(1e-2),
     "adagrad": lambda: keras.optimizers.Adagrad(1e-2),
+    "adam": lambda: keras.optimizers.Adam(1e-2, beta_1=0.5, beta_2=0.9, epsilon=1e-2),
+    "amsgrad": lambda: keras.optimizers.Adam(1e-2, amsgrad=True),
     "clipnorm": lambda: keras.optimizers.Adam(1e-2, clipnorm=0.1),
     "schedule": lambda: keras.optimizers.Adam(
         keras.optimizers.schedules.ExponentialDecay(1e-2, 2, 0.5)

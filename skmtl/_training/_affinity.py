@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from .._network import Architecture, Network, forward
 from ._losses import TaskLoss, cell_losses
-from ._program import Rows
+from ._program import Rows, activation_named
 
 MAX_PROGRAMS = 32
 
@@ -73,7 +73,7 @@ def program(
     of losses (T,), and by how much each falls after a gradient step of the shared weights
     on one task's mean loss (T, T), that task's row.
     """
-    activation = keras.activations.get(architecture.activation)
+    activation = activation_named(architecture.activation)
 
     def losses_and_falls(weights, X, Y, W, learning_rate, limit):
         def outputs_of(weights):

@@ -81,7 +81,7 @@ def _run_epochs(
     callbacks: EpochCallbacks | None,
     progress: tqdm,
 ) -> State:
-    n_next, stop = 1, False
+    n_next, stop = program.epochs_per_call, False
     while history.n_epochs < settings.n_epochs and not stop:
         if callbacks is not None:
             state, settings = callbacks.begin_epoch(state, settings)
@@ -96,6 +96,7 @@ def _run_epochs(
             state, *data, order, dropout_seeds, settings._replace(n_epochs=n_next)
         )
         n_next = _next_call(n_next, time.perf_counter() - started)
+        program.epochs_per_call = n_next
         history.append(losses)
         logs = history.last()
         progress.set_postfix({k: logs[k] for k in ("loss", "val_loss") if k in logs})

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import keras
@@ -79,11 +81,16 @@ class Settings(NamedTuple):
 
 
 class EpochLosses(NamedTuple):
-    """Per epoch and target (n_epochs, T): losses, and the loss weights if learnt."""
+    """Per epoch and target (n_epochs, T): losses and loss weights."""
 
     train: np.ndarray
     validation: np.ndarray
     loss_weights: np.ndarray
+
+
+def activation_named(name: str) -> Callable:
+    """An activation of Keras, its ReLU as a maximum: XLA compiles that quicker."""
+    return partial(tf.maximum, 0.0) if name == "relu" else keras.activations.get(name)
 
 
 class Program:
@@ -101,7 +108,8 @@ class Program:
         self.max_epochs = int(
             np.clip(MAX_ORDER_SIZE // train_capacity, 1, MAX_EPOCHS_PER_CALL)
         )
-        self._activation = keras.activations.get(spec.architecture.activation)
+        self.epochs_per_call = 1  # to start the next training with
+        self._activation = activation_named(spec.architecture.activation)
         shapes = spec.architecture.weight_shapes
         self._n_network_weights = len(shapes)
         is_kernel = [i % 2 == 0 for i in range(len(shapes))]
@@ -186,7 +194,7 @@ class Program:
         with self._lock:
             self._free.append(scratch)
         n_run = int(n_run)
-        return state, EpochLosses(*(table.numpy()[:n_run] for table in losses))
+        return state, EpochLosses(*np.moveaxis(losses.numpy()[:n_run], 1, 0))
 
     def _run(self, scratch, *arguments):
         """Train with scratch variables in the place of those that Keras has made."""
@@ -216,13 +224,10 @@ class Program:
                 )
             else:
                 kept_weights = _values(self._averaged_weights())
-            row = EpochLosses(train_loss, validation_loss, self._loss_weights(settings))
-            losses = tf.nest.map_structure(
-                lambda table, values: _set_row(table, epoch, values), losses, row
-            )
+            row = tf.stack([train_loss, validation_loss, self._loss_weights(settings)])
+            losses = tf.tensor_scatter_nd_update(losses, [[epoch]], [row])
             return epoch + 1, kept_weights, best_loss, wait, losses
 
-        no_losses = tf.zeros((self.max_epochs, self.spec.architecture.n_targets))
         n_run, kept_weights, best_loss, wait, losses = tf.while_loop(
             not_stopped,
             one_epoch,
@@ -231,7 +236,7 @@ class Program:
                 state.kept_weights,
                 state.best_loss,
                 state.wait,
-                EpochLosses(no_losses, no_losses, no_losses),
+                tf.zeros((self.max_epochs, 3, self.spec.architecture.n_targets)),
             ),
         )
         state = State(
@@ -354,10 +359,6 @@ class Program:
 
 def _values(variables):
     return [tf.identity(v.value) for v in variables]
-
-
-def _set_row(table, row, values):
-    return tf.tensor_scatter_nd_update(table, [[row]], [values])
 
 
 def _as_tensors(settings: Settings) -> Settings:
