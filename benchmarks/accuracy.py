@@ -188,7 +188,9 @@ Seconds of a fit (mean over folds), summed over tables: CPU time of the process 
 threads, compilation included. "X there": X on the tables that the model has."""
 
 
-def section(measured: Measured, before: pd.DataFrame, notes: Sequence[str]) -> list[str]:
+def section(
+    name: str, measured: Measured, before: pd.DataFrame, notes: Sequence[str]
+) -> list[str]:
     errors = measured.errors
     run_here = set(measured.wall_seconds)
     common = errors.dropna()
@@ -201,11 +203,12 @@ def section(measured: Measured, before: pd.DataFrame, notes: Sequence[str]) -> l
         "How much to share:": (sharing(errors), 4),
         FIT_TIMES: (fit_times(measured), 2),
     }
-    lines = ["## Accuracy", "", *notes, *agreement(errors, before, run_here)]
+    title = name.replace("_", " ").capitalize()
+    lines = [f"## {title}", "", *notes, *agreement(errors, before, run_here)]
     for text, (frame, digits) in parts.items():
         if len(frame):
             lines += ["", text, "", *as_markdown(frame, run_here, digits)]
-    return [*lines, "", "![Errors and mean ranks](accuracy.png)"]
+    return [*lines, "", f"![Errors and mean ranks]({name}.png)"]
 
 
 def as_markdown(frame: pd.DataFrame, run_here: set[str], digits: int) -> list[str]:
@@ -295,8 +298,14 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--results",
         type=Path,
         metavar="FILE",
-        help="where to write the tables, with accuracy.png beside (default: RESULTS.md "
+        help="where to write the tables, with a picture beside (default: RESULTS.md "
         "beside this module, if neither --models nor --folds is given; else nowhere)",
+    )
+    parser.add_argument(
+        "--section",
+        default="accuracy",
+        metavar="NAME",
+        help="name of the section written there, and of the picture (default: accuracy)",
     )
     arguments = parser.parse_args(argv)
     if arguments.data and not (arguments.data / "datasets.json").exists():
@@ -325,11 +334,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     measured = measure(chosen, tables, arguments.folds)
     run_here = set(measured.errors)
     measured = with_peers(measured, before, measured_before(arguments.peer_seconds, tables))
-    lines = section(measured, before, [*where, *notes(arguments, missing)])
+    name = arguments.section
+    lines = section(name, measured, before, [*where, *notes(arguments, missing)])
     sys.stdout.write("\n".join([*lines, ""]))
     if arguments.results is not None:
-        write_section(arguments.results, "accuracy", lines)
-        draw(measured.errors, run_here, arguments.results.with_name("accuracy.png"))
+        write_section(arguments.results, name, lines)
+        draw(measured.errors, run_here, arguments.results.with_name(f"{name}.png"))
 
 
 def notes(arguments: argparse.Namespace, missing: Sequence[str]) -> list[str]:
