@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
 
 import numpy as np
 from sklearn.utils.validation import validate_data
@@ -96,3 +97,10 @@ def listed(noun: str, names: Sequence, most: int = 10) -> str:
     quoted = ", ".join(repr(str(name)) for name in list(names)[:most])
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return f"{noun}{'s' if len(names) > 1 else ''} {quoted}{more}"
+
+
+def did_you_mean(name: str, known: Iterable[str], shown: Callable = repr) -> str:
+    """`` Did you mean 'x'?`` with the known name nearest to this one, or nothing."""
+    by_lower_case = {other.lower(): other for other in known}
+    near = get_close_matches(name.lower(), by_lower_case, n=1, cutoff=0.5)
+    return f" Did you mean {shown(by_lower_case[near[0]])}?" if near else ""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from difflib import get_close_matches
 from numbers import Integral
 
 import numpy as np
 
 from ._activations import ACTIVATIONS
+from ._features import did_you_mean
 from ._network import Architecture, Network
 from ._targets import per_target
 
@@ -69,9 +69,8 @@ def _check_activation(name) -> None:
         return
     hint = ""
     if isinstance(name, str):
-        known = {same: same for same in ACTIVATIONS} | OTHER_NAMES
-        near = get_close_matches(name.lower(), known, n=1)
-        hint = f" Did you mean {known[near[0]]!r}?" if near else ""
+        known = [*ACTIVATIONS, *OTHER_NAMES]
+        hint = did_you_mean(name, known, lambda near: repr(OTHER_NAMES.get(near, near)))
     raise ValueError(
         f"activation must be one of {', '.join(map(repr, ACTIVATIONS))}, got "
         f"{name!r}.{hint}"

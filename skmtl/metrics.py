@@ -16,7 +16,6 @@ out, and a weight may be given per cell. `target_scorers` makes one a scorer for
 
 from __future__ import annotations
 
-import difflib
 import warnings
 from dataclasses import dataclass
 
@@ -26,7 +25,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 
-from ._features import listed
+from ._features import did_you_mean, listed
 from ._targets import target_names
 
 __all__ = [
@@ -219,17 +218,14 @@ def target_scorers(names=None, metric="r2"):
     (2,)
     """
     if metric not in _METRICS:
-        near = difflib.get_close_matches(str(metric), _METRICS, n=1, cutoff=0.5)
-        hint = f": did you mean {near[0]!r}?" if near else ""
         raise ValueError(
-            f"metric must be one of {', '.join(map(repr, _METRICS))}, got {metric!r}{hint}"
+            f"metric must be one of {', '.join(map(repr, _METRICS))}, got {metric!r}."
+            f"{did_you_mean(str(metric), _METRICS)}"
         )
     if isinstance(names, str):
-        near = difflib.get_close_matches(names, _METRICS, n=1, cutoff=0.5)
-        hint = f"; did you mean metric={near[0]!r}?" if near else ""
         raise ValueError(
             f"names must be a sequence with a name per target, such as ['a', 'b'], got "
-            f"the string {names!r}{hint}"
+            f"the string {names!r}.{did_you_mean(names, _METRICS, 'metric={!r}'.format)}"
         )
     if names is not None:
         names = _check_names(tuple(str(name) for name in names))

@@ -370,7 +370,7 @@ def test_bad_arguments(arguments, parts, capsys):
 @pytest.mark.parametrize(
     ("targets", "parts"),
     [
-        (["y", "Zz"], ["no column 'Zz'", "did you mean 'z'?"]),
+        (["y", "Zz"], ["no column 'Zz'", "Did you mean 'z'?"]),
         (["y", "price"], ["no column 'price'", "columns 'a', 'b'"]),
         (["y", "c"], ["target 'c' is not numeric", "'green'"]),
         (["y", "e"], ["target 'e' is constant, always 1"]),

@@ -305,7 +305,7 @@ def test_equal_when_built_alike_and_picklable():
 
 def test_bad_names_and_metrics_are_refused(linear):
     model, X, Y = linear
-    with raises_naming("metric", "'r2'", "did you mean 'neg_mean_absolute_error'"):
+    with raises_naming("metric", "'r2'", "Did you mean 'neg_mean_absolute_error'"):
         target_scorers(metric="mean_absolute_error")
     with raises_naming("names", "2 entries", "'a', 'b'", "3 targets"):
         target_scorers(["a", "b"])(model, X, Y)
@@ -313,7 +313,7 @@ def test_bad_names_and_metrics_are_refused(linear):
         target_scorers(["a", "a"])
     with raises_naming("sequence", "'cost'"):
         target_scorers("cost")
-    with raises_naming("names", "'r3'", "did you mean metric='r2'?"):
+    with raises_naming("names", "'r3'", "Did you mean metric='r2'?"):
         target_scorers("r3")
     with raises_naming("'mean'", "names="):
         target_scorers(["mean", "b"])

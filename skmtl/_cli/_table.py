@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import lzma
 import zipfile
 import zlib
@@ -14,7 +13,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 from sklearn.model_selection import RepeatedKFold
 
-from .._features import listed
+from .._features import did_you_mean, listed
 from ..datasets import load_energy
 from . import InputError
 
@@ -123,9 +122,9 @@ def _check_columns(frame, path, targets, dropped) -> None:
     asked = [*targets, *dropped]
     for name in asked:
         if name not in frame.columns:
-            raise InputError(
-                f"{path} has no column {name!r}{_nearest(name, frame.columns)}"
-            )
+            has = f" It has the {listed('column', frame.columns)}."
+            hint = did_you_mean(name, frame.columns) or has
+            raise InputError(f"{path} has no column {name!r}.{hint}")
         if asked.count(name) > 1:
             raise InputError(f"column {name!r} is named twice in --targets and --drop")
     if "mean" in targets:
@@ -134,14 +133,6 @@ def _check_columns(frame, path, targets, dropped) -> None:
         )
     if len(targets) < 2:
         raise InputError("--targets names one column: sharing needs at least two targets")
-
-
-def _nearest(name: str, columns: Sequence[str]) -> str:
-    by_lower_case = {column.lower(): column for column in columns}
-    near = difflib.get_close_matches(name.lower(), by_lower_case, n=1)
-    if near:
-        return f": did you mean {by_lower_case[near[0]]!r}?"
-    return f", but {listed('column', columns)}"
 
 
 def _as_numbers(column: pd.Series) -> pd.Series:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from numbers import Real
 
 import keras
 import numpy as np
 from keras import ops
 
+from .._features import did_you_mean
 from .._targets import is_one_loss, is_quantile, per_target
 
 
@@ -135,11 +135,9 @@ def _of_keras(name: str) -> Callable:
         loss = keras.losses.get(name)
     except ValueError:
         known = [*_BY_NAME, *(n for n in vars(keras.losses) if n.islower())]
-        near = get_close_matches(name.lower(), known, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(
-            f"loss={name!r} is not known.{hint} Known are {', '.join(_BY_NAME)}, "
-            "('quantile', level) and the losses of Keras."
+            f"loss={name!r} is not known.{did_you_mean(name, known)} Known are "
+            f"{', '.join(_BY_NAME)}, ('quantile', level) and the losses of Keras."
         ) from None
     return _per_cell(loss.call if isinstance(loss, keras.losses.Loss) else loss)
 

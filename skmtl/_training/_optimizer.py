@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import NamedTuple
 
 import keras
 import numpy as np
 from keras import ops
+
+from .._features import did_you_mean
 
 # The moving average of weights starts with less momentum: at most (1 + t) / (warm_up + t)
 # after t steps, as in tf.train.ExponentialMovingAverage. Else the first steps would linger.
@@ -75,11 +76,9 @@ def optimizer_class(name: str) -> type[keras.optimizers.Optimizer]:
     """The Keras optimizer of that name, in whatever case."""
     known = _optimizers_by_name()
     if name.lower() not in known:
-        near = get_close_matches(name.lower(), known, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(
-            f"optimizer={name!r} is not the name of a Keras optimizer.{hint} Known names: "
-            f"{', '.join(known)}."
+            f"optimizer={name!r} is not the name of a Keras optimizer."
+            f"{did_you_mean(name, known)} Known names: {', '.join(known)}."
         )
     return known[name.lower()]
 
