@@ -350,8 +350,8 @@ def notes(arguments: argparse.Namespace, missing: Sequence[str]) -> list[str]:
     ]
     if arguments.peers:
         lines.append(
-            "- \\*: measured before with the same protocol, on another machine; the times "
-            "are taken to be CPU seconds of one fit"
+            "- \\*: read from a file, measured before with the same protocol, maybe on "
+            "another machine; the times are taken to be CPU seconds of one fit"
         )
     return lines
 
