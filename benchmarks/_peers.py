@@ -108,6 +108,8 @@ def _stopped_mlp() -> MLPRegressor:
 
 
 def _realmlp():
+    # PyTorch's package triton must not be installed: it brings an LLVM of its own, and a
+    # process that has loaded TensorFlow's ends there.
     from pytabkit import RealMLP_TD_Regressor
 
     return RealMLP_TD_Regressor(device="cpu", random_state=0, verbosity=0)

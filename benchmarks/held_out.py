@@ -28,7 +28,7 @@ MAX_ROWS = 6000
 
 
 class Source(NamedTuple):
-    """Where a table comes from, and how its columns are made: a row number is the first."""
+    """Where a table comes from, what is to be predicted, and how its columns are made."""
 
     item: str  # package/name
     about: str
@@ -107,20 +107,8 @@ WEATHER_EVENTS = ["Rain", "Snow", "Fog", "Thunderstorm"]
 STATIONS = ["Clark_Lake", "Belmont", "Harlem", "Monroe", "Quincy_Wells", "California"]
 STATIONS += ["Polk", "Jefferson_Park"]
 STORM = ["lat", "long", "wind", "pressure"]
-GIRTHS = [
-    "sho",
-    "che",
-    "wai",
-    "nav",
-    "hip",
-    "thi",
-    "bic",
-    "for",
-    "kne",
-    "cal",
-    "ank",
-    "wri",
-]
+GIRTHS = ["sho", "che", "wai", "nav", "hip", "thi", "bic", "for", "kne", "cal"]
+GIRTHS += ["ank", "wri"]
 GENES = ["x.DCTN3", "x.EFCAB14", "x.HOXA10", "x.IDH3A", "x.MYL7", "x.SLC30A1"]
 GENES += ["x.TBX2", "x.ZSWIM8.AS1"]
 BATTING = ["run", "double", "triple", "home_run", "rbi", "stolen_base", "caught_stealing"]
