@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import ClassVar
@@ -32,7 +31,7 @@ from ._targets import (
     with_new_target,
     with_new_weight,
 )
-from ._transfer import add_head, start_from_trunk
+from ._transfer import add_head, trunks_of, with_trunk
 from .metrics import r2_score
 
 
@@ -173,6 +172,16 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         network without hidden layers see three times as far. None leaves features as
         they are. Does nothing if `scale_features` is False.
 
+    n_bins : int or "auto", default="auto"
+        The hidden layers see every feature as it is and, beside it, encoded by so many
+        bins between its quantiles in the rows given to `fit`: each bin is a number that
+        rises from 0 to 1 while the feature crosses it (the piecewise-linear encoding of
+        Gorishniy et al. 2022), less its mean. So thresholds and bends are easy to learn.
+        Features of two values have none, and those of few values fewer bins. "auto" is 8,
+        or 0 where there are fewer than 100 rows, or than four for each feature; 0 is
+        none. Does nothing if there are no hidden layers, or if `init_trunk`, which lends
+        its bins, is given.
+
     scale_targets : bool, default=True
         Standardise each target with its observed rows. Without it a target in large
         units dominates the loss.
@@ -259,6 +268,9 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     R. Caruana, "Multitask Learning", Machine Learning 28, 41-75 (1997).
 
     H.-T. Cheng et al., "Wide & Deep Learning for Recommender Systems", DLRS (2016).
+
+    Y. Gorishniy, I. Rubachev and A. Babenko, "On Embeddings for Numerical Features in
+    Tabular Deep Learning", NeurIPS (2022).
 
     A. Kendall, Y. Gal and R. Cipolla, "Multi-Task Learning Using Uncertainty to Weigh
     Losses for Scene Geometry and Semantics", CVPR (2018).
@@ -347,6 +359,7 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "n_jobs": [None, Integral],
         "scale_features": ["boolean"],
         "clip_features": [None, Interval(Real, 0, None, closed="neither")],
+        "n_bins": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
         "scale_targets": ["boolean"],
         "init_trunk": "no_validation",
         "freeze_trunk": ["boolean"],
@@ -381,6 +394,7 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         n_jobs=None,
         scale_features=True,
         clip_features=3.0,
+        n_bins="auto",
         scale_targets=True,
         init_trunk=None,
         freeze_trunk=False,
@@ -411,6 +425,7 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.scale_features = scale_features
         self.clip_features = clip_features
+        self.n_bins = n_bins
         self.scale_targets = scale_targets
         self.init_trunk = init_trunk
         self.freeze_trunk = freeze_trunk
@@ -702,24 +717,28 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         log_link = self._log_link()
         standard = Scaling.fit(Y, W)
         self.target_means_ = standard.mean
-        features, targets = Scaling.identity(X.shape[1]), Scaling.identity(Y.shape[1])
-        if self.scale_features:
-            features = Scaling.fit(X, W.sum(axis=1, keepdims=True))
-            limit = np.inf if self.clip_features is None else float(self.clip_features)
-            features = dataclasses.replace(features, limit=limit)
+        targets = Scaling.identity(Y.shape[1])
         if self.scale_targets:
             targets = standard.without_shift(log_link)
-        architecture = _parameters.architecture(self)
+        trunks = self._trunks()
+        features = _parameters.inputs(self, X, W.sum(axis=1), *trunks[:1])
+        architecture = _parameters.architecture(self, features)
         _parameters.warn_of_random_trunk(self, architecture)
         members = [
             Network.untrained(architecture, weights_rng, features, targets, log_link)
             for _ in range(self.n_members)
         ]
-        if self.init_trunk is not None:
-            names = getattr(self, "feature_names_in_", None)
-            members = start_from_trunk(members, self.init_trunk, names)
+        if trunks:
+            members = [with_trunk(*pair) for pair in zip(members, trunks, strict=True)]
         self._members = members
         self.history_, self.n_iter_ = {}, 0
+
+    def _trunks(self):
+        """What the members start from, if anything."""
+        if self.init_trunk is None:
+            return []
+        names = getattr(self, "feature_names_in_", None)
+        return trunks_of(self.init_trunk, self.n_members, self.n_features_in_, names)
 
     def _run_epochs(self, X, Y, W, epochs, early_stopping):
         """Train the members on these rows and take over what comes out."""
@@ -763,7 +782,8 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return task_losses(self.loss, self.target_names_)
 
     def _check_same_architecture(self):
-        trained, asked = self._network.architecture, _parameters.architecture(self)
+        trained = self._network.architecture
+        asked = _parameters.architecture(self, self._network.features)
         if (self._network.log_link != self._log_link()).any():
             raise ValueError(
                 "Training cannot go on: a network that was fitted with another loss than "

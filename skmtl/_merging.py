@@ -15,7 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._estimator import MultiTaskRegressor
 from ._features import listed
-from ._network import Architecture, Network
+from ._inputs import Inputs, Units
+from ._network import Architecture, Network, with_rows
 from ._scaling import Scaling
 from ._targets import is_one_loss, per_target
 
@@ -31,17 +32,14 @@ def merge_tasks(estimators: Sequence, sharing_depth: int = 0):
     ----------
     estimators : sequence of fitted MultiTaskRegressor
         With the same features, hidden layer sizes, activation, linear path and number of
-        members, and one or more targets each. Their own sharing depths may differ, and
-        each may have its own scaling, which is folded into the first layer. Where the
-        scalings differ, as after fits to other rows, the result does not clip features:
-        predictions change for rows with values that were cut off. To keep these too, fit
-        with ``clip_features=None``.
+        members, and one or more targets each. Their own sharing depths may differ, and so
+        may the rows that they were fitted to: each keeps its scaling, limits and bins.
     sharing_depth : int, default=0
         Number of first hidden layers to share in the result. 0 keeps every network: the
-        predictions stay as they were, up to rounding in single precision. Otherwise the
-        hidden units of the networks are matched first, for their order means nothing
-        (weight matching, Ainsworth et al. 2022), then averaged; fine-tune the result
-        with `partial_fit`.
+        predictions stay as they were, up to rounding. Otherwise the networks are made to
+        read what the first one reads, as nearly as it can be said in its bins; their
+        hidden units are matched, for their order means nothing (weight matching,
+        Ainsworth et al. 2022), and averaged. Fine-tune the result with `partial_fit`.
 
     Returns
     -------
@@ -88,18 +86,26 @@ def merge_tasks(estimators: Sequence, sharing_depth: int = 0):
 
 def _merged(networks: Sequence[Network], sharing_depth: int) -> Network:
     """One network with the tasks of all."""
-    first, features = networks[0].architecture, _common_scaling(networks)
-    tasks = [
-        layers for network in networks for layers in _networks_of_tasks(network, features)
-    ]
+    first, features = networks[0].architecture, networks[0].features
+    same = all(network.features == features for network in networks)
+    if sharing_depth == 0 and not same:
+        parts = [(n.features, n.architecture.n_targets) for n in networks]
+        features = Inputs.side_by_side(parts)
+    tasks = [task for network in networks for task in _networks_of_tasks(network)]
+    if sharing_depth > 0 and (features.hidden.of_tasks or not same):
+        features = _inputs_of_tasks(networks)[0]
+        tasks = [
+            _reading(features, layers, inputs, linear_path=first.linear_path)
+            for layers, inputs in zip(tasks, _inputs_of_tasks(networks), strict=True)
+        ]
     tasks = [tasks[0], *(_matched(task, tasks[0], sharing_depth) for task in tasks[1:])]
-    architecture = Architecture(
-        first.n_features,
-        len(tasks),
-        first.hidden_sizes,
-        sharing_depth,
-        first.activation,
-        linear_path=first.linear_path,
+    architecture = dataclasses.replace(
+        first,
+        n_targets=len(tasks),
+        sharing_depth=sharing_depth,
+        share_output=False,
+        n_bins=features.hidden.n_units - first.n_features,
+        own_inputs=features.hidden.of_tasks,
     )
     return Network(
         architecture,
@@ -140,34 +146,64 @@ def _check_alike(estimators: list) -> None:
             )
 
 
-def _common_scaling(networks: Sequence[Network]) -> Scaling:
-    """The scaling of all, or that of the first without its limit if they differ."""
-    first, *others = (network.features for network in networks)
-    same = all(
-        np.array_equal(first.mean, other.mean)
-        and np.array_equal(first.scale, other.scale)
-        and first.limit == other.limit
-        for other in others
-    )
-    return first if same else dataclasses.replace(first, limit=np.inf)
-
-
-def _networks_of_tasks(network: Network, features: Scaling) -> list[Layers]:
-    """The layers of every single task, for features scaled in another way."""
-    old = network.features
+def _networks_of_tasks(network: Network) -> list[Layers]:
+    """The layers of every single task."""
     tasks = []
     for task in range(network.architecture.n_targets):
         layers = [
             (w[task] if w.ndim == 3 else w).astype(np.float64) for w in network.weights
         ]
         layers[1::2] = [b.reshape(-1) for b in layers[1::2]]
-        # Those that read the features, and the biases that take up their shift.
-        for kernel, bias in [(0, 1), (-1, -2)][: 1 + network.architecture.linear_path]:
-            shift = ((features.mean - old.mean) / old.scale) @ layers[kernel]
-            layers[bias] = layers[bias] + shift
-            layers[kernel] = layers[kernel] * (features.scale / old.scale)[:, None]
         tasks.append(layers)
     return tasks
+
+
+def _inputs_of_tasks(networks: Sequence[Network]) -> list[Inputs]:
+    """What every single task reads."""
+    return [
+        Inputs(network.features.scaling, hidden, linear)
+        for network in networks
+        for hidden, linear in zip(
+            *(
+                units.by_task(network.architecture.n_targets)
+                for units in network.features.units
+            ),
+            strict=True,
+        )
+    ]
+
+
+def _reading(new: Inputs, layers: Layers, old: Inputs, *, linear_path: bool) -> Layers:
+    """The layers of one task, when it reads other units: nearly the same function."""
+    layers = list(layers)
+    of_first_layer = "hidden" if len(layers) > 2 else "linear"
+    # The kernels that read the features, and the biases that take up their shift.
+    readers = [(0, 1, of_first_layer), (-1, -2, "linear")][: 1 + linear_path]
+    for kernel, bias, kind in readers:
+        units = getattr(old, kind).rescaled(old.scaling, new.scaling)
+        constant, by_units = _expressed(units, getattr(new, kind).spelt_out())
+        layers[bias] = layers[bias] + constant @ layers[kernel]
+        layers[kernel] = by_units @ layers[kernel]
+    return layers
+
+
+def _expressed(old: Units, new: Units) -> tuple[np.ndarray, np.ndarray]:
+    """Old units as a constant (K_old,) and multiples (K_new, K_old) of new ones.
+
+    Both are piecewise linear: the best fit at the ends of the pieces.
+    """
+    constant, multiples = np.zeros(old.n_units), np.zeros((new.n_units, old.n_units))
+    for feature in np.unique(old.columns):
+        mine, others = old.columns == feature, new.columns == feature
+        ends = [old.low[mine], old.high[mine], new.low[others], new.high[others]]
+        points = np.concatenate([*ends, [-1.0, 1.0]])
+        points = np.unique(points[np.isfinite(points)])
+        X = np.repeat(points[:, None], old.columns.max() + 1, axis=1)
+        design = np.column_stack([np.ones(len(points)), new(X)[:, others]])
+        fit = np.linalg.lstsq(design, old(X)[:, mine], rcond=None)[0]
+        constant[mine] = fit[0]
+        multiples[np.ix_(others, mine)] = fit[1:]
+    return constant, multiples
 
 
 def _matched(layers: Layers, reference: Layers, depth: int) -> Layers:
@@ -200,7 +236,10 @@ def _joined(tasks: list[Layers], architecture: Architecture) -> list[np.ndarray]
     weights = []
     n_shared = 2 * architecture.sharing_depth
     for i, shape in enumerate(architecture.weight_shapes):
-        of_tasks = np.stack([layers[i] for layers in tasks])
+        kernels = [layers[i] for layers in tasks]
+        if i == 0:
+            kernels = [with_rows(kernel, architecture.n_inputs) for kernel in kernels]
+        of_tasks = np.stack(kernels)
         joined = of_tasks.mean(axis=0) if i < n_shared else of_tasks
         weights.append(joined.reshape(shape).astype(np.float32))
     return weights

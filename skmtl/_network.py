@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ._activations import ACTIVATIONS
+from ._inputs import Inputs
 from ._scaling import Scaling
 
 OUTPUT_SCALE = 0.1  # of the first output kernels: training starts near the targets' means
-LINEAR_REACH = 3.0  # times the limit of the hidden layers is that of the linear path
 PREDICTION_CHUNK = 2**18  # numbers per layer that predict holds at once: 2 MiB
 
 
@@ -26,7 +26,8 @@ class Architecture:
     shared layer has a kernel (i, o) and a bias (o,); a layer that exists once per task
     has a kernel (T, i, o) and a bias (T, 1, o). So ``H @ kernel + bias`` computes
     either, and the first axis of everything that tasks own is the task. With a linear
-    path from the features to the outputs, its kernel (T, d, 1) comes last.
+    path from the features to the outputs, its kernel (T, d, 1) comes last. The first
+    hidden layer reads the features and, behind them, ``n_bins`` units that encode them.
     """
 
     n_features: int
@@ -36,6 +37,13 @@ class Architecture:
     activation: str
     share_output: bool = False
     linear_path: bool = False
+    n_bins: int = 0  # of all features together
+    own_inputs: bool = False  # every task has units of its own in front
+
+    @property
+    def n_inputs(self) -> int:
+        """Number of units that the first layer reads."""
+        return self.n_features + self.n_bins
 
     @property
     def separate(self) -> bool:
@@ -44,7 +52,7 @@ class Architecture:
 
     @property
     def weight_shapes(self) -> list[tuple[int, ...]]:
-        sizes = (self.n_features, *self.hidden_sizes, 1)
+        sizes = (self.n_inputs, *self.hidden_sizes, 1)
         shapes: list[tuple[int, ...]] = []
         for layer, (i, o) in enumerate(pairwise(sizes)):
             is_output = layer == len(self.hidden_sizes)
@@ -63,8 +71,9 @@ class Architecture:
     @cached_property
     def width(self) -> int:
         """Most numbers per row that any layer puts out."""
+        n_inputs = self.n_inputs * (self.n_targets if self.own_inputs else 1)
         biases = self.weight_shapes[1::2]
-        return max(int(np.prod(shape)) for shape in biases)
+        return max(n_inputs, *(int(np.prod(shape)) for shape in biases))
 
 
 def initial_weights(
@@ -91,27 +100,28 @@ def initial_weights(
 def forward(
     weights: Sequence,
     X,
+    inputs,
     activation: Callable,
     *,
-    limit=np.inf,
     drop: Callable = lambda H: H,
     xp=np,
 ):
-    """Outputs (n, T) of the network for inputs X (n, d).
+    """Outputs (n, T) of the network for scaled features X (n, d).
 
-    The same lines serve training (``xp=keras.ops``) and prediction (``xp=numpy``). X is
-    cut off at plus and minus ``limit``, for what is linear at `LINEAR_REACH` times that.
-    ``drop`` is applied to every hidden layer's output.
+    The same lines serve training (``xp=keras.ops``) and prediction (``xp=numpy``).
+    ``inputs`` are the `Units` that the hidden layers read, and those that what is linear
+    reads. ``drop`` is applied to every hidden layer's output.
     """
+    read_by_hidden, read_by_linear = inputs
     if len(weights) % 2:
         *weights, K_linear = weights
-        reach = _cut_off(X, LINEAR_REACH * limit, xp)
+        reach = read_by_linear(X, xp)
         # In NumPy target by target: another target must not change how one is rounded.
         linear = reach @ K_linear if xp is np else _product(reach, K_linear, xp)
-        outputs = forward(weights, X, activation, limit=limit, drop=drop, xp=xp)
+        outputs = forward(weights, X, inputs, activation, drop=drop, xp=xp)
         return outputs + xp.transpose(linear[:, :, 0])
     *hidden, K_out, b_out = weights
-    H = _cut_off(X, limit if hidden else LINEAR_REACH * limit, xp)
+    H = (read_by_hidden if hidden else read_by_linear)(X, xp)
     for K, b in zip(hidden[::2], hidden[1::2], strict=True):
         H = drop(activation(_product(H, K, xp) + b))
     if len(K_out.shape) == 2:  # one output layer for all heads
@@ -122,10 +132,6 @@ def forward(
     return xp.transpose(xp.sum(H * xp.swapaxes(K_out, 1, 2), axis=-1) + b_out[:, :, 0])
 
 
-def _cut_off(X, limit, xp):
-    return xp.minimum(xp.maximum(X, -limit), limit)
-
-
 def _product(H, K, xp):
     """``H @ K``; where all heads read the same H (n, i), as one product."""
     if len(H.shape) == len(K.shape):
@@ -133,6 +139,12 @@ def _product(H, K, xp):
     n_targets, i, o = K.shape
     product = H @ xp.reshape(xp.transpose(K, (1, 0, 2)), (i, n_targets * o))
     return xp.transpose(xp.reshape(product, (-1, n_targets, o)), (1, 0, 2))
+
+
+def with_rows(kernel: np.ndarray, n_inputs: int) -> np.ndarray:
+    """A kernel (..., i, o) with zeros for more inputs behind its own."""
+    missing = [(0, 0)] * (kernel.ndim - 2) + [(0, n_inputs - kernel.shape[-2]), (0, 0)]
+    return np.pad(kernel, missing)
 
 
 class OptimizerState(NamedTuple):
@@ -153,7 +165,7 @@ class Network:
     architecture: Architecture
     weights: list[np.ndarray]
     optimizer_state: OptimizerState | None
-    features: Scaling
+    features: Inputs
     targets: Scaling
     log_link: np.ndarray  # (T,) bool: the prediction is the output's exponential
     log_variances: np.ndarray  # (T,) of learnt loss weights
@@ -163,7 +175,7 @@ class Network:
         cls,
         architecture: Architecture,
         rng: np.random.Generator,
-        features: Scaling,
+        features: Inputs,
         targets: Scaling,
         log_link: np.ndarray,
     ) -> Network:
@@ -185,7 +197,7 @@ class Network:
         """
         mean_weight = W.sum(axis=0) / max(len(W), 1)
         return (
-            self.features.apply(X),
+            self.features.scaling.apply(X),
             np.where(W > 0, self.targets.apply(Y), 0.0),
             W / np.where(mean_weight > 0, mean_weight, 1.0),
         )
@@ -200,8 +212,8 @@ class Network:
         Y = np.empty((len(X), self.architecture.n_targets))
         for start in range(0, len(X), chunk):
             rows = slice(start, start + chunk)
-            scaled = self.features.apply(X[rows])
-            outputs = forward(self._double, scaled, activation, limit=self.features.limit)
+            scaled = self.features.scaling.apply(X[rows])
+            outputs = forward(self._double, scaled, self.features.units, activation)
             Y[rows] = self.decode(outputs)
         return Y
 

@@ -9,11 +9,43 @@ import numpy as np
 
 from ._activations import ACTIVATIONS
 from ._features import did_you_mean
+from ._inputs import Inputs
 from ._network import Architecture, Network
 from ._targets import per_target
+from ._transfer import Trunk
+
+MOST_BINS = 8  # per feature: more are no better
+FEWEST_ROWS = 100  # for any bins
+ROWS_PER_FEATURE = 4  # likewise
 
 
-def architecture(estimator) -> Architecture:
+def inputs(
+    estimator, X: np.ndarray, weight: np.ndarray, trunk: Trunk | None = None
+) -> Inputs:
+    """How the features of `fit` enter the network: as in the trunk it starts from."""
+    if trunk is not None and trunk.features is not None:
+        return trunk.features
+    limit = estimator.clip_features
+    n_bins = estimator.n_bins
+    if trunk is not None and trunk.weights:
+        n_bins = 0  # of Keras: it reads the features themselves
+    elif n_bins == "auto":
+        n_bins = automatic_bins(*X.shape)
+    return Inputs.fit(
+        X,
+        weight,
+        scale=estimator.scale_features,
+        limit=np.inf if limit is None else float(limit),
+        n_bins=n_bins if layers(estimator)[0] else 0,
+    )
+
+
+def automatic_bins(n_rows: int, n_features: int) -> int:
+    """Bins of each feature: none where weights for them could not be learnt."""
+    return MOST_BINS if n_rows >= max(FEWEST_ROWS, ROWS_PER_FEATURE * n_features) else 0
+
+
+def architecture(estimator, features: Inputs) -> Architecture:
     """The network that the parameters ask for, for the features and targets of `fit`."""
     sizes, depth = layers(estimator)
     _check_activation(estimator.activation)
@@ -25,6 +57,8 @@ def architecture(estimator) -> Architecture:
         estimator.activation,
         bool(estimator.share_output),
         bool(estimator.linear_path and sizes),
+        n_bins=features.hidden.n_units - estimator.n_features_in_,
+        own_inputs=features.hidden.of_tasks,
     )
 
 
@@ -153,7 +187,7 @@ def training(estimator, network: Network, n_train: int, n_validation: int, epoch
         n_validation=n_validation,
         n_epochs=int(epochs),
         patience=int(estimator.n_iter_no_change),
-        feature_limit=network.features.limit,
+        inputs=network.features.units,
         learning_rate=optimizer.learning_rate,
         weight_decay=optimizer.weight_decay,
         ema_momentum=optimizer.ema_momentum,

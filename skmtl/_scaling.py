@@ -9,14 +9,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Scaling:
-    """Column-wise ``(A - mean) / scale``.
-
-    ``limit`` belongs to features: it is where a network cuts off what it is given.
-    """
+    """Column-wise ``(A - mean) / scale``."""
 
     mean: np.ndarray
     scale: np.ndarray
-    limit: float = np.inf
 
     @classmethod
     def identity(cls, n_columns: int) -> Scaling:

@@ -10,7 +10,8 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ._features import listed
-from ._network import Network
+from ._inputs import Inputs
+from ._network import Network, with_rows
 from ._scaling import Scaling
 
 
@@ -19,13 +20,13 @@ class Trunk(NamedTuple):
 
     weights: list[np.ndarray]  # kernel, bias, kernel, bias, ...
     activations: list[str]
-    features: Scaling | None  # what the first kernel expects; None: unknown
+    features: Inputs | None  # what the first kernel expects; None: unknown
 
 
-def start_from_trunk(
-    members: list[Network], source, names: np.ndarray | None
-) -> list[Network]:
-    """The networks with the first layers of ``source``, and its feature scaling.
+def trunks_of(
+    source, n_members: int, n_features: int, names: np.ndarray | None
+) -> list[Trunk]:
+    """What the members of an estimator start from: the first layers of ``source``.
 
     ``source`` is a fitted estimator, a FrozenEstimator around one, or a Keras model;
     ``names`` are those of the features, if they have any. Of an ensemble, each member
@@ -35,6 +36,11 @@ def start_from_trunk(
         source = source.estimator
     if hasattr(source, "get_params"):
         trunks = _of_estimator(source)
+        if source.n_features_in_ != n_features:
+            raise ValueError(
+                f"init_trunk was fitted with {source.n_features_in_} features, but X has "
+                f"{n_features}: expected as many."
+            )
         expected = getattr(source, "feature_names_in_", None)
         if names is not None and expected is not None and list(names) != list(expected):
             raise ValueError(
@@ -44,19 +50,21 @@ def start_from_trunk(
     else:
         trunks = [_of_keras(source)]
     if len(trunks) == 1:
-        trunks *= len(members)
-    if len(trunks) != len(members):
+        trunks *= n_members
+    if len(trunks) != n_members:
         raise ValueError(
-            f"init_trunk has n_members={len(trunks)}, but n_members={len(members)}: "
+            f"init_trunk has n_members={len(trunks)}, but n_members={n_members}: "
             "expected the same, or an init_trunk of one."
         )
-    return [_with_trunk(*pair) for pair in zip(members, trunks, strict=True)]
+    return trunks
 
 
-def _with_trunk(network: Network, trunk: Trunk) -> Network:
+def with_trunk(network: Network, trunk: Trunk) -> Network:
+    """The network with these first layers."""
     architecture = network.architecture
     n_weights = 2 * architecture.sharing_depth
-    found = [w.shape for w in trunk.weights[:n_weights]]
+    weights = trunk.weights[:n_weights]
+    found = [w.shape for w in weights]
     expected = architecture.weight_shapes[:n_weights]
     if found != expected:
         raise ValueError(
@@ -72,8 +80,7 @@ def _with_trunk(network: Network, trunk: Trunk) -> Network:
         )
     return dataclasses.replace(
         network,
-        weights=[*trunk.weights[:n_weights], *network.weights[n_weights:]],
-        features=trunk.features or network.features,
+        weights=[*weights, *network.weights[n_weights:]],
     )
 
 
@@ -99,7 +106,9 @@ def _of_network(network: Network) -> Trunk:
         w[0].reshape(w.shape[-1:] if i % 2 else w.shape[-2:]) if w.ndim == 3 else w
         for i, w in enumerate(network.weights[: 2 * depth])
     ]
-    return Trunk(weights, [architecture.activation] * depth, network.features)
+    # Where every task reads units of its own, none of them serve a new one.
+    features = None if architecture.own_inputs else network.features
+    return Trunk(weights, [architecture.activation] * depth, features)
 
 
 def _of_keras(model) -> Trunk:
@@ -133,19 +142,25 @@ def add_head(network: Network, head: Network) -> Network:
 
     The optimizer's state is given up: it belongs to the weights as they were.
     """
+    features = network.features
+    if features != head.features:
+        parts = [(n.features, n.architecture.n_targets) for n in (network, head)]
+        features = Inputs.side_by_side(parts)
     architecture = dataclasses.replace(
         network.architecture,
         n_targets=network.architecture.n_targets + head.architecture.n_targets,
+        n_bins=features.hidden.n_units - network.architecture.n_features,
+        own_inputs=features.hidden.of_tasks,
     )
-    weights = [
-        np.concatenate([w, new]) if w.ndim == 3 else w
-        for w, new in zip(network.weights, head.weights, strict=True)
-    ]
+    pairs = [list(pair) for pair in zip(network.weights, head.weights, strict=True)]
+    if features.hidden.of_tasks:
+        pairs[0] = [with_rows(kernel, architecture.n_inputs) for kernel in pairs[0]]
+    weights = [np.concatenate([w, new]) if w.ndim == 3 else w for w, new in pairs]
     return Network(
         architecture,
         weights,
         None,
-        network.features,
+        features,
         Scaling(
             np.concatenate([network.targets.mean, head.targets.mean]),
             np.concatenate([network.targets.scale, head.targets.scale]),

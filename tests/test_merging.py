@@ -1,6 +1,7 @@
 """Fitted estimators made into one: what they predict, and units in another order."""
 
 import copy
+import dataclasses
 import pickle
 
 import keras
@@ -10,6 +11,8 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from skmtl import MultiTaskRegressor, merge_tasks
+from skmtl._inputs import Inputs
+from skmtl._scaling import Scaling
 from tests._asserts import assert_close
 from tests._inputs import full_batch
 
@@ -194,18 +197,20 @@ def test_permutations_of_wide_networks_give_them_back(n_features, sizes):
 
 
 def test_permutations_with_other_feature_scaling_give_the_network_back():
-    """Scaling is folded into the first layer before units are matched."""
-    model = regressor(sharing_depth=3).fit(ELSEWHERE, Y[:, 0])
+    """What a network reads is told in the units of the first before units are matched."""
+    model = regressor(sharing_depth=3, n_bins=0).fit(ELSEWHERE, Y[:, 0])
     other = permuted(model, 3, 0)
     network = other._network
     K, b = network.weights[:2]
-    mean, scale = network.features.mean, network.features.scale
+    scaling = network.features.scaling
+    mean, scale = scaling.mean, scaling.scale
     network.weights[0] = (K / scale[:, None]).astype("float32")
     network.weights[1] = (b - (mean / scale) @ K).astype("float32")
     K, b = network.weights[-1][0], network.weights[-2]
     network.weights[-1] = (K / scale[:, None]).astype("float32")[None]
     network.weights[-2] = (b - (mean / scale) @ K).astype("float32")
-    network.features.mean[:], network.features.scale[:] = 0, 1
+    unscaled = dataclasses.replace(network, features=Inputs.unscaled(D))
+    other._members = [unscaled]
     np.testing.assert_allclose(
         other.predict(ELSEWHERE), model.predict(ELSEWHERE), atol=1e-3
     )
@@ -216,18 +221,57 @@ def test_permutations_with_other_feature_scaling_give_the_network_back():
     np.testing.assert_allclose(merged.predict(ELSEWHERE), expected, atol=1e-3)
 
 
-def test_features_are_clipped_as_before_if_all_were_scaled_alike():
-    far = 100 * X
-    parts = [regressor(clip_features=2.0).fit(X, Y[:, [t]]) for t in range(2)]
+@pytest.fixture(scope="module")
+def read_differently():
+    """Other rows, limits, bins, none of these: whatever a network may read."""
+    rows = [X, ELSEWHERE, X[:30] ** 3, X]
+    options = [
+        {"clip_features": 2.0, "n_bins": 3},
+        {"clip_features": 3.0, "n_bins": 5},
+        {"n_bins": 0},
+        {"n_bins": 2, "scale_features": False},
+    ]
+    return [
+        regressor(**some).fit(table, pd.Series(Y[: len(table), i % 3], name=f"y{i}"))
+        for i, (table, some) in enumerate(zip(rows, options, strict=True))
+    ]
 
-    merged = merge_tasks(parts)
 
-    expected = np.hstack([part.predict(far) for part in parts])
-    np.testing.assert_allclose(merged.predict(far), expected, rtol=1e-4, atol=1e-4)
-    elsewhere = regressor(clip_features=2.0).fit(ELSEWHERE, pd.Series(Y[:, 2], name="z"))
-    assert np.abs(merge_tasks([*parts[:1], elsewhere]).predict(far)[:, 0]).max() > 2 * (
-        np.abs(expected[:, 0]).max()
-    )
+@pytest.mark.parametrize("far", [1, 10, 1000])
+def test_networks_that_read_differently_keep_their_predictions(read_differently, far):
+    merged = merge_tasks(read_differently)
+    again = merge_tasks([merged, regressor().fit(X, pd.Series(Y[:, 0], name="z"))])
+
+    expected = np.column_stack([model.predict(far * X) for model in read_differently])
+    assert_close(merged.predict(far * X), expected)
+    assert_close(again.predict(far * X)[:, :-1], expected)
+    assert_close(merged.model_.predict(far * X, verbose=0), expected, atol=1e-4)
+
+
+def test_networks_that_read_differently_go_on_after_merging(read_differently):
+    merged = merge_tasks(read_differently)
+    before = merged.predict(X)
+
+    merged.add_task(X, Y[:, 0], name="new")
+    assert_close(merged.predict(X)[:, :-1], before)
+
+    merged.partial_fit(X, np.column_stack([before, Y[:, 0]]))
+    copy_of_it = pickle.loads(pickle.dumps(merged))
+    np.testing.assert_array_equal(copy_of_it.predict(X), merged.predict(X))
+
+
+def test_a_function_told_in_other_units_is_averaged_as_itself():
+    model = regressor(n_bins=4, clip_features=3.0).fit(X, Y[:, 0])
+    network = model._network
+    old, new = network.features.scaling, Scaling(np.arange(D) - 1.5, np.arange(D) + 0.5)
+    units = [units.rescaled(old, new) for units in network.features.units]
+    other = copy.deepcopy(model)
+    other._members = [dataclasses.replace(network, features=Inputs(new, *units))]
+    assert_close(other.predict(X), model.predict(X))
+
+    merged = merge_tasks([model, other], sharing_depth=3)
+
+    assert_close(merged.predict(X), np.column_stack([model.predict(X)] * 2), atol=1e-4)
 
 
 def test_matching_beats_averaging_as_they_come():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from skmtl._activations import ACTIVATIONS
+from skmtl._inputs import LINEAR_REACH, Inputs, features_cut_off
 from skmtl._network import (
     OUTPUT_SCALE,
     Architecture,
@@ -38,7 +39,10 @@ def make_network(
         w + 0.3 * rng.normal(size=w.shape).astype("float32")
         for w in initial_weights(architecture, rng)
     ]
-    features = Scaling(rng.normal(size=5), rng.uniform(0.5, 2, 5), limit)
+    scaling = Scaling(rng.normal(size=5), rng.uniform(0.5, 2, 5))
+    features = Inputs(
+        scaling, features_cut_off(5, limit), features_cut_off(5, LINEAR_REACH * limit)
+    )
     targets = Scaling(rng.normal(size=n_targets), rng.uniform(0.5, 2, n_targets))
     links = np.zeros(n_targets, bool)
     network = Network.untrained(architecture, rng, features, targets, links)
@@ -76,11 +80,11 @@ def test_predictions_equal_those_of_the_keras_model(
 
 def test_features_far_off_are_cut_off_in_the_keras_model_too():
     network = make_network((8, 6), 1, limit=3.0)
-    features = network.features
     X = np.random.default_rng(1).normal(size=(50, 5)) * 4
     X[0] = 1e6
 
-    inside = features.mean + features.scale * np.clip(features.apply(X), -3, 3)
+    scaling = network.features.scaling
+    inside = scaling.undo(np.clip(scaling.apply(X), -3, 3))
     np.testing.assert_allclose(network.predict(X), network.predict(inside))
     expected = build_keras_model(network).predict(X, verbose=0)
     np.testing.assert_allclose(network.predict(X), expected, rtol=1e-5, atol=1e-5)
@@ -91,7 +95,7 @@ def test_without_hidden_layers_features_are_cut_off_where_a_linear_path_would():
     X = np.random.default_rng(1).normal(size=(50, 5)) * 4
     kernel, bias = network.weights
 
-    outputs = forward(network.weights, X, ACTIVATIONS["relu"], limit=2.0)
+    outputs = forward(network.weights, X, network.features.units, ACTIVATIONS["relu"])
 
     expected = np.clip(X, -6, 6) @ kernel[:, :, 0].T + bias[:, 0, 0]
     np.testing.assert_allclose(outputs, expected)
@@ -104,9 +108,10 @@ def test_the_linear_path_sees_three_times_as_far_as_the_hidden_layers():
     X = np.random.default_rng(1).normal(size=(50, 5)) * 4
     weights, relu = network.weights, ACTIVATIONS["relu"]
 
-    outputs = forward(weights, X, relu, limit=2.0)
+    outputs = forward(weights, X, network.features.units, relu)
 
-    expected = forward(weights[:-1], np.clip(X, -2, 2), relu)
+    as_they_are = Inputs.unscaled(5).units
+    expected = forward(weights[:-1], np.clip(X, -2, 2), as_they_are, relu)
     expected += np.clip(X, -6, 6) @ weights[-1][:, :, 0].T
     np.testing.assert_allclose(outputs, expected)
     expected = build_keras_model(network).predict(X, verbose=0)
@@ -117,9 +122,11 @@ def test_the_linear_path_adds_a_linear_function_of_the_features():
     network = make_network((8, 6), 1, linear_path=True)
     X = np.random.default_rng(1).normal(size=(7, 5))
 
-    both = forward(network.weights, X, ACTIVATIONS["relu"])
+    units = network.features.units
 
-    without = forward(network.weights[:-1], X, ACTIVATIONS["relu"])
+    both = forward(network.weights, X, units, ACTIVATIONS["relu"])
+
+    without = forward(network.weights[:-1], X, units, ACTIVATIONS["relu"])
     np.testing.assert_allclose(both - without, X @ network.weights[-1][:, :, 0].T)
 
 
@@ -127,7 +134,7 @@ def test_the_linear_path_adds_a_linear_function_of_the_features():
 def test_each_task_is_a_plain_network_of_its_own_weights(hidden_sizes, sharing_depth):
     network = make_network(hidden_sizes, sharing_depth)
     X = np.random.default_rng(1).normal(size=(7, 5))
-    outputs = forward(network.weights, X, ACTIVATIONS["relu"])
+    outputs = forward(network.weights, X, network.features.units, ACTIVATIONS["relu"])
 
     for task in range(3):
         own = [w[task] if w.ndim == 3 else w for w in network.weights]

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from skmtl import MultiTaskRegressor
+from skmtl._inputs import Inputs
 from skmtl._network import Architecture, Network
 from skmtl._scaling import Scaling
 from skmtl._training import (
@@ -33,7 +34,7 @@ HOLES = (rng.random((N, T)) < 0.7).astype(float)
 WEIGHTS = rng.uniform(0, 2, (N, T)) * HOLES
 
 
-SCALED = Scaling.identity(D), Scaling.identity(T)
+SCALED = Inputs.unscaled(D), Scaling.identity(T)
 NO_LINKS = np.zeros(T, bool)
 
 
@@ -71,7 +72,7 @@ def run(network, W=ONES, *, optimizer="adam", n_epochs=EPOCHS, dropout=0.0, **se
             n_validation=N if validation else 0,
             n_epochs=n_epochs,
             patience=settings.get("patience", 1),
-            feature_limit=network.features.limit,
+            inputs=network.features.units,
             learning_rate=choice.learning_rate,
             weight_decay=choice.weight_decay,
             ema_momentum=choice.ema_momentum,
@@ -145,7 +146,7 @@ def test_one_task_equals_a_keras_model_written_by_hand():
     network = Network.untrained(
         Architecture(D, 1, (8, 6), 1, "relu"),
         np.random.default_rng(1),
-        Scaling.identity(D),
+        Inputs.unscaled(D),
         Scaling.identity(1),
         NO_LINKS[:1],
     )
@@ -168,7 +169,9 @@ def test_one_task_equals_a_keras_model_written_by_hand():
 
     trained, _ = train(
         spec_of(network, choose_optimizer("adam", 1e-2, 0.0, 0.0)),
-        Settings(N, 0, EPOCHS, 1, np.inf, 1e-2, 0.0, 0.0, 1.0, 0.0, np.ones(1)),
+        Settings(
+            N, 0, EPOCHS, 1, network.features.units, 1e-2, 0.0, 0.0, 1.0, 0.0, np.ones(1)
+        ),
         network,
         Rows(X, y, np.ones_like(y)),
         Rows(X[:0], y[:0], y[:0]),

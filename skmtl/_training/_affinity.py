@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from .._network import Architecture, Network, forward
 from ._losses import TaskLoss, cell_losses
-from ._program import Rows, activation_named
+from ._program import Rows, activation_named, as_tensors
 
 MAX_PROGRAMS = 32
 
@@ -27,15 +27,13 @@ def affinity(
 
     Over all batches that observe task i; NaN where these do not observe task j.
     """
-    step = program(network.architecture, losses, batch_size)
+    step = program(network.architecture, losses)
     weights = [tf.constant(w) for w in network.weights]
-    rate, limit = (
-        tf.constant(value, tf.float32) for value in (learning_rate, network.features.limit)
-    )
+    rate, inputs = as_tensors((float(learning_rate), network.features.units))
     n_targets = network.architecture.n_targets
     falls, totals = np.zeros((2, n_targets, n_targets))
     for batch in _batches(rows, batch_size):
-        total, fall = step(weights, *map(tf.constant, batch), rate, limit)
+        total, fall = step(weights, *map(tf.constant, batch), rate, inputs)
         observed = batch.W.any(axis=0)
         falls += fall.numpy()
         totals += np.outer(observed, total.numpy())
@@ -64,20 +62,18 @@ def _batches(rows: Rows, batch_size: int):
 
 
 @lru_cache(maxsize=MAX_PROGRAMS)
-def program(
-    architecture: Architecture, losses: tuple[TaskLoss, ...], batch_size: int
-) -> Callable:
-    """A compiled function of weights, a batch (X, Y, W), a learning rate and a limit.
+def program(architecture: Architecture, losses: tuple[TaskLoss, ...]) -> Callable:
+    """A compiled function of weights, a batch (X, Y, W), a learning rate and inputs.
 
-    The limit is where features are cut off. The function returns the tasks' weighted sums
-    of losses (T,), and by how much each falls after a gradient step of the shared weights
-    on one task's mean loss (T, T), that task's row.
+    The inputs are what `forward` takes. The function returns the tasks' weighted sums of
+    losses (T,), and by how much each falls after a gradient step of the shared weights on
+    one task's mean loss (T, T), that task's row.
     """
     activation = activation_named(architecture.activation)
 
-    def losses_and_falls(weights, X, Y, W, learning_rate, limit):
+    def losses_and_falls(weights, X, Y, W, learning_rate, inputs):
         def outputs_of(weights):
-            return forward(weights, X, activation, limit=limit, xp=keras.ops)
+            return forward(weights, X, inputs, activation, xp=keras.ops)
 
         outputs = outputs_of(weights)
         with tf.GradientTape() as tape:
@@ -101,16 +97,7 @@ def program(
         falls = tf.map_fn(falls_after_step_on, tasks, fn_output_signature=tf.float32)
         return tf.reduce_sum(W * cells, axis=0), falls
 
-    function = tf.function(losses_and_falls, jit_compile=True, autograph=False)
-    of_rows = tf.TensorSpec((batch_size, architecture.n_targets))
-    return function.get_concrete_function(
-        [tf.TensorSpec(shape) for shape in architecture.weight_shapes],
-        tf.TensorSpec((batch_size, architecture.n_features)),
-        of_rows,
-        of_rows,
-        tf.TensorSpec(()),
-        tf.TensorSpec(()),
-    )
+    return tf.function(losses_and_falls, jit_compile=True, autograph=False)
 
 
 def _stepped(weights, outputs_of, task, slope, learning_rate) -> list:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from .._network import LINEAR_REACH, Network
-from .._scaling import Scaling
+from .._inputs import Units
+from .._network import Network
 
 
 def build_keras_model(
@@ -28,9 +28,10 @@ def build_keras_model(
     architecture, features = network.architecture, network.features
     activation = architecture.activation
     inputs = keras.Input((architecture.n_features,), name="features", dtype="float32")
-    reach = LINEAR_REACH * features.limit
-    limit = features.limit if architecture.hidden_sizes else reach
-    H = X = _scaled_features(features, limit, inputs, "scale_features")
+    scale = 1 / features.scaling.scale
+    X = _rescaling(scale, -features.scaling.mean * scale, "scale_features")(inputs)
+    units = features.hidden if architecture.hidden_sizes else features.linear
+    H = _units(units, X, "inputs")
     for layer, size in enumerate(architecture.hidden_sizes):
         part = "trunk" if layer < architecture.sharing_depth else "heads"
         H = _dense(architecture, layer, size, activation, f"{part}_{layer + 1}")(H)
@@ -40,10 +41,10 @@ def build_keras_model(
     n_layers = len(architecture.hidden_sizes)
     H = _dense(architecture, n_layers, 1, "linear", "outputs")(H)
     if architecture.linear_path:
-        if features.limit < np.inf:
-            X = _scaled_features(features, reach, inputs, "scale_linear_path")
         # After the outputs, whose weights come before its own.
-        linear = _per_task("bi,tio->bto", architecture, 1, name="linear_path")(X)
+        reach = _units(features.linear, X, "linear_inputs")
+        equation = "bti,tio->bto" if architecture.own_inputs else "bi,tio->bto"
+        linear = _per_task(equation, architecture, 1, name="linear_path")(reach)
         H = keras.layers.Add(name="add_linear_path", dtype="float32")([H, linear])
     H = _reshape((architecture.n_targets,), "scaled_targets")(H)
     if not scaled_outputs:
@@ -55,15 +56,46 @@ def build_keras_model(
     return model
 
 
-def _scaled_features(features: Scaling, limit: float, inputs, name: str):
-    """Scaled and cut off at plus and minus the limit, by layers of which `name` is last."""
-    if limit == np.inf:
-        scale = 1 / features.scale
-        return _rescaling(scale, -features.mean * scale, name)(inputs)
-    scale = 1 / (features.scale * limit)
-    X = _rescaling(scale, -features.mean * scale, f"{name}_to_limit")(inputs)
-    clip = keras.layers.Activation("hard_tanh", name=f"{name}_clip", dtype="float32")
-    return _rescaling(limit, 0.0, name)(clip(X))
+def _units(units: Units, X, name: str):
+    """The units of scaled features; the last of their layers is called ``name``.
+
+    A unit with ends is a multiple of a number between 0 and 1, one without them is linear.
+    """
+    bounded = np.isfinite(units.low)
+    parts = []
+    if bounded.any():
+        width = np.where(bounded & (units.high > units.low), units.high - units.low, 1.0)
+        low = np.where(bounded, units.low, 0.0)
+        share = _taken(units, bounded / width, -low / width, X, f"{name}_share")
+        share = keras.layers.ReLU(max_value=1.0, name=f"{name}_cut", dtype="float32")(share)
+        offset = (low - units.shift) * units.slope * bounded
+        parts.append(_rescaling(width * units.slope * bounded, offset, name)(share))
+    if not bounded.all():
+        slope = units.slope * ~bounded
+        parts.append(_taken(units, slope, -units.shift * slope, X, f"{name}_linear"))
+    if len(parts) == 1:
+        return parts[0]
+    return keras.layers.Add(name=f"{name}_all", dtype="float32")(parts)
+
+
+def _taken(units: Units, slope, offset, X, name: str):
+    """Each unit's feature times its slope, plus its offset: (n, K) or (n, T, K)."""
+    if units.columns is None:
+        return _rescaling(slope, offset, name)(X)
+    axes = "tk" if units.of_tasks else "k"
+    layer = keras.layers.EinsumDense(
+        f"bd,d{axes}->b{axes}",
+        output_shape=units.columns.shape,
+        bias_axes=axes,
+        kernel_initializer="zeros",
+        trainable=False,
+        name=name,
+        dtype="float32",
+    )
+    taken = layer(X)
+    which = np.arange(X.shape[-1]).reshape(-1, *[1] * units.columns.ndim)
+    layer.set_weights([(which == units.columns) * slope, offset])
+    return taken
 
 
 def build_ensemble(
@@ -83,7 +115,7 @@ def build_trunk(members: Sequence[Network]) -> keras.Model:
     for member in members:
         depth = member.architecture.sharing_depth
         model = build_keras_model(member)
-        last = model.get_layer(f"trunk_{depth}" if depth else "scale_features")
+        last = model.get_layer(f"trunk_{depth}" if depth else "inputs")
         models.append(keras.Model(model.inputs, last.output, name="trunk"))
     return _side_by_side(models, keras.layers.Concatenate, "trunk")
 
@@ -123,7 +155,7 @@ def _dense(architecture, layer, size, activation, name) -> keras.layers.Layer:
         return keras.layers.Dense(
             size, kernel_initializer="zeros", dtype="float32", **options
         )
-    is_first = layer == architecture.sharing_depth
+    is_first = layer == architecture.sharing_depth and not architecture.own_inputs
     equation = "bi,tio->bto" if is_first else "bti,tio->bto"
     return _per_task(equation, architecture, size, bias_axes="to", **options)
 

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from .._inputs import Units
 from .._network import Architecture, OptimizerState, forward
 from ._dropout import dropout_mask
 from ._losses import TaskLoss, cell_losses
@@ -71,7 +72,7 @@ class Settings(NamedTuple):
     n_validation: int
     n_epochs: int
     patience: int
-    feature_limit: float
+    inputs: tuple[Units, Units]
     learning_rate: float
     weight_decay: float
     ema_momentum: float
@@ -185,7 +186,7 @@ class Program:
         ``order`` (max_epochs, train_capacity) holds the row numbers of each epoch,
         ``seeds`` (max_epochs,) the seeds of its dropout masks.
         """
-        arguments = (state, train, validation, order, seeds, _as_tensors(settings))
+        arguments = (state, train, validation, order, seeds, as_tensors(settings))
         with self._lock:
             scratch = self._free.pop() if self._free else self._new_scratch()
             if not self.compiled:
@@ -306,8 +307,8 @@ class Program:
     def _forward(self, weights, X, settings, drop=lambda H: H):
         weights = weights[: self._n_network_weights]
         weights = [tf.convert_to_tensor(v.value) for v in weights]
-        limit = settings.feature_limit
-        return forward(weights, X, self._activation, limit=limit, drop=drop, xp=keras.ops)
+        inputs = settings.inputs
+        return forward(weights, X, inputs, self._activation, drop=drop, xp=keras.ops)
 
     def _task_losses(self, outputs, Y, W):
         """Sum over rows of the weighted losses (T,)."""
@@ -361,10 +362,13 @@ def _values(variables):
     return [tf.identity(v.value) for v in variables]
 
 
-def _as_tensors(settings: Settings) -> Settings:
-    return Settings(
-        *(
-            tf.constant(value, tf.int32 if isinstance(value, int) else tf.float32)
-            for value in settings
-        )
-    )
+def as_tensors(values):
+    """A structure of numbers, arrays and None with single precision tensors in it."""
+
+    def tensor(value):
+        if value is None:
+            return None
+        is_integer = np.asarray(value).dtype.kind == "i"
+        return tf.constant(value, tf.int32 if is_integer else tf.float32)
+
+    return tf.nest.map_structure(tensor, values)

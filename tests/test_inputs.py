@@ -1,0 +1,140 @@
+"""How features enter the network: bins, against NumPy and scikit-learn's quantiles."""
+
+import numpy as np
+import pytest
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import KBinsDiscretizer
+
+from skmtl import MultiTaskRegressor
+from skmtl._inputs import Inputs
+from skmtl.datasets import load_energy
+from tests._asserts import assert_close
+from tests._inputs import make_table, small
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(400, 3)) * [1, 100, 1e-3] + [0, 5, 1]
+ONES = np.ones(len(X))
+
+
+def fit(X, weight=None, *, scale=True, limit=np.inf, n_bins=4):
+    weight = np.ones(len(X)) if weight is None else weight
+    return Inputs.fit(X, weight, scale=scale, limit=limit, n_bins=n_bins)
+
+
+def bins_of(inputs, column):
+    return inputs.hidden.columns[inputs.scaling.mean.size :] == column
+
+
+def test_the_features_come_first_and_then_their_bins():
+    inputs = fit(X)
+
+    H = inputs.hidden(inputs.scaling.apply(X))
+
+    assert H.shape == (400, 3 + 3 * 4)
+    np.testing.assert_allclose(H[:, :3], inputs.scaling.apply(X))
+    np.testing.assert_allclose(H.mean(axis=0), 0, atol=1e-12)
+
+
+def test_bins_lie_between_the_quantiles_of_scikit_learn():
+    inputs = fit(X)
+    edges = KBinsDiscretizer(
+        4, strategy="quantile", quantile_method="inverted_cdf", subsample=None
+    )
+    edges.fit(X)
+
+    for column, expected in enumerate(edges.bin_edges_):
+        which = np.flatnonzero(bins_of(inputs, column)) + 3
+        low = inputs.hidden.low[which] * inputs.scaling.scale[column]
+        np.testing.assert_allclose(low + inputs.scaling.mean[column], expected[:-1])
+
+
+def test_a_bin_rises_from_one_edge_to_the_next_and_is_flat_elsewhere():
+    inputs = fit(X[:, :1])
+    units = inputs.hidden
+    x = np.linspace(-9, 9, 1001)[:, None]
+
+    H = units(x)[:, 1:] + units.shift[1:] * units.slope[1:]
+
+    expected = np.clip((x - units.low[1:]) / (units.high[1:] - units.low[1:]), 0, 1)
+    np.testing.assert_allclose(H - H.min(axis=0), expected, atol=1e-12)
+
+
+def test_integer_weights_are_repeated_rows():
+    weight = rng.integers(0, 4, len(X)).astype(float)
+
+    weighted, repeated = fit(X, weight), fit(np.repeat(X, weight.astype(int), axis=0))
+
+    for mine, theirs in zip(weighted.hidden, repeated.hidden, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("column", "n_units"),
+    [
+        (np.zeros(400), 0),
+        (np.arange(400) % 2 * 7.0, 0),
+        (np.arange(400) % 3, 2),
+        (np.where(np.arange(400) < 390, 0.0, np.arange(400)), 1),
+        (np.arange(400), 4),
+    ],
+)
+def test_few_values_have_few_bins(column, n_units):
+    inputs = fit(np.column_stack([column, X[:, 0]]))
+
+    assert bins_of(inputs, 0).sum() == n_units
+    assert np.isfinite(inputs.hidden(inputs.scaling.apply(np.eye(2)))).all()
+
+
+def test_bins_end_where_features_are_cut_off():
+    inputs = fit(X**5, limit=2.0)
+
+    assert np.abs(inputs.hidden.low).max() <= 2
+    assert np.abs(inputs.hidden.high).max() <= 2
+    np.testing.assert_array_equal(inputs.linear.high, 6)
+
+
+def test_the_number_of_bins_is_a_matter_of_rows_and_features():
+    def n_units(n_rows, n_features):
+        rows = rng.normal(size=(n_rows, n_features))
+        model = small(epochs=1).fit(rows, rows[:, :2])
+        return model._network.architecture.n_inputs
+
+    assert n_units(99, 5) == 5
+    assert n_units(100, 5) == 5 + 8 * 5
+    assert n_units(100, 26) == 26
+
+
+def test_bins_lower_the_error_where_targets_jump():
+    """Heating loads of buildings depend on a few levels of each feature."""
+    table, y = load_energy(return_X_y=True)
+    train, test, y_train, y_test = train_test_split(table, y, random_state=0)
+
+    errors = [
+        1
+        - MultiTaskRegressor(n_bins=n_bins, random_state=0)
+        .fit(train, y_train)
+        .score(test, y_test)
+        for n_bins in (0, 8)
+    ]
+
+    assert errors[1] < 0.8 * errors[0]
+
+
+@pytest.mark.parametrize("sharing_depth", [0, 1, 2])
+def test_the_keras_model_has_the_bins(sharing_depth):
+    table, Y = make_table(n=120)
+    model = small(n_bins=5, sharing_depth=sharing_depth).fit(table, Y)
+    rows = np.vstack([table, 100 * table])
+
+    assert model._network.architecture.n_inputs == 5 + 5 * 5
+    assert_close(model.model_.predict(rows, verbose=0), model.predict(rows), atol=1e-4)
+
+
+def test_training_goes_on_with_the_bins_of_the_first_fit():
+    table, Y = make_table(n=120)
+    model = small(n_bins=5).fit(table, Y)
+    before = model._network.features
+
+    model.partial_fit(3 * table, Y).set_params(warm_start=True).fit(table + 7, Y)
+
+    assert model._network.features == before
