@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import threading
 
+from ._padding import roomy, serves
 from ._program import VALIDATION_CHUNK, Program, ProgramSpec
 
 MAX_PROGRAMS = 32
 
 
 class ProgramCache:
-    """The most recently used programs. One program serves any number of threads."""
+    """The most recently used programs. One program serves any number of threads.
+
+    Networks of about the same size share one, which has room for the larger of them.
+    """
 
     def __init__(self, max_programs: int = MAX_PROGRAMS):
         self.n_built = 0
@@ -18,13 +22,19 @@ class ProgramCache:
         self._programs: list[Program] = []  # the most recently used last
         self._lock = threading.Lock()
 
-    def get(self, spec: ProgramSpec, n_train: int, n_validation: int) -> Program:
-        """A program for so many rows: one that is there, or a new one."""
+    def get(
+        self, spec: ProgramSpec, n_train: int, n_validation: int, *, exact: bool = False
+    ) -> Program:
+        """A program for such networks and so many rows: the smallest there, or a new one.
+
+        ``exact`` asks for one that has the sizes of the network.
+        """
+        asked = spec if exact else roomy(spec)
         with self._lock:
-            program = self._find(spec, n_train, n_validation)
+            program = self._find(asked, n_train, n_validation, exact)
             if program is None:
                 program = Program(
-                    spec,
+                    asked,
                     _with_headroom(n_train, multiple_of=spec.batch_size),
                     _with_headroom(n_validation, multiple_of=VALIDATION_CHUNK),
                 )
@@ -35,15 +45,15 @@ class ProgramCache:
             del self._programs[: -self._max_programs]
         return program
 
-    def _find(self, spec, n_train, n_validation) -> Program | None:
-        for program in reversed(self._programs):
-            if (
-                program.spec == spec
-                and _fits(n_train, program.train_capacity)
-                and _fits(n_validation, program.validation_capacity)
-            ):
-                return program
-        return None
+    def _find(self, asked, n_train, n_validation, exact) -> Program | None:
+        fitting = [
+            program
+            for program in self._programs
+            if (program.spec == asked if exact else serves(program.spec, asked))
+            and _fits(n_train, program.train_capacity)
+            and _fits(n_validation, program.validation_capacity)
+        ]
+        return min(fitting, key=lambda p: p.spec.architecture.n_weights, default=None)
 
     def clear(self):
         with self._lock:

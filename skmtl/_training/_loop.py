@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 from .._network import Network, OptimizerState
 from ._cache import PROGRAMS
 from ._callbacks import EpochCallbacks
+from ._padding import padded_inputs
 from ._program import EpochLosses, Program, ProgramSpec, Rows, Settings, State
 
 SECONDS_PER_CALL = 0.1  # between calls a progress bar moves and Ctrl-C is heard
@@ -33,14 +34,19 @@ def train(
     """The network after up to ``settings.n_epochs`` epochs, and the history of losses."""
     log_variances = [network.log_variances] if spec.learn_loss_weights else []
     n_weights = len(network.weights)
-    program = PROGRAMS.get(spec, settings.n_train, settings.n_validation)
+    # Callbacks see the state of the program, and Keras' models have no room in them.
+    program = PROGRAMS.get(
+        spec, settings.n_train, settings.n_validation, exact=callbacks is not None
+    )
     with tqdm(total=settings.n_epochs, unit="epoch", disable=not verbose) as progress:
         first = program.initial_state(
             [*network.weights, *log_variances], _state_to_go_on_from(network, spec)
         )
+        room = program.spec.architecture
+        settings = settings._replace(inputs=padded_inputs(settings.inputs, room))
         data = (
-            _padded(train_rows, program.train_capacity),
-            _padded(validation_rows, program.validation_capacity),
+            _with_capacity(train_rows, program.train_capacity, room.n_features),
+            _with_capacity(validation_rows, program.validation_capacity, room.n_features),
         )
         history = _History(names, spec, settings.loss_weights)
         state = _run_epochs(
@@ -58,6 +64,7 @@ def train(
         _put_back(unseen, of_tasks, last, first.weights)
         _put_back(unseen, of_tasks, kept, first.kept_weights)
         _put_back(unseen, of_tasks_in_optimizer, optimizer, first.optimizer)
+    last, kept, optimizer = program.without_room(spec, last, kept, optimizer)
     if callbacks is not None:
         kept[:n_weights] = callbacks.finish(kept[:n_weights])
     _check_finite(kept, history)
@@ -119,13 +126,16 @@ def _state_to_go_on_from(network: Network, spec: ProgramSpec) -> OptimizerState 
     return state if state is not None and state.key == _optimizer_key(spec) else None
 
 
-def _padded(rows: Rows, capacity: int) -> Rows:
-    def pad(A):
-        padded = np.zeros((capacity, A.shape[1]), np.float32)
-        padded[: len(A)] = A
-        return tf.constant(padded)
+def _with_capacity(rows: Rows, capacity: int, n_features: int) -> Rows:
+    """Rows, and zeros behind them."""
 
-    return Rows(*(pad(A) for A in rows))
+    def pad(A, n_columns):
+        with_room = np.zeros((capacity, n_columns), np.float32)
+        with_room[: len(A), : A.shape[1]] = A
+        return tf.constant(with_room)
+
+    X, Y, W = rows
+    return Rows(pad(X, n_features), pad(Y, Y.shape[1]), pad(W, W.shape[1]))
 
 
 def _shuffle(program: Program, n_rows: int, seed: int, epochs: range):

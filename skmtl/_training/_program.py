@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from .._inputs import Units
 from .._network import Architecture, OptimizerState, forward
+from ._arrays import cut, padded
 from ._dropout import dropout_mask
 from ._losses import TaskLoss, cell_losses
 from ._optimizer import CompiledOptimizer
@@ -35,6 +36,12 @@ class ProgramSpec:
     validation: bool
     learn_loss_weights: bool = False
     freeze_trunk: bool = False
+
+    @property
+    def weight_shapes(self) -> list[tuple[int, ...]]:
+        """Of the network's weights, and of the log-variances if they are learnt."""
+        learnt = [(self.architecture.n_targets,)] * self.learn_loss_weights
+        return [*self.architecture.weight_shapes, *learnt]
 
     @property
     def n_patience_groups(self) -> int:
@@ -111,12 +118,9 @@ class Program:
         )
         self.epochs_per_call = 1  # to start the next training with
         self._activation = activation_named(spec.architecture.activation)
-        shapes = spec.architecture.weight_shapes
-        self._n_network_weights = len(shapes)
-        is_kernel = [i % 2 == 0 for i in range(len(shapes))]
-        if spec.learn_loss_weights:
-            shapes = [*shapes, (spec.architecture.n_targets,)]
-            is_kernel.append(False)
+        self._n_network_weights = len(spec.architecture.weight_shapes)
+        shapes = spec.weight_shapes
+        is_kernel = [i % 2 == 0 and i < self._n_network_weights for i in range(len(shapes))]
         self._optimizer = CompiledOptimizer(
             spec.optimizer_config, shapes[spec.n_frozen :], is_kernel[spec.n_frozen :]
         )
@@ -157,10 +161,12 @@ class Program:
 
     def initial_state(self, kept_weights, going_on: OptimizerState | None = None) -> State:
         """What to start from: the weights of a network, with a new optimizer or its own."""
+        kept_weights = self._with_room(kept_weights, self._weights)
         trained = kept_weights[self.spec.n_frozen :]
         weights, optimizer = kept_weights, self._optimizer.initial_state(trained)
         if going_on is not None:
-            weights, optimizer = going_on.weights, list(going_on.values)
+            weights = self._with_room(going_on.weights, self._weights)
+            optimizer = self._with_room(going_on.values, self._optimizer.state)
             for slot, weight in zip(self._optimizer.average_slots, trained, strict=False):
                 optimizer[slot] = weight
         n_groups = self.spec.n_patience_groups
@@ -170,6 +176,27 @@ class Program:
             kept_weights=[tf.constant(w) for w in kept_weights],
             best_loss=tf.fill([n_groups], np.float32(np.inf)),
             wait=tf.zeros([n_groups], tf.int32),
+        )
+
+    def _with_room(self, arrays, variables) -> list[np.ndarray]:
+        return [padded(A, v.shape) for A, v in zip(arrays, variables, strict=True)]
+
+    def without_room(self, spec: ProgramSpec, last, kept, optimizer):
+        """Weights and optimizer variables in the shapes of a network that was trained."""
+        shapes = spec.weight_shapes
+        own_shapes = [tuple(w.shape) for w in self._weights]
+
+        def of_network(slot, owner):
+            """Its weight's shape, where it has that: others are numbers, as of steps."""
+            if owner is None or slot.shape != own_shapes[owner + spec.n_frozen]:
+                return slot.shape
+            return shapes[owner + spec.n_frozen]
+
+        slots = zip(optimizer, self._optimizer.owners, strict=True)
+        return (
+            [cut(A, shape) for A, shape in zip(last, shapes, strict=True)],
+            [cut(A, shape) for A, shape in zip(kept, shapes, strict=True)],
+            [cut(slot, of_network(slot, owner)) for slot, owner in slots],
         )
 
     def __call__(

@@ -1,0 +1,18 @@
+"""Zeros behind arrays, and what stands in front of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def padded(array: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """The array with zeros behind it along every axis."""
+    missing = [(0, new - old) for old, new in zip(array.shape, shape, strict=True)]
+    return np.pad(array, missing) if any(n for _, n in missing) else array
+
+
+def cut(array: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """What stands in front of the padding."""
+    return np.array(array[tuple(map(slice, shape))])

@@ -1,0 +1,142 @@
+"""Networks in the program of a larger one: as if they had one of their own."""
+
+import pickle
+
+import keras
+import numpy as np
+import pytest
+
+from skmtl._training import PROGRAMS, _cache
+from tests._asserts import assert_close
+from tests._inputs import full_batch, make_table, small, with_holes
+
+X, Y = make_table(n=120)
+OPTIMIZERS = {
+    "sgd": keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True),
+    "adam": keras.optimizers.Adam(0.01, amsgrad=True),
+    "adamw": keras.optimizers.AdamW(0.01, weight_decay=0.1),
+    "rmsprop": keras.optimizers.RMSprop(0.01, momentum=0.5, centered=True),
+    "adagrad": keras.optimizers.Adagrad(0.05),
+    "adadelta": keras.optimizers.Adadelta(1.0),
+    "adamax": keras.optimizers.Adamax(0.01),
+    "nadam": keras.optimizers.Nadam(0.01),
+    "ftrl": keras.optimizers.Ftrl(0.05, l1_regularization_strength=1e-3),
+    "lion": keras.optimizers.Lion(0.003),
+    "lamb": keras.optimizers.Lamb(0.01),
+    "clipped": keras.optimizers.Adam(0.01, global_clipnorm=0.1),
+    "adafactor": keras.optimizers.Adafactor(0.01),
+    "muon": keras.optimizers.Muon(0.01),
+}
+
+
+@pytest.fixture
+def without_room(monkeypatch):
+    """Every program has the sizes of the network that asks for it."""
+
+    def switch_off():
+        monkeypatch.setattr(_cache, "roomy", lambda spec: spec)
+        monkeypatch.setattr(_cache, "serves", lambda there, asked: there == asked)
+
+    return switch_off
+
+
+def assert_same_with_and_without_room(without_room, fit):
+    PROGRAMS.clear()  # a larger one might serve
+    with_room = fit()
+    room = [program.spec.architecture for program in PROGRAMS._programs]
+    without_room()
+    expected = fit()
+
+    assert_close(with_room.predict(X), expected.predict(X), atol=2e-3)
+    first, last = with_room.history_["loss"][0], expected.history_["loss"][0]
+    np.testing.assert_allclose(first, last, rtol=1e-3)
+    for mine, theirs in zip(
+        with_room._network.weights, expected._network.weights, strict=True
+    ):
+        assert mine.shape == theirs.shape
+    return with_room, room
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu", "tanh", "elu", "softplus"])
+def test_every_activation(without_room, activation):
+    _, room = assert_same_with_and_without_room(
+        without_room, lambda: small(activation=activation, n_bins=3).fit(X, Y)
+    )
+
+    assert room[0].hidden_sizes == ((8, 4) if activation == "softplus" else (32, 32))
+    assert room[0].n_features == 8
+
+
+@pytest.mark.parametrize("name", sorted(OPTIMIZERS))
+def test_every_optimizer(without_room, name):
+    model, room = assert_same_with_and_without_room(
+        without_room,
+        lambda: (
+            full_batch(optimizer=OPTIMIZERS[name], epochs=3, batch_size=128)
+            .fit(X, Y)
+            .partial_fit(X, Y)
+        ),
+    )
+
+    own = name in ("adafactor", "muon")
+    assert room[0].hidden_sizes == ((6, 5, 3) if own else (32, 32, 32))
+    state = model._network.optimizer_state
+    assert {v.shape for v in state.values if v.ndim > 1} <= {
+        *(w.shape for w in model._network.weights),
+        *([(6,), (5,)] if own else []),
+    } or own
+
+
+OPTIONS = {
+    "separate": {"sharing_depth": 0},
+    "all shared": {"sharing_depth": 2},
+    "one output": {"share_output": True},
+    "no linear path": {"linear_path": False},
+    "no bins": {"n_bins": 0},
+    "dropout": {"dropout": 0.3},
+    "learnt weights": {"loss_weights": "uncertainty"},
+    "average": {"ema_momentum": 0.9, "weight_decay": 0.5},
+    "no hidden layers": {"trunk_sizes": (), "head_sizes": ()},
+}
+
+
+@pytest.mark.parametrize("name", sorted(OPTIONS))
+def test_every_option(without_room, name):
+    def fit():
+        model = small(**({"n_bins": 3} | OPTIONS[name])).fit(X, with_holes(Y))
+        return pickle.loads(pickle.dumps(model)).partial_fit(X, Y)
+
+    assert_same_with_and_without_room(without_room, fit)
+
+
+def test_a_frozen_trunk_stays_as_it_was(without_room):
+    source = small(n_bins=3).fit(X, Y)
+
+    model, _ = assert_same_with_and_without_room(
+        without_room, lambda: small(init_trunk=source, freeze_trunk=True).fit(X, Y)
+    )
+
+    np.testing.assert_array_equal(model._network.weights[0], source._network.weights[0])
+
+
+def test_sizes_of_a_search_share_programs():
+    rng = np.random.default_rng(0)
+    PROGRAMS.clear()
+    before = PROGRAMS.n_built
+
+    for _ in range(30):
+        trunk = tuple(rng.integers(16, 257, size=2).tolist())
+        head = (int(rng.integers(8, 65)),)
+        small(trunk_sizes=trunk, head_sizes=head, epochs=1).fit(X, Y)
+
+    assert PROGRAMS.n_built - before <= 6
+
+
+def test_one_feature_more_or_less_compiles_nothing():
+    small(n_bins=3).fit(X, Y)
+    before = PROGRAMS.n_built
+
+    small(n_bins=3).fit(X[:, :4], Y)
+    small(n_bins=4).fit(X[:110], Y[:110])
+
+    assert PROGRAMS.n_built - before <= 1
