@@ -13,6 +13,8 @@ from ._network import Network
 
 History = dict[str, list[float]]
 
+MOST_ROWS_TO_REFIT = 4096  # of more, those held out are not missed
+
 
 def train_members(
     estimator,
@@ -31,11 +33,18 @@ def train_members(
         delayed(_train)(estimator, member, table, rows, seed, epochs)
         for member, rows, seed in zip(estimator._members, parts, seeds, strict=True)
     )
-    members, histories = zip(*trained, strict=True)
-    return list(members), mean_history(histories)
+    members, first, second = zip(*trained, strict=True)
+    history = mean_history(first)
+    refits = [more for more in second if more is not None]
+    if refits:
+        history = extended_history(history, len(history["loss"]), mean_history(refits))
+    return list(members), history
 
 
-def _train(estimator, network, table, rows, seed, epochs) -> tuple[Network, History]:
+def _train(
+    estimator, network, table, rows, seed, epochs
+) -> tuple[Network, History, History | None]:
+    """A trained member, its history, and that of going on with all rows if it did."""
     from . import _training
 
     train, validation = (
@@ -52,17 +61,39 @@ def _train(estimator, network, table, rows, seed, epochs) -> tuple[Network, Hist
         callbacks = _training.EpochCallbacks(
             estimator.callbacks, model, optimizer, settings
         )
-    return _training.train(
+    options = {"names": estimator.target_names_, "verbose": estimator.verbose}
+    network, history = _training.train(
         spec,
         settings,
         network,
         train,
         validation,
-        names=estimator.target_names_,
         seed=seed,
         callbacks=callbacks,
-        verbose=estimator.verbose,
+        **options,
     )
+    n_epochs = 0
+    if estimator.refit and len(validation.X) and callbacks is None:
+        n_epochs = _best_epoch(history, estimator.target_names_, network)
+    n_rows = len(train.X) + len(validation.X)
+    if n_epochs <= estimator.n_iter_no_change // 2 or n_rows > MOST_ROWS_TO_REFIT:
+        return network, history, None
+    everything = _training.Rows(*network.encode(*table))
+    nothing = _training.Rows(*(A[:0] for A in everything))
+    settings = settings._replace(n_train=n_rows, n_validation=0, n_epochs=n_epochs)
+    network, more = _training.train(
+        spec, settings, network, everything, nothing, seed=seed + 1, **options
+    )
+    return network, history, more
+
+
+def _best_epoch(history: History, names: Sequence[str], network: Network) -> int:
+    """Number of epochs up to the best; of separate networks, the mean of theirs."""
+    courses = ["val_loss"]
+    if network.architecture.separate:
+        courses = [f"val_loss_{name}" for name in names]
+    losses = np.nan_to_num([history[name] for name in courses], nan=np.inf)
+    return round(np.mean(losses.argmin(axis=1))) + 1
 
 
 def mean_history(histories: Sequence[History]) -> History:

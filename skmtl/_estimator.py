@@ -151,6 +151,14 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     n_iter_no_change : int, default=40
         Patience in epochs. Does nothing if `early_stopping` is False.
 
+    refit : bool, default=True
+        Let the rows that were held out count, too: go on from the best epoch with all
+        rows, for as many epochs as it took to get there. Only where that pays, which is
+        with up to 4096 rows and if the best epoch came late, after more than half of
+        `n_iter_no_change`; where it comes early, more steps would overfit. `history_` has
+        no validation losses of these epochs. Does nothing if `early_stopping` is False,
+        or with `callbacks`, which may stop training themselves.
+
     n_members : int, default=1
         Networks to train, with initial weights, validation rows and an order of the rows
         of their own; the prediction is their mean (Lakshminarayanan et al. 2017). Their
@@ -355,6 +363,7 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "refit": ["boolean"],
         "n_members": [Interval(Integral, 1, None, closed="left")],
         "n_jobs": [None, Integral],
         "scale_features": ["boolean"],
@@ -390,6 +399,7 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         early_stopping=True,
         validation_fraction=0.125,
         n_iter_no_change=40,
+        refit=True,
         n_members=1,
         n_jobs=None,
         scale_features=True,
@@ -421,6 +431,7 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
+        self.refit = refit
         self.n_members = n_members
         self.n_jobs = n_jobs
         self.scale_features = scale_features

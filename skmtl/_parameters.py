@@ -178,7 +178,6 @@ def training(estimator, network: Network, n_train: int, n_validation: int, epoch
         optimizer.config,
         batch_size=batch_size(estimator.batch_size, n_train),
         dropout=estimator.dropout > 0,
-        validation=n_validation > 0,
         learn_loss_weights=learnt,
         freeze_trunk=bool(estimator.freeze_trunk),
     )

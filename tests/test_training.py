@@ -44,7 +44,7 @@ def fresh_network(sharing_depth=1, hidden_sizes=(8, 6, 4)):
 
 
 def spec_of(network, choice, **features):
-    no_features = {"dropout": False, "validation": False}
+    no_features = {"dropout": False}
     return ProgramSpec(
         network.architecture,
         task_losses("squared_error", range(network.architecture.n_targets)),
@@ -66,7 +66,7 @@ def run(network, W=ONES, *, optimizer="adam", n_epochs=EPOCHS, dropout=0.0, **se
     rows = Rows(*network.encode(X, Y, W))
     no_rows = Rows(*(A[:0] for A in rows))
     return train(
-        spec_of(network, choice, dropout=dropout > 0, validation=validation),
+        spec_of(network, choice, dropout=dropout > 0),
         Settings(
             n_train=N,
             n_validation=N if validation else 0,

@@ -35,7 +35,7 @@ class ProgramCache:
             if program is None:
                 program = Program(
                     asked,
-                    _with_headroom(n_train, multiple_of=spec.batch_size),
+                    _with_headroom(n_train + n_validation, multiple_of=spec.batch_size),
                     _with_headroom(n_validation, multiple_of=VALIDATION_CHUNK),
                 )
                 self.n_built += 1
@@ -50,7 +50,7 @@ class ProgramCache:
             program
             for program in self._programs
             if (program.spec == asked if exact else serves(program.spec, asked))
-            and _fits(n_train, program.train_capacity)
+            and _fits(n_train + n_validation, program.train_capacity)
             and _fits(n_validation, program.validation_capacity)
         ]
         return min(fitting, key=lambda p: p.spec.architecture.n_weights, default=None)
@@ -68,7 +68,7 @@ def _with_headroom(n_rows: int, multiple_of: int) -> int:
 
 def _fits(n_rows: int, capacity: int) -> bool:
     """Rows beyond the table are copied in vain, so a capacity may not be far too large."""
-    return n_rows <= capacity <= max(2 * n_rows, 4096)
+    return n_rows == 0 or n_rows <= capacity <= max(2 * n_rows, 4096)
 
 
 PROGRAMS = ProgramCache()

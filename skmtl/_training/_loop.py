@@ -48,11 +48,11 @@ def train(
             _with_capacity(train_rows, program.train_capacity, room.n_features),
             _with_capacity(validation_rows, program.validation_capacity, room.n_features),
         )
-        history = _History(names, spec, settings.loss_weights)
+        history = _History(names, spec, settings)
         state = _run_epochs(
             program, first, data, settings, seed, history, callbacks, progress
         )
-    if spec.validation:  # whoever goes on does so from the best epoch
+    if settings.n_validation:  # whoever goes on does so from the best epoch
         state = state._replace(weights=state.kept_weights)
     last, kept, optimizer = (
         [np.array(A) for A in arrays]
@@ -162,10 +162,11 @@ def _next_call(n_epochs: int, seconds: float) -> int:
 class _History:
     """Losses of the calls so far."""
 
-    def __init__(self, names: Sequence[str], spec: ProgramSpec, loss_weights: np.ndarray):
+    def __init__(self, names: Sequence[str], spec: ProgramSpec, settings: Settings):
         self._names = names
         self._spec = spec
-        self._loss_weights = loss_weights
+        self._validation = settings.n_validation > 0
+        self._loss_weights = settings.loss_weights
         self._calls: list[EpochLosses] = []
         self.n_epochs = 0
 
@@ -186,7 +187,7 @@ class _History:
             *(np.concatenate(part).astype(np.float64) for part in zip(*calls, strict=True))
         )
         history = self._losses("", tables.train)
-        if self._spec.validation:
+        if self._validation:
             history |= self._losses("val_", tables.validation)
         if self._spec.learn_loss_weights:
             history |= self._columns("loss_weight_", tables.loss_weights)

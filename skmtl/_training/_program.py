@@ -33,7 +33,6 @@ class ProgramSpec:
     optimizer_config: str
     batch_size: int
     dropout: bool
-    validation: bool
     learn_loss_weights: bool = False
     freeze_trunk: bool = False
 
@@ -59,7 +58,7 @@ class State(NamedTuple):
 
     weights: list
     optimizer: list
-    kept_weights: list  # of the best epoch if there are validation rows, else the last
+    kept_weights: list  # of the best epoch, or the last without rows to validate on
     best_loss: np.ndarray  # (n_patience_groups,)
     wait: np.ndarray  # (n_patience_groups,) epochs since the best loss
 
@@ -244,14 +243,10 @@ class Program:
 
         def one_epoch(epoch, kept_weights, best_loss, wait, losses):
             train_loss = self._train_epoch(train, order[epoch], seeds[epoch], settings)
-            validation_loss = tf.zeros_like(train_loss)
-            if self.spec.validation:
-                validation_loss = self._validation_loss(validation, settings)
-                kept_weights, best_loss, wait = self._keep_best(
-                    validation_loss, kept_weights, best_loss, wait, settings
-                )
-            else:
-                kept_weights = _values(self._averaged_weights())
+            validation_loss = self._validation_loss(validation, settings)
+            kept_weights, best_loss, wait = self._keep_best(
+                validation_loss, kept_weights, best_loss, wait, settings
+            )
             row = tf.stack([train_loss, validation_loss, self._loss_weights(settings)])
             losses = tf.tensor_scatter_nd_update(losses, [[epoch]], [row])
             return epoch + 1, kept_weights, best_loss, wait, losses
@@ -363,13 +358,14 @@ class Program:
         _, total = tf.while_loop(
             lambda start, total: start < n_rows, one_chunk, (tf.constant(0), total)
         )
-        return total / tf.cast(n_rows, tf.float32)
+        return total / tf.cast(tf.maximum(n_rows, 1), tf.float32)
 
     def _keep_best(self, task_losses, kept_weights, best_loss, wait, settings):
         patience = settings.patience
         if not self.spec.architecture.separate:
             task_losses = tf.reduce_mean(settings.loss_weights * task_losses, keepdims=True)
         better = (task_losses < best_loss) & (wait < patience)
+        better |= settings.n_validation == 0  # the last weights are kept then
 
         def choose(new, old):
             flags = tf.reshape(better, [-1] + [1] * (len(old.shape) - 1))
