@@ -218,7 +218,8 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         for batches is refused: an epoch is one call of a compiled program.
 
     verbose : int, default=0
-        1 shows a progress bar with the losses; 0 prints nothing.
+        1 shows a progress bar with the losses, and says when a program is compiled; 0
+        prints nothing.
 
     random_state : int, RandomState instance or None, default=None
         Seed of the initial weights, the rows held out, the order of the rows and
@@ -468,6 +469,8 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         ValueError
             If a parameter or the data is not usable (the message names the column), or if
             training diverges. An estimator that was fitted before then stays as it was.
+        RuntimeError
+            In a process that was forked after a fit: TensorFlow would hang there.
         """
         resume = self.warm_start and self.__sklearn_is_fitted__()
         return self._train(X, y, sample_weight, resume, self.epochs, self.early_stopping)
@@ -547,6 +550,8 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Y, _ = check_targets(y, estimator=self)
         predicted = self.predict(X).reshape(-1, self.n_outputs_)
         check_same_targets(y, Y, self.target_names_)
+        if np.isnan(Y).all():
+            raise ValueError("y has no observed value (all are NaN): there is no score.")
         return r2_score(Y, predicted, sample_weight=sample_weight)
 
     @property

@@ -77,6 +77,22 @@ def _is_numeric(column) -> bool:
         return False
 
 
+def not_numbers(A) -> str:
+    """What an array holds instead of numbers, in words, or nothing."""
+    try:
+        array = np.asarray(A)
+    except ValueError:
+        return "rows of unequal length"
+    if array.dtype.names:
+        return "records: take its columns, as in pandas.DataFrame(records)"
+    try:
+        array.astype(np.float64)
+    except (TypeError, ValueError):
+        texts = (value for value in array.ravel() if isinstance(value, str))
+        return f"text such as {next(texts, '')!r}" if array.size else ""
+    return ""
+
+
 def _is_finite(X: np.ndarray) -> bool:
     with np.errstate(over="ignore", invalid="ignore"):
         # One pass without a temporary array; only the sum may have overflowed.

@@ -69,6 +69,8 @@ def merge_tasks(estimators: Sequence, sharing_depth: int = 0):
     >>> merge_tasks(parts).predict(X).shape
     (768, 2)
     """
+    if isinstance(estimators, MultiTaskRegressor):
+        raise TypeError("merge_tasks takes a sequence of estimators, got a single one.")
     estimators = list(estimators)
     _check_alike(estimators)
     n_layers = len(estimators[0]._network.architecture.hidden_sizes)

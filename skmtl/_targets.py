@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from sklearn.utils import check_array
 
-from ._features import check_numeric_columns, listed
+from ._features import check_numeric_columns, listed, not_numbers
 
 MAX_DRAWS = 50  # of rows to hold out, before it is given up to cover all targets
 
@@ -38,14 +38,22 @@ def check_targets(y, *, estimator) -> tuple[np.ndarray, bool]:
             "target y is None."
         )
     check_numeric_columns(y, "y", "Targets are numbers: encode or drop such columns.")
-    Y = check_array(
-        y,
-        dtype=np.float64,
-        ensure_2d=False,
-        ensure_all_finite=False,
-        input_name="y",
-        estimator=estimator,
-    )
+    try:
+        Y = check_array(
+            y,
+            dtype=np.float64,
+            ensure_2d=False,
+            ensure_all_finite=False,
+            input_name="y",
+            estimator=estimator,
+        )
+    except (TypeError, ValueError) as error:
+        if not_numbers(y):
+            raise ValueError(
+                f"y holds {not_numbers(y)}. Expected numbers, one column per target, and "
+                "NaN where one was not observed."
+            ) from error
+        raise
     one_dimensional = Y.ndim == 1
     Y = Y.reshape(len(Y), -1)
     infinite = np.isinf(Y).any(axis=0)
@@ -164,6 +172,11 @@ def cell_weights(Y: np.ndarray, sample_weight=None) -> np.ndarray:
 
 def _check_sample_weight(sample_weight, shape: tuple[int, int]) -> np.ndarray:
     """Sample weights as (n, 1) or (n, T)."""
+    if not_numbers(sample_weight):
+        raise ValueError(
+            f"sample_weight holds {not_numbers(sample_weight)}. Expected numbers, one per "
+            "row, or one per row and target."
+        )
     weight = np.asarray(sample_weight, dtype=np.float64)
     if weight.shape not in {shape[:1], shape}:
         raise ValueError(

@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from skmtl import MultiTaskRegressor, _parameters
+from skmtl import MultiTaskRegressor, _parameters, merge_tasks
 from tests._asserts import (
     assert_same_predictions,
     leaves_unchanged,
     raises_naming,
 )
-from tests._inputs import FEATURES, as_frames, small
+from tests._inputs import FEATURES, N, as_frames, small
 
 
 class SeesBatches(keras.callbacks.Callback):
@@ -393,3 +393,30 @@ def test_arrays_of_another_shape_are_refused_as_lists_are(fitted, shape):
 def test_arrays_without_names_are_warned_of_after_a_fit_on_a_frame(table, fitted_on_frames):
     with pytest.warns(UserWarning, match="does not have valid feature names"):
         fitted_on_frames.predict(table[0])
+
+
+@pytest.mark.parametrize(
+    ("y", "words"),
+    [
+        ([["low", "high"]] * N, "text such as 'low'"),
+        (["low"] * N, "text such as 'low'"),
+        ([[1, 2], [1]] * (N // 2), "rows of unequal length"),
+        (np.zeros(N, dtype=[("a", float), ("b", float)]), "records"),
+    ],
+)
+def test_what_is_no_number_is_named(table, y, words):
+    with raises_naming("y holds", words, "Expected numbers"):
+        small().fit(table[0], y)
+    with raises_naming("sample_weight holds", words, "Expected numbers"):
+        small().fit(*table, sample_weight=y)
+
+
+def test_a_score_needs_an_observed_value(fitted, table):
+    X, Y = table
+    with raises_naming("no observed value"):
+        fitted.score(X, np.full_like(Y, np.nan))
+
+
+def test_a_single_estimator_is_no_sequence_to_merge(fitted):
+    with raises_naming("sequence of estimators", error=TypeError):
+        merge_tasks(fitted)
