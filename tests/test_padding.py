@@ -93,7 +93,6 @@ OPTIONS = {
     "one output": {"share_output": True},
     "no linear path": {"linear_path": False},
     "no bins": {"n_bins": 0},
-    "dropout": {"dropout": 0.3},
     "learnt weights": {"loss_weights": "uncertainty"},
     "average": {"ema_momentum": 0.9, "weight_decay": 0.5},
     "no hidden layers": {"trunk_sizes": (), "head_sizes": ()},
@@ -107,6 +106,26 @@ def test_every_option(without_room, name):
         return pickle.loads(pickle.dumps(model)).partial_fit(X, Y)
 
     assert_same_with_and_without_room(without_room, fit)
+
+
+def test_dropout_pads_too(without_room):
+    _, room = assert_same_with_and_without_room(
+        without_room, lambda: small(dropout=0.3).fit(X, Y)
+    )
+
+    assert room[0].hidden_sizes == (32, 32)
+
+
+def test_a_division_by_zero_is_not_asked_for(without_room):
+    """Adam's step of a weight without a gradient is 0 / (0 + epsilon)."""
+    optimizer = keras.optimizers.Adam(0.01, epsilon=0.0)
+
+    _, room = assert_same_with_and_without_room(
+        without_room,
+        lambda: small(optimizer=optimizer, activation="tanh").fit(X, Y),
+    )
+
+    assert room[0].hidden_sizes == (8, 4)
 
 
 def test_a_frozen_trunk_stays_as_it_was(without_room):
