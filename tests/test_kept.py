@@ -55,7 +55,7 @@ def test_the_next_process_reads_what_is_intact(tmp_path):
 @pytest.fixture
 def before_tensorflow(monkeypatch):
     """As it is when nothing has imported TensorFlow yet."""
-    monkeypatch.delitem(sys.modules, "tensorflow")
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
     monkeypatch.setenv("TF_XLA_FLAGS", "")
     monkeypatch.setattr(_kept.atexit, "register", lambda *_: None)
 
@@ -93,6 +93,7 @@ def test_a_folder_that_others_can_write_to_is_not_trusted(monkeypatch, tmp_path)
 
 
 def test_a_tensorflow_that_is_there_already_is_left_alone(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "tensorflow", sys)
     before = os.environ.get("TF_XLA_FLAGS")
 
     assert flags_after(monkeypatch, tmp_path) == before
