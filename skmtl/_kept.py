@@ -40,7 +40,7 @@ def keep_programs() -> None:
     _remove_oldest(folder)
     if flag not in flags:
         os.environ["TF_XLA_FLAGS"] = f"{flags} {flag}".strip()
-    atexit.register(_sign, folder, os.getpid())
+    atexit.register(_write_checksums, folder, os.getpid())
 
 
 def default_folder() -> str:
@@ -78,10 +78,10 @@ def _is_private(folder: Path) -> bool:
 
 def _remove_unknown(folder: Path) -> None:
     for file in folder.glob("*.pb"):
-        signature = _signature(file)
-        if not signature.is_file() or signature.read_text() != _digest(file):
+        checksum = _checksum_file(file)
+        if not checksum.is_file() or checksum.read_text() != _digest(file):
             file.unlink(missing_ok=True)
-            signature.unlink(missing_ok=True)
+            checksum.unlink(missing_ok=True)
 
 
 def _remove_oldest(folder: Path) -> None:
@@ -91,19 +91,19 @@ def _remove_oldest(folder: Path) -> None:
         n_bytes += file.stat().st_size
         if n_bytes > MAX_BYTES:
             file.unlink(missing_ok=True)
-            _signature(file).unlink(missing_ok=True)
+            _checksum_file(file).unlink(missing_ok=True)
 
 
-def _sign(folder: Path, process: int) -> None:
+def _write_checksums(folder: Path, process: int) -> None:
     """Say of every program that it is complete, at the end of the process that ran it."""
     if os.getpid() != process:
         return
     for file in folder.glob("*.pb"):
-        if not _signature(file).exists():
-            _signature(file).write_text(_digest(file))
+        if not _checksum_file(file).exists():
+            _checksum_file(file).write_text(_digest(file))
 
 
-def _signature(file: Path) -> Path:
+def _checksum_file(file: Path) -> Path:
     return file.with_suffix(".sha256")
 
 

@@ -105,7 +105,7 @@ def test_the_oldest_programs_make_room(monkeypatch, tmp_path):
         file = tmp_path / f"{age}.pb"
         file.write_bytes(b"0123456789")
         os.utime(file, (1000 - age, 1000 - age))
-    _kept._sign(tmp_path, os.getpid())
+    _kept._write_checksums(tmp_path, os.getpid())
 
     _kept._remove_oldest(tmp_path)
 
