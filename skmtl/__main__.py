@@ -10,6 +10,7 @@ from pathlib import Path
 
 from . import __version__
 from ._cli import InputError
+from ._kept import SETTING, default_folder
 
 USAGE = "%(prog)s [TABLE --targets COLUMN COLUMN ...] [options]"
 DESCRIPTION = """\
@@ -19,7 +20,8 @@ best to all rows. Without a table: the bundled energy efficiency of buildings.""
 EPILOG = """\
 Columns that are no targets are features: text is one-hot encoded, missing numbers are
 imputed. Missing targets are left empty in the table. Progress goes to the standard error,
-the report to the standard output."""
+the report to the standard output. Compiled programs are kept for the next run in
+~/.cache/skmtl, or the folder SKMTL_CACHE_DIR ("off": not at all)."""
 
 
 def main(argv=None) -> int:
@@ -54,6 +56,7 @@ def _run(args: argparse.Namespace) -> None:
     if not (args.trunk or args.head):
         raise InputError("--trunk and --head are both empty: there is no layer to share")
 
+    os.environ.setdefault(SETTING, default_folder())
     # Only now, so that --help and the errors above need not wait.
     from ._cli._plot import check_plot, save_plot
     from ._cli._table import bundled_table, choose_folds, read_table, undefined_scores

@@ -1,5 +1,7 @@
 """Fitted estimators that many tests read and none changes."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,8 @@ from skmtl import MultiTaskRegressor
 from tests._inputs import as_frames, make_table, small
 
 pytest.register_assert_rewrite("tests._asserts")
+# The command line would keep compiled programs in the home of whoever runs the tests.
+os.environ["SKMTL_CACHE_DIR"] = "off"
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
 """Networks in the program of a larger one: as if they had one of their own."""
 
 import pickle
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -93,7 +95,6 @@ OPTIONS = {
     "one output": {"share_output": True},
     "no linear path": {"linear_path": False},
     "no bins": {"n_bins": 0},
-    "dropout": {"dropout": 0.3},
     "learnt weights": {"loss_weights": "uncertainty"},
     "average": {"ema_momentum": 0.9, "weight_decay": 0.5},
     "no hidden layers": {"trunk_sizes": (), "head_sizes": ()},
@@ -107,6 +108,26 @@ def test_every_option(without_room, name):
         return pickle.loads(pickle.dumps(model)).partial_fit(X, Y)
 
     assert_same_with_and_without_room(without_room, fit)
+
+
+def test_dropout_pads_too(without_room):
+    _, room = assert_same_with_and_without_room(
+        without_room, lambda: small(dropout=0.3).fit(X, Y)
+    )
+
+    assert room[0].hidden_sizes == (32, 32)
+
+
+def test_a_division_by_zero_is_not_asked_for(without_room):
+    """Adam's step of a weight without a gradient is 0 / (0 + epsilon)."""
+    optimizer = keras.optimizers.Adam(0.01, epsilon=0.0)
+
+    _, room = assert_same_with_and_without_room(
+        without_room,
+        lambda: small(optimizer=optimizer, activation="tanh").fit(X, Y),
+    )
+
+    assert room[0].hidden_sizes == (8, 4)
 
 
 def test_a_frozen_trunk_stays_as_it_was(without_room):
@@ -130,6 +151,41 @@ def test_sizes_of_a_search_share_programs():
         small(trunk_sizes=trunk, head_sizes=head, epochs=1).fit(X, Y)
 
     assert PROGRAMS.n_built - before <= 6
+
+
+MANY_SIZES = """
+import numpy as np
+from skmtl import MultiTaskRegressor
+from skmtl._training import PROGRAMS
+from skmtl.datasets import load_slump
+
+def megabytes():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096 / 1e6
+
+X, y = load_slump(return_X_y=True)
+rng = np.random.default_rng(0)
+fitted = []
+for _ in range(60):
+    trunk = tuple(rng.integers(16, 257, size=2).tolist())
+    head = (int(rng.integers(8, 65)),)
+    model = MultiTaskRegressor(trunk_sizes=trunk, head_sizes=head, epochs=1).fit(X, y)
+    fitted.append(megabytes())
+print(PROGRAMS.n_built, fitted[-1] - fitted[0])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read off Linux' /proc")
+def test_memory_grows_with_programs_and_not_with_sizes():
+    """A program takes up to 40 MB for good."""
+    done = subprocess.run(
+        [sys.executable, "-c", MANY_SIZES], capture_output=True, text=True, timeout=600
+    )
+
+    assert done.returncode == 0, done.stderr
+    n_programs, grown = map(float, done.stdout.split())
+    assert n_programs <= 8
+    assert grown < 40 * n_programs + 40
 
 
 def test_one_feature_more_or_less_compiles_nothing():

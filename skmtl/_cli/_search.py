@@ -48,7 +48,9 @@ def search_depths(
     n_fits = n_depths * folds.get_n_splits() + 1  # the best once more, on all rows
     with (
         warnings.catch_warnings(record=True) as caught,
-        tqdm(total=n_fits, unit="fit", leave=False, file=sys.stderr) as progress,
+        tqdm(
+            total=n_fits, desc="starting", unit="fit", leave=False, file=sys.stderr
+        ) as progress,
         # Threads share the compiled programs; a process would import TensorFlow anew.
         parallel_config(backend="threading"),
     ):
@@ -56,6 +58,8 @@ def search_depths(
         # TensorFlow's import takes seconds, which are not the first depth's.
         from .. import _training  # noqa: F401
 
+        # Said at once: the first fit of every depth compiles, and the bar stands still.
+        progress.set_description("compiling and fitting")
         search = SharingDepthSearchCV(
             make_pipeline(feature_encoder(X), network),
             cv=folds,

@@ -4,8 +4,10 @@
 program is one architecture's loop over epochs and batches, compiled by XLA once.
 """
 
+from .._kept import keep_programs
 from ._quiet import import_tensorflow
 
+keep_programs()
 import_tensorflow()
 
 # After TensorFlow, which all of these import.

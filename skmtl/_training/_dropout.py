@@ -14,10 +14,14 @@ import tensorflow as tf
 def dropout_mask(shape, key, rate):
     """0 with probability ``rate``, else 1 / (1 - rate), a float32 tensor of this shape.
 
-    ``key`` is a sequence of int32 numbers; another key gives an unrelated mask.
+    ``key`` is a sequence of int32 numbers; another key gives an unrelated mask. A number
+    of the mask depends on its row and its unit, not on how many units (the last axis)
+    there are: a wider layer has the same mask in front.
     """
-    counter = tf.range(int(np.prod(shape)), dtype=tf.int32)
-    bits = _hash(tf.cast(counter, tf.uint32) ^ _hash_key(key))
+    *rows, n_units = shape
+    row = tf.cast(tf.range(int(np.prod(rows)), dtype=tf.int32), tf.uint32)
+    unit = tf.cast(tf.range(n_units, dtype=tf.int32), tf.uint32)
+    bits = _hash(_hash(row ^ _hash_key(key))[:, None] ^ unit)
     # 24 bits: the integers that float32 holds exactly.
     uniform = tf.cast(tf.cast(_shift(bits, 8), tf.int32), tf.float32) * 2.0**-24
     mask = tf.where(uniform < rate, 0.0, 1.0 / (1.0 - rate))

@@ -114,6 +114,8 @@ def _run_epochs(
         order, dropout_seeds = _shuffle(
             program, settings.n_train, seed, range(n_done, n_done + n_next)
         )
+        if not program.compiled:
+            progress.set_postfix_str("compiling")
         started = time.perf_counter()
         state, losses = program(
             state, *data, order, dropout_seeds, settings._replace(n_epochs=n_next)

@@ -71,15 +71,19 @@ def _sizes(architecture: Architecture) -> list[int]:
 
 
 def _hidden_units_pad(spec: ProgramSpec) -> bool:
-    """Dropout's random numbers go by a unit's place in its layer."""
-    at_zero = ACTIVATIONS[spec.architecture.activation](np.zeros(1))
-    return not spec.dropout and not at_zero.any()
+    """Whether what a unit with zero weights puts out is zero."""
+    return not ACTIVATIONS[spec.architecture.activation](np.zeros(1)).any()
 
 
 def _is_elementwise(spec: ProgramSpec) -> bool:
     config = json.loads(spec.optimizer_config)
     of_keras = config["module"] == "keras.optimizers"
-    return of_keras and config["class_name"] not in NOT_ELEMENTWISE
+    divides_by_zero = config["config"].get("epsilon") == 0
+    return (
+        of_keras
+        and config["class_name"] not in NOT_ELEMENTWISE
+        and not divides_by_zero  # 0 / 0 is no zero
+    )
 
 
 def _rounded_up(n: int) -> int:

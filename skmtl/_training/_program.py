@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from .._inputs import Units
 from .._network import Architecture, OptimizerState, forward
-from ._arrays import cut, padded
+from ._arrays import cut, in_front, padded
 from ._dropout import dropout_mask
 from ._losses import TaskLoss, cell_losses
 from ._optimizer import CompiledOptimizer
@@ -165,7 +165,10 @@ class Program:
         weights, optimizer = kept_weights, self._optimizer.initial_state(trained)
         if going_on is not None:
             weights = self._with_room(going_on.weights, self._weights)
-            optimizer = self._with_room(going_on.values, self._optimizer.state)
+            # Behind them what it starts with, which isn't zero for all: Ftrl divides by it.
+            optimizer = [
+                in_front(A, new) for A, new in zip(going_on.values, optimizer, strict=True)
+            ]
             for slot, weight in zip(self._optimizer.average_slots, trained, strict=False):
                 optimizer[slot] = weight
         n_groups = self.spec.n_patience_groups

@@ -1,0 +1,114 @@
+"""Compiled programs that the next process finds."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from skmtl import _kept
+
+FIT = """
+from skmtl import MultiTaskRegressor
+from skmtl.datasets import load_slump
+
+X, y = load_slump(return_X_y=True)
+model = MultiTaskRegressor(trunk_sizes=(8,), head_sizes=(4,), epochs=2, random_state=0)
+print(model.fit(X, y).predict(X[:1]).tolist())
+"""
+
+
+def run(code, folder):
+    environment = {k: v for k, v in os.environ.items() if k != "TF_XLA_FLAGS"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment | {_kept.SETTING: str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def programs(folder):
+    return sorted(folder.glob("*/*.pb"))
+
+
+def test_the_next_process_reads_what_is_intact(tmp_path):
+    folder = tmp_path / "kept"
+
+    expected = run(FIT, folder)
+
+    (program,) = programs(folder)
+    assert program.parent.stat().st_mode & 0o777 == 0o700
+    written = program.stat().st_mtime_ns
+    assert run(FIT, folder) == expected
+    assert program.stat().st_mtime_ns == written
+
+    program.write_bytes(b"not a program")  # TensorFlow would stop at it
+    assert run(FIT, folder) == expected
+    (program,) = programs(folder)
+    assert program.stat().st_size > 1000
+
+
+@pytest.fixture
+def before_tensorflow(monkeypatch):
+    """As it is when nothing has imported TensorFlow yet."""
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    monkeypatch.setenv("TF_XLA_FLAGS", "")
+    monkeypatch.setattr(_kept.atexit, "register", lambda *_: None)
+
+
+def flags_after(monkeypatch, setting):
+    monkeypatch.setenv(_kept.SETTING, str(setting))
+    _kept.keep_programs()
+    return os.environ.get("TF_XLA_FLAGS")
+
+
+@pytest.mark.usefixtures("before_tensorflow")
+def test_it_is_off_unless_asked_for(monkeypatch, tmp_path):
+    assert flags_after(monkeypatch, "") == ""
+    assert flags_after(monkeypatch, "OFF") == ""
+    assert str(tmp_path) in flags_after(monkeypatch, tmp_path)
+
+
+@pytest.mark.usefixtures("before_tensorflow")
+def test_the_flags_of_the_user_stay(monkeypatch, tmp_path):
+    monkeypatch.setenv("TF_XLA_FLAGS", f"{_kept.FLAG}/elsewhere")
+    assert flags_after(monkeypatch, tmp_path) == f"{_kept.FLAG}/elsewhere"
+
+    monkeypatch.setenv("TF_XLA_FLAGS", "--other=1")
+    assert flags_after(monkeypatch, tmp_path).startswith(f"--other=1 {_kept.FLAG}")
+
+
+@pytest.mark.usefixtures("before_tensorflow")
+@pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX")
+def test_a_folder_that_others_can_write_to_is_not_trusted(monkeypatch, tmp_path):
+    folder = tmp_path / _kept._made_by()
+    folder.mkdir()
+    folder.chmod(0o777)
+
+    assert flags_after(monkeypatch, tmp_path) == ""
+
+
+def test_a_tensorflow_that_is_there_already_is_left_alone(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "tensorflow", sys)
+    before = os.environ.get("TF_XLA_FLAGS")
+
+    assert flags_after(monkeypatch, tmp_path) == before
+
+
+def test_the_oldest_programs_make_room(monkeypatch, tmp_path):
+    monkeypatch.setattr(_kept, "MAX_BYTES", 25)
+    for age in range(4):
+        file = tmp_path / f"{age}.pb"
+        file.write_bytes(b"0123456789")
+        os.utime(file, (1000 - age, 1000 - age))
+    _kept._write_checksums(tmp_path, os.getpid())
+
+    _kept._remove_oldest(tmp_path)
+
+    assert {f.name for f in tmp_path.iterdir()} == {
+        f"{age}.{kind}" for age in (0, 1) for kind in ("pb", "sha256")
+    }
