@@ -72,28 +72,32 @@ def _train(
         callbacks=callbacks,
         **options,
     )
-    n_epochs = 0
-    if estimator.refit and len(validation.X) and callbacks is None:
-        n_epochs = _best_epoch(history, estimator.target_names_, network)
     n_rows = len(train.X) + len(validation.X)
-    if n_epochs <= estimator.n_iter_no_change // 2 or n_rows > MOST_ROWS_TO_REFIT:
+    refit = estimator.refit and len(validation.X) and callbacks is None
+    if not refit or n_rows > MOST_ROWS_TO_REFIT:
+        return network, history, None
+    n_epochs = _best_epochs(history, estimator.target_names_, network)
+    n_epochs[n_epochs <= estimator.n_iter_no_change // 2] = 0
+    if not n_epochs.any():
         return network, history, None
     everything = _training.Rows(*network.encode(*table))
     nothing = _training.Rows(*(A[:0] for A in everything))
-    settings = settings._replace(n_train=n_rows, n_validation=0, n_epochs=n_epochs)
+    settings = settings._replace(
+        n_train=n_rows, n_validation=0, n_epochs=n_epochs.max(), patience=n_epochs
+    )
     network, more = _training.train(
         spec, settings, network, everything, nothing, seed=seed + 1, **options
     )
     return network, history, more
 
 
-def _best_epoch(history: History, names: Sequence[str], network: Network) -> int:
-    """Number of epochs up to the best; of separate networks, the mean of theirs."""
+def _best_epochs(history: History, names: Sequence[str], network: Network) -> np.ndarray:
+    """Number of epochs up to the best, of each separate network or of all together."""
     courses = ["val_loss"]
     if network.architecture.separate:
         courses = [f"val_loss_{name}" for name in names]
     losses = np.nan_to_num([history[name] for name in courses], nan=np.inf)
-    return round(np.mean(losses.argmin(axis=1))) + 1
+    return losses.argmin(axis=1) + 1
 
 
 def mean_history(histories: Sequence[History]) -> History:

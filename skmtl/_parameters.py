@@ -185,7 +185,9 @@ def training(estimator, network: Network, n_train: int, n_validation: int, epoch
         n_train=n_train,
         n_validation=n_validation,
         n_epochs=int(epochs),
-        patience=int(estimator.n_iter_no_change),
+        patience=np.full(
+            spec.n_patience_groups, estimator.n_iter_no_change if n_validation else epochs
+        ),
         inputs=network.features.units,
         learning_rate=optimizer.learning_rate,
         weight_decay=optimizer.weight_decay,

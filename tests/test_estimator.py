@@ -1,5 +1,7 @@
 """Fitting: rows held out, the epoch that is kept, going on, the Keras model."""
 
+import copy
+
 import keras
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ OVERFITS = {
     "epochs": 300,
     "n_iter_no_change": 4,
     "validation_fraction": 0.25,
+    "refit": False,
 }
 STANDS_STILL = {"learning_rate": 1e-12}
 
@@ -103,6 +106,43 @@ def test_patience(noise, patience):
 
     best = int(np.argmin(estimator.history_["val_loss"]))
     assert estimator.n_iter_ == best + 1 + patience
+
+
+@pytest.mark.parametrize("sharing_depth", [1, 0])
+def test_in_the_end_training_goes_on_with_all_rows(noise, sharing_depth):
+    """From the best epoch, for as many epochs: as a warm start does with full batches."""
+    X, Y = noise
+    options = OVERFITS | {"batch_size": 256, "sharing_depth": sharing_depth}
+    if sharing_depth == 0:
+        Y = np.nan_to_num(Y[:, :1])
+    stopped = small(**options).fit(X, Y)
+    best = int(np.argmin(stopped.history_["val_loss"])) + 1
+    by_hand = copy.deepcopy(stopped).set_params(
+        warm_start=True, early_stopping=False, epochs=best
+    )
+
+    refitted = small(**options | {"refit": True}).fit(X, Y)
+
+    assert refitted.n_iter_ == stopped.n_iter_ + best
+    assert_same_predictions(refitted, by_hand.fit(X, Y), X, atol=1e-4)
+    assert_differ(refitted, stopped, X)
+
+
+@pytest.mark.parametrize("reason", ["early", "many rows", "callbacks"])
+def test_training_does_not_go_on_where_that_would_not_pay(noise, monkeypatch, reason):
+    options = OVERFITS
+    if reason == "early":
+        options = OVERFITS | {"n_iter_no_change": 80, "epochs": 100}
+    if reason == "many rows":
+        monkeypatch.setattr("skmtl._ensemble.MOST_ROWS_TO_REFIT", 10)
+    if reason == "callbacks":
+        options = OVERFITS | {"callbacks": [keras.callbacks.Callback()]}
+
+    stopped = small(**options).fit(*noise)
+    refitted = small(**options | {"refit": True}).fit(*noise)
+
+    assert refitted.n_iter_ == stopped.n_iter_
+    assert_same_predictions(refitted, stopped, noise[0], atol=0)
 
 
 def test_rows_held_out_are_not_trained_on(table, held_out):

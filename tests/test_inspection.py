@@ -413,7 +413,7 @@ def test_training_without_rows_held_out(table):
 @pytest.mark.parametrize("sharing_depth", [0, 1])
 def test_the_best_epoch_is_the_one_whose_weights_are_kept(table, sharing_depth):
     X, Y = table
-    parameters = {"learning_rate": 0.05, "n_iter_no_change": 3}
+    parameters = {"learning_rate": 0.05, "n_iter_no_change": 3, "refit": False}
     estimator = small(sharing_depth=sharing_depth, epochs=60, **parameters).fit(X, Y)
 
     display = TrainingDisplay.from_estimator(estimator, per_target=True)

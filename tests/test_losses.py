@@ -706,7 +706,11 @@ def test_learnt_weights_train_as_written_by_hand_in_keras():
 
 def test_learnt_weights_are_those_of_the_epoch_that_is_kept():
     model = regressor(
-        loss_weights="uncertainty", early_stopping=True, n_iter_no_change=3, epochs=40
+        loss_weights="uncertainty",
+        early_stopping=True,
+        n_iter_no_change=3,
+        refit=False,
+        epochs=40,
     ).fit(X, FRAME)
 
     best = int(np.argmin(model.history_["val_loss"]))

@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.metrics import r2_score
 
 from skmtl._targets import hold_out
@@ -156,11 +157,13 @@ def test_integer_weights_are_repeated_rows(table, per_target):
     rows = np.concatenate([X[rows] for rows in seen])
     targets = np.concatenate([Y[rows] for Y, rows in zip(copies, seen, strict=True)])
 
-    weighted = small(**FULL_BATCH).fit(X, Y, sample_weight=weight)
+    model = small(**FULL_BATCH, n_bins=3)  # by itself it would go by the number of rows
 
-    repeated = small(**FULL_BATCH).fit(rows, targets)
+    weighted = clone(model).fit(X, Y, sample_weight=weight)
+
+    repeated = clone(model).fit(rows, targets)
     assert_same_predictions(weighted, repeated, X, atol=1e-4)
-    assert_differ(weighted, small(**FULL_BATCH).fit(X, Y), X)
+    assert_differ(weighted, clone(model).fit(X, Y), X)
 
 
 @pytest.mark.parametrize("per_target", [False, True])

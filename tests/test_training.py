@@ -71,7 +71,10 @@ def run(network, W=ONES, *, optimizer="adam", n_epochs=EPOCHS, dropout=0.0, **se
             n_train=N,
             n_validation=N if validation else 0,
             n_epochs=n_epochs,
-            patience=settings.get("patience", 1),
+            patience=np.full(
+                T if network.architecture.separate else 1,
+                settings.get("patience", n_epochs),
+            ),
             inputs=network.features.units,
             learning_rate=choice.learning_rate,
             weight_decay=choice.weight_decay,
@@ -379,7 +382,8 @@ def test_a_second_fit_of_an_architecture_compiles_nothing(count_built):
         {"rows": slice(0, 20)},
     ):
         assert count_built(lambda changed=changed: fit(**changed)) == 0, changed
-    assert count_built(lambda: fit(head_sizes=(4,))) == 1
+    assert count_built(lambda: fit(head_sizes=(4,))) == 0  # there is room
+    assert count_built(lambda: fit(head_sizes=(400,))) == 1
 
 
 def test_a_program_is_traced_once():
@@ -425,10 +429,10 @@ def test_the_cache_is_bounded(monkeypatch):
     cache = type(PROGRAMS)(max_programs=2)
     monkeypatch.setattr("skmtl._training._loop.PROGRAMS", cache)
 
-    for width in (2, 3, 4):
+    for width in (32, 512, 8192):
         run(fresh_network(hidden_sizes=(width,)), n_epochs=1)
 
-    assert [p.spec.architecture.hidden_sizes for p in cache._programs] == [(3,), (4,)]
+    assert [p.spec.architecture.hidden_sizes for p in cache._programs] == [(512,), (8192,)]
 
 
 def test_a_global_mixed_precision_policy_does_not_reach_the_network():

@@ -56,7 +56,8 @@ def train(
         state = _run_epochs(
             program, first, data, settings, seed, history, callbacks, progress
         )
-    if settings.n_validation:  # whoever goes on does so from the best epoch
+    if settings.n_validation or np.ptp(settings.patience):
+        # Whoever goes on does so from the epoch that each network stopped at.
         state = state._replace(weights=state.kept_weights)
     last, kept, optimizer = (
         [np.array(A) for A in arrays]

@@ -77,7 +77,7 @@ class Settings(NamedTuple):
     n_train: int
     n_validation: int
     n_epochs: int
-    patience: int
+    patience: np.ndarray  # (n_patience_groups,), or epochs without rows to validate on
     inputs: tuple[Units, Units]
     learning_rate: float
     weight_decay: float
@@ -367,8 +367,8 @@ class Program:
         patience = settings.patience
         if not self.spec.architecture.separate:
             task_losses = tf.reduce_mean(settings.loss_weights * task_losses, keepdims=True)
-        better = (task_losses < best_loss) & (wait < patience)
-        better |= settings.n_validation == 0  # the last weights are kept then
+        validated = settings.n_validation > 0
+        better = ((task_losses < best_loss) | ~validated) & (wait < patience)
 
         def choose(new, old):
             flags = tf.reshape(better, [-1] + [1] * (len(old.shape) - 1))
@@ -380,7 +380,7 @@ class Program:
         ]
         best_loss = tf.where(better, task_losses, best_loss)
         # A group that ran out of patience stays out of it.
-        wait = tf.where(better, 0, tf.minimum(wait + 1, patience))
+        wait = tf.where(better & validated, 0, tf.minimum(wait + 1, patience))
         return kept_weights, best_loss, wait
 
 
