@@ -21,8 +21,8 @@ from ._network import Network
 from ._scaling import Scaling
 from ._targets import (
     cell_weights,
-    check_counts,
     check_observed,
+    check_range,
     check_same_targets,
     check_targets,
     hold_out,
@@ -95,6 +95,9 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         - "squared_error", "absolute_error", "huber" or "log_cosh";
         - "poisson" for counts: the prediction is the exponential of the output, hence
           positive, and the target is divided by its mean instead of being standardised;
+        - "log_loss" for a target of 0 and 1 (or shares between them): the prediction is
+          the probability of 1, the sigmoid of the output, and the target is left as it
+          is;
         - ``("quantile", q)``: the prediction is the conditional quantile of level q
           (Koenker & Bassett 1978);
         - the name of a Keras loss, a ``keras.losses.Loss`` (its reduction does nothing),
@@ -103,6 +106,9 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
           ``keras.saving.register_keras_serializable`` and have a ``get_config``. Beware
           that Keras 3.15 forgets the ``delta`` of its Huber loss in a copy: give a
           function instead.
+
+        Keras' losses for classes, counts, relative errors or directions are refused: they
+        would see scaled targets and mean nothing.
 
         Losses see scaled targets: the error 1, beyond which "huber" is linear, is one
         standard deviation.
@@ -722,7 +728,7 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             self._one_dimensional = one_dimensional
         W = cell_weights(Y, sample_weight)
         check_observed(Y, W, self.target_names_, all_of=not resume)
-        check_counts(Y, W, self._log_link(), self.target_names_)
+        check_range(Y, W, self._links(), self.target_names_)
         counts = W.any(axis=1)
         return (X, Y, W) if counts.all() else (X[counts], Y[counts], W[counts])
 
@@ -730,18 +736,18 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """A fresh network, scaled to these rows."""
         # Two generators, so that rows are held out and shuffled alike for any network.
         weights_rng, self._rng = _parameters.generator(self.random_state).spawn(2)
-        log_link = self._log_link()
+        links = self._links()
         standard = Scaling.fit(Y, W)
         self.target_means_ = standard.mean
         targets = Scaling.identity(Y.shape[1])
         if self.scale_targets:
-            targets = standard.without_shift(log_link)
+            targets = standard.for_links(links)
         trunks = self._trunks()
         features = _parameters.inputs(self, X, W.sum(axis=1), *trunks[:1])
         architecture = _parameters.architecture(self, features)
         _parameters.warn_of_random_trunk(self, architecture)
         members = [
-            Network.untrained(architecture, weights_rng, features, targets, log_link)
+            Network.untrained(architecture, weights_rng, features, targets, links)
             for _ in range(self.n_members)
         ]
         if trunks:
@@ -789,8 +795,8 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.loss_weights_ = loss_weights
         self._one_dimensional = False
 
-    def _log_link(self) -> np.ndarray:
-        return np.array([loss.log_link for loss in self._task_losses()])
+    def _links(self) -> np.ndarray:
+        return np.array([loss.link for loss in self._task_losses()])
 
     def _task_losses(self):
         from ._training import task_losses
@@ -800,11 +806,12 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def _check_same_architecture(self):
         trained = self._network.architecture
         asked = _parameters.architecture(self, self._network.features)
-        if (self._network.log_link != self._log_link()).any():
+        if (self._network.links != self._links()).any():
             raise ValueError(
                 "Training cannot go on: a network that was fitted with another loss than "
-                "poisson does not predict counts, and the other way round. Set loss back, "
-                "or call fit with warm_start=False."
+                "poisson does not predict counts, nor probabilities with another than "
+                "log_loss, and the other way round. Set loss back, or call fit with "
+                "warm_start=False."
             )
         if len(self._members) != self.n_members:
             raise ValueError(

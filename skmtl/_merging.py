@@ -118,7 +118,7 @@ def _merged(networks: Sequence[Network], sharing_depth: int) -> Network:
             np.concatenate([n.targets.mean for n in networks]),
             np.concatenate([n.targets.scale for n in networks]),
         ),
-        np.concatenate([n.log_link for n in networks]),
+        np.concatenate([n.links for n in networks]),
         np.zeros(len(tasks), np.float32),
     )
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ._activations import ACTIVATIONS
 from ._inputs import Inputs
+from ._links import apply_links
 from ._scaling import Scaling
 
 OUTPUT_SCALE = 0.1  # of the first output kernels: training starts near the targets' means
@@ -167,7 +168,7 @@ class Network:
     optimizer_state: OptimizerState | None
     features: Inputs
     targets: Scaling
-    log_link: np.ndarray  # (T,) bool: the prediction is the output's exponential
+    links: np.ndarray  # (T,) names: what makes predictions of outputs
     log_variances: np.ndarray  # (T,) of learnt loss weights
 
     @classmethod
@@ -177,7 +178,7 @@ class Network:
         rng: np.random.Generator,
         features: Inputs,
         targets: Scaling,
-        log_link: np.ndarray,
+        links: np.ndarray,
     ) -> Network:
         return cls(
             architecture,
@@ -185,7 +186,7 @@ class Network:
             None,
             features,
             targets,
-            log_link,
+            links,
             np.zeros(architecture.n_targets, np.float32),
         )
 
@@ -227,6 +228,4 @@ class Network:
 
     def decode(self, outputs: np.ndarray) -> np.ndarray:
         """Targets in their own units from outputs (n, T), which may be overwritten."""
-        if self.log_link.any():
-            np.exp(outputs, out=outputs, where=self.log_link)
-        return self.targets.undo(outputs)
+        return self.targets.undo(apply_links(self.links, outputs))

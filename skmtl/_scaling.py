@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ._links import IDENTITY
+
 
 @dataclass(frozen=True)
 class Scaling:
@@ -39,10 +41,14 @@ class Scaling:
         varies = highest - lowest > 10 * np.finfo(np.float64).eps
         return cls(mean * largest, np.where(varies, std * largest, 1.0))
 
-    def without_shift(self, which: np.ndarray) -> Scaling:
-        """The chosen columns, which hold counts, divided by their mean and not shifted."""
+    def for_links(self, links: np.ndarray) -> Scaling:
+        """Counts divided by their mean and not shifted, probabilities left as they are."""
         mean = np.where(self.mean > 0, self.mean, 1.0)
-        return Scaling(np.where(which, 0.0, self.mean), np.where(which, mean, self.scale))
+        scale = np.where(links == "exponential", mean, self.scale)
+        return Scaling(
+            np.where(links == IDENTITY, self.mean, 0.0),
+            np.where(links == "sigmoid", 1.0, scale),
+        )
 
     def apply(self, A: np.ndarray) -> np.ndarray:
         return (A - self.mean) / self.scale

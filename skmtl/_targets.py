@@ -212,16 +212,19 @@ def check_observed(Y: np.ndarray, W: np.ndarray, names: np.ndarray, *, all_of=Tr
         )
 
 
-def check_counts(
-    Y: np.ndarray, W: np.ndarray, counts: np.ndarray, names: np.ndarray
-) -> None:
-    """Targets that are counts must not be negative."""
-    negative = counts & ((W > 0) & (Y < 0)).any(axis=0)
-    if negative.any():
-        raise ValueError(
-            f"loss='poisson' needs counts, but there are negative values in "
-            f"{listed('target', names[negative])}. Use another loss there."
-        )
+def check_range(Y: np.ndarray, W: np.ndarray, links: np.ndarray, names: np.ndarray) -> None:
+    """Targets that are counts must not be negative, probabilities lie from 0 to 1."""
+    for link, loss, expected, others, bad in (
+        ("exponential", "poisson", "counts", "negative", Y < 0),
+        ("sigmoid", "log_loss", "0, 1 or shares between", "other", (Y < 0) | (Y > 1)),
+    ):
+        wrong = (links == link) & ((W > 0) & bad).any(axis=0)
+        if wrong.any():
+            value = Y[(W > 0) & bad & wrong][0]
+            raise ValueError(
+                f"loss={loss!r} needs {expected}, but there are {others} values, such as "
+                f"{value:g}, in {listed('target', names[wrong])}. Use another loss there."
+            )
 
 
 def hold_out(

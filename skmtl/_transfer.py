@@ -165,6 +165,6 @@ def add_head(network: Network, head: Network) -> Network:
             np.concatenate([network.targets.mean, head.targets.mean]),
             np.concatenate([network.targets.scale, head.targets.scale]),
         ),
-        np.concatenate([network.log_link, head.log_link]),
+        np.concatenate([network.links, head.links]),
         np.concatenate([network.log_variances, head.log_variances]),
     )

@@ -13,15 +13,17 @@ from sklearn.base import clone
 from sklearn.linear_model import (
     HuberRegressor,
     LinearRegression,
+    LogisticRegression,
     PoissonRegressor,
     QuantileRegressor,
 )
-from sklearn.metrics import mean_pinball_loss
+from sklearn.metrics import mean_pinball_loss, roc_auc_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import check_estimator
 
 from skmtl import MultiTaskRegressor
 from skmtl._training import PROGRAMS, task_losses
+from tests._asserts import assert_close
 from tests._inputs import full_batch
 
 D, T, N = 4, 3, 48
@@ -81,10 +83,7 @@ CELL_LOSSES = {
         ("quantile", 0.9),
         lambda y, f: np.where(y >= f, 0.9 * (y - f), 0.1 * (f - y)),
     ),
-    "Keras' name": (
-        "mean_squared_logarithmic_error",
-        of_keras("mean_squared_logarithmic_error"),
-    ),
+    "Keras' name": ("mean_squared_error", of_keras("mean_squared_error")),
     "Keras' short name": ("mae", of_keras("mean_absolute_error")),
     "Keras' class name": ("MeanSquaredError", of_keras("mean_squared_error")),
     "instance": (
@@ -122,6 +121,40 @@ def test_poisson_is_the_likelihood_of_counts_with_a_log_link():
     gaps = loss.cells(y, f) - of_keras("poisson")(y, np.exp(f))
     for count in np.unique(y):
         np.testing.assert_allclose(gaps[y == count], gaps[y == count][0], atol=1e-5)
+
+
+def test_log_loss_is_the_crossentropy_of_keras_with_a_logit():
+    y = (COUNTS > 1).astype("float32")
+    f = 10 * Y.astype("float32")
+
+    (loss,) = task_losses("log_loss", ["a"])
+
+    expected = keras.losses.binary_crossentropy(y[..., None], f[..., None], True)
+    np.testing.assert_allclose(loss.cells(y, f), expected, rtol=1e-5, atol=1e-6)
+
+
+OF_ERRORS = {"meansquarederror", "meanabsoluteerror", "huber", "logcosh"}
+LOSSES_OF_KERAS = [
+    name
+    for name, loss in vars(keras.losses).items()
+    if callable(loss) and name not in {"get", "serialize", "deserialize", "Loss"}
+]
+
+
+@pytest.mark.parametrize("name", LOSSES_OF_KERAS)
+def test_a_loss_of_keras_is_one_of_errors_or_refused_with_a_remedy(name):
+    """To others, scaled targets mean nothing: without an error they train to nonsense."""
+    loss = getattr(keras.losses, name)
+    choices = [loss() if isinstance(loss, type) else loss]
+    if name != "poisson":  # by this name there is one with a link
+        choices.append(name)
+
+    for choice in choices:
+        if name.replace("_", "").lower() in OF_ERRORS:
+            task_losses(choice, ["a"])
+        else:
+            with pytest.raises(ValueError, match=r"scaled targets.*Use |is not known"):
+                task_losses(choice, ["a"])
 
 
 @pytest.mark.parametrize("level", [0.05, 0.5, 0.9])
@@ -245,6 +278,54 @@ def test_counts_are_positive_even_far_outside_of_the_data(mixed):
 
     assert (mixed.predict(far)[:, 2] > 0).all()
     assert np.isfinite(mixed.predict(far)).all()
+
+
+@pytest.fixture(scope="module")
+def flags():
+    """Whether the first target is large, beside two that are measured."""
+    table = FRAME.assign(a=FRAME["a"] > FRAME["a"].median())
+    losses = {"a": "log_loss", "b": "squared_error", "c": "squared_error"}
+    return table, regressor(loss=losses, epochs=30).fit(X, table)
+
+
+def test_probabilities_lie_between_0_and_1_and_tell_the_classes_apart(flags):
+    table, model = flags
+    far = np.vstack([X, 100 * X, -100 * X])
+
+    probability = model.predict(far)[:, 0]
+
+    assert ((probability >= 0) & (probability <= 1)).all()
+    assert roc_auc_score(table["a"], probability[:N]) > 0.9
+    assert_close(model.model_.predict(far, verbose=0), model.predict(far), atol=1e-4)
+
+
+def test_without_hidden_layers_log_loss_is_logistic_regression():
+    y = (Y[:, 0] + 0.5 * np.sin(7 * Y[:, 1]) > 0).astype(float)
+    model = regressor(
+        trunk_sizes=(), head_sizes=(), loss="log_loss", epochs=3000, clip_features=None
+    ).fit(X, y)
+
+    expected = LogisticRegression(C=np.inf).fit(X, y).predict_proba(X)[:, 1]
+
+    np.testing.assert_allclose(model.predict(X), expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, 2])
+def test_what_is_no_probability_is_an_error_that_names_the_target(flags, value):
+    table = flags[0].astype(float)
+    table.loc[3, "a"] = value
+
+    with pytest.raises(ValueError, match=rf"log_loss.*such as {value}.*'a'"):
+        regressor(loss=["log_loss", "huber", "huber"]).fit(X, table)
+
+
+def test_a_network_of_probabilities_goes_on_as_such_only(flags):
+    table, model = flags
+    other = copy.deepcopy(model).set_params(loss="squared_error")
+
+    with pytest.raises(ValueError, match="log_loss"):
+        other.partial_fit(X, table)
+    copy.deepcopy(model).partial_fit(X, table.astype(float))
 
 
 def test_the_share_of_observations_below_a_quantile_is_its_level():

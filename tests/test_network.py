@@ -8,6 +8,7 @@ import pytest
 
 from skmtl._activations import ACTIVATIONS
 from skmtl._inputs import LINEAR_REACH, Inputs, features_cut_off
+from skmtl._links import IDENTITY
 from skmtl._network import (
     OUTPUT_SCALE,
     Architecture,
@@ -44,7 +45,7 @@ def make_network(
         scaling, features_cut_off(5, limit), features_cut_off(5, LINEAR_REACH * limit)
     )
     targets = Scaling(rng.normal(size=n_targets), rng.uniform(0.5, 2, n_targets))
-    links = np.zeros(n_targets, bool)
+    links = np.full(n_targets, IDENTITY)
     network = Network.untrained(architecture, rng, features, targets, links)
     return dataclasses.replace(network, weights=weights)
 

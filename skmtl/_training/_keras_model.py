@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from .._inputs import Units
+from .._links import IDENTITY
 from .._network import Network
 
 
@@ -131,16 +132,18 @@ def _side_by_side(models: Sequence[keras.Model], join: type, name: str) -> keras
 
 
 def _in_target_units(network: Network, H):
-    """Undo the scaling, after the exponential where a target has a log link."""
-    log, scale, mean = network.log_link, network.targets.scale, network.targets.mean
-
-    if not log.any():
+    """Undo the scaling, after the link of each target."""
+    scale, mean = network.targets.scale, network.targets.mean
+    linear = network.links == IDENTITY
+    if linear.all():
         return _rescaling(scale, mean, "unscale_targets")(H)
-    exponential = keras.layers.Activation("exponential", name="exp", dtype="float32")
-    logs = _rescaling(1.0 * log, 0.0, "log_outputs")(H)
-    counts = _rescaling(scale * log, mean, "unscale_counts")(exponential(logs))
-    others = _rescaling(scale * ~log, 0.0, "unscale_others")(H)
-    return keras.layers.Add(name="unscale_targets", dtype="float32")([counts, others])
+    parts = [_rescaling(scale * linear, mean, "unscale_linear")(H)]
+    for name in np.unique(network.links[~linear]):
+        of_link = network.links == name
+        own = _rescaling(1.0 * of_link, 0.0, f"{name}_outputs")(H)
+        linked = keras.layers.Activation(name, name=name, dtype="float32")(own)
+        parts.append(_rescaling(scale * of_link, 0.0, f"unscale_{name}")(linked))
+    return keras.layers.Add(name="unscale_targets", dtype="float32")(parts)
 
 
 # Below, every layer has its dtype, so that a policy set for the process, such as

@@ -7,6 +7,7 @@ the loss of every cell (b, k).
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
@@ -16,6 +17,7 @@ import numpy as np
 from keras import ops
 
 from .._features import did_you_mean
+from .._links import IDENTITY
 from .._targets import is_one_loss, is_quantile, per_target
 
 
@@ -27,9 +29,9 @@ class TaskLoss:
     cells: Callable = field(compare=False, repr=False)
 
     @property
-    def log_link(self) -> bool:
-        """Whether the prediction is the exponential of the network's output."""
-        return self.key == "poisson"
+    def link(self) -> str:
+        """What makes a prediction of the network's output."""
+        return {"poisson": "exponential", "log_loss": "sigmoid"}.get(self.key, IDENTITY)
 
 
 def task_losses(loss, names: Sequence[str]) -> tuple[TaskLoss, ...]:
@@ -73,6 +75,7 @@ def _resolve(loss) -> TaskLoss:
         return TaskLoss(("quantile", float(level)), _quantile(float(level)))
     if isinstance(loss, str):
         return TaskLoss(loss, _BY_NAME.get(loss) or _of_keras(loss))
+    _refuse_where_scaling_destroys(loss)
     if isinstance(loss, keras.losses.Loss):
         return TaskLoss(_instance_key(loss), _per_cell(loss.call))
     if callable(loss):
@@ -116,6 +119,12 @@ def _poisson(y, f):
     return ops.exp(f) - y * f + y_log_y - y
 
 
+def _log_loss(y, f):
+    """Minus the logarithm of the likelihood of y with the probability sigmoid(f)."""
+    # softplus(f) - y f, without the difference of two large numbers.
+    return ops.maximum(f, 0.0) - y * f + ops.softplus(-ops.abs(f))
+
+
 def _quantile(level: float) -> Callable:
     """Pinball loss (Koenker & Bassett 1978)."""
     return lambda y, f: ops.maximum(level * (y - f), (level - 1) * (y - f))
@@ -127,18 +136,50 @@ _BY_NAME = {
     "huber": _huber,
     "log_cosh": _log_cosh,
     "poisson": _poisson,
+    "log_loss": _log_loss,
 }
+
+# Of Keras' own losses, those that mean the same whatever a target is scaled by.
+_OF_ERRORS = {"mean_squared_error", "mean_absolute_error", "huber", "log_cosh"}
+
+
+def _refuse_where_scaling_destroys(loss) -> None:
+    """Keras' losses for classes, counts, relative errors, directions, sequences."""
+    if type(loss).__module__.startswith("keras."):
+        name = _snake_case(type(loss).__name__)
+    elif str(getattr(loss, "__module__", "")).startswith("keras."):
+        name = loss.__name__
+    else:
+        return
+    if name in _OF_ERRORS:
+        return
+    remedy = "a function of your own, of (y_true, y_pred) in scaled units"
+    if "crossentropy" in name or "cross_entropy" in name or "hinge" in name:
+        remedy = "'log_loss' for a target of 0 and 1"
+    elif name == "poisson":
+        remedy = "'poisson' by its name, for counts"
+    elif "percentage" in name or "logarithmic" in name:
+        remedy = "'squared_error' for the logarithm of the target"
+    raise ValueError(
+        f"Keras' loss {name} would see scaled targets, for which it means nothing. Use "
+        f"{remedy}."
+    )
+
+
+def _snake_case(name: str) -> str:
+    return re.sub("(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
 def _of_keras(name: str) -> Callable:
     try:
         loss = keras.losses.get(name)
     except ValueError:
-        known = [*_BY_NAME, *(n for n in vars(keras.losses) if n.islower())]
+        known = [*_BY_NAME, *_OF_ERRORS]
         raise ValueError(
             f"loss={name!r} is not known.{did_you_mean(name, known)} Known are "
             f"{', '.join(_BY_NAME)}, ('quantile', level) and the losses of Keras."
         ) from None
+    _refuse_where_scaling_destroys(loss)
     return _per_cell(loss.call if isinstance(loss, keras.losses.Loss) else loss)
 
 
