@@ -24,6 +24,7 @@ from ._tables import average_relative_rmse, folds, read_tables
 
 DEFAULTS = Path(__file__).with_name("DEFAULTS.md")
 
+WITHOUT_BINS = {"n_bins": 0, "refit": False}
 PLAIN = {
     "trunk_sizes": (64, 64),
     "head_sizes": (32,),
@@ -32,6 +33,7 @@ PLAIN = {
     "linear_path": False,
     "clip_features": None,
     "output_scale": 1.0,
+    **WITHOUT_BINS,
 }
 
 
@@ -47,9 +49,16 @@ VARIANTS = {
     "+ moving average of the weights": _built_up(
         "weight_decay", "output_scale", "ema_momentum"
     ),
-    "+ linear path": {"trunk_sizes": (64, 64), "head_sizes": (32,), "clip_features": None},
-    "+ trunk (128, 128), heads (64,)": {"clip_features": None},
-    "+ features cut off at 3: the default": {},
+    "+ linear path": {
+        "trunk_sizes": (64, 64),
+        "head_sizes": (32,),
+        "clip_features": None,
+        **WITHOUT_BINS,
+    },
+    "+ trunk (128, 128), heads (64,)": {"clip_features": None, **WITHOUT_BINS},
+    "+ features cut off at 3": WITHOUT_BINS,
+    "+ bins": {"refit": False},
+    "+ all rows in the end: the default": {},
     "learning rate 2e-3": {"learning_rate": 2e-3},
     "dropout 0.1": {"dropout": 0.1},
     "GELU": {"activation": "gelu"},

@@ -162,7 +162,7 @@ def fit(point: Point, X, Y, epochs: int) -> None:
         batch_size=point.batch_size,
         epochs=epochs,
         early_stopping=False,
-        dropout=0.0,
+        n_bins=0,
         random_state=0,
     ).fit(X, Y)
 

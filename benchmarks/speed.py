@@ -62,7 +62,7 @@ from ._rivals import (
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 N_ROWS, N_FEATURES, N_TASKS = 1000, 20, 3
-PLAIN = {"weight_decay": 0.0, "ema_momentum": 0.0, "linear_path": False}
+PLAIN = {"weight_decay": 0.0, "ema_momentum": 0.0, "linear_path": False, "n_bins": 0}
 STEPS_PER_EPOCH = -(-N_ROWS // BATCH_SIZE)
 WARM_UP_FITS = 10  # before memory is looked at: allocators and caches fill up
 
@@ -168,9 +168,14 @@ def compilation(effort: Effort) -> Row:
 
 def defaults(effort: Effort) -> Row:
     """One optimiser step with the estimator's defaults (weight decay, averaging, linear
-    path), against the plain network."""
+    path, bins), against the plain network."""
     return cost_of(
-        effort, at_most=1.5, weight_decay=0.5, ema_momentum=0.99, linear_path=True
+        effort,
+        at_most=1.5,
+        weight_decay=0.5,
+        ema_momentum=0.99,
+        linear_path=True,
+        n_bins="auto",
     )
 
 
