@@ -412,7 +412,8 @@ def test_bad_cells(column, rows, value, parts, save, capsys):
         (b"", ["cannot be read as CSV"]),
         (b"\xff\xfe\x00", ["cannot be read as CSV"]),
         (b"y,z\n1,2\n1,2,3,4\n", ["cannot be read as CSV"]),
-        (b"a;y;z\n1;2;3\n", ["one column", "'a;y;z'", "commas"]),
+        (b"a|y|z\n1|2|3\n", ["one column", "'a|y|z'", "commas or semicolons"]),
+        (b"a;y;z\n", ["target 'y' has no observed value"]),
         (b"a,y,z\n", ["target 'y' has no observed value"]),
         (b"a,y,z\n1,2,3\n2,3,4\n", ["2 rows", "5 folds need at least 10"]),
     ],
@@ -422,6 +423,52 @@ def test_bad_files(content, parts, name, tmp_path, capsys):
     (tmp_path / name).write_bytes(content)
     assert main([str(tmp_path / name), "--targets", "y", "z"]) == 2
     assert_one_line(capsys, *(["cannot be read as CSV"] if name.endswith("gz") else parts))
+
+
+@pytest.mark.parametrize("decimal", [".", ","])
+@pytest.mark.parametrize("holes", [False, True])
+def test_semicolons_read_as_commas_do(decimal, holes, tmp_path):
+    frame = make_frame()
+    frame["e"] = "1,5 kg; net"  # the other signs in text
+    if holes:  # with decimal commas, rows have unlike numbers of commas
+        frame.loc[::3, "a"] = 2
+        frame.loc[1::3, "y"] = np.nan
+    frame.to_csv(tmp_path / "commas.csv", index=False)
+    frame.to_csv(tmp_path / "semicolons.csv", index=False, sep=";", decimal=decimal)
+
+    expected, table = (
+        _table.read_table(str(tmp_path / name), ["y", "z"], [])
+        for name in ("commas.csv", "semicolons.csv")
+    )
+
+    pd.testing.assert_frame_equal(table.X, expected.X)
+    pd.testing.assert_frame_equal(table.Y, expected.Y)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_row_numbers_without_a_name_are_left_out(first, tmp_path):
+    frame = make_frame()
+    frame.index += first
+    frame.loc[frame.index[:3], ["y", "z"]] = np.nan  # the others still count the rows
+    frame.to_csv(tmp_path / "table.csv")
+
+    table = _table.read_table(str(tmp_path / "table.csv"), ["y", "z"], [])
+
+    assert list(table.X) == list("abcde")
+    assert any("'Unnamed: 0' (row numbers)" in note for note in table.notes)
+
+
+def test_row_numbers_with_a_name_are_noticed(tmp_path):
+    frame = make_frame()
+    frame["id"], frame["year"] = np.arange(40), np.arange(1980, 2020)
+    frame.to_csv(tmp_path / "table.csv", index=False)
+
+    table = _table.read_table(str(tmp_path / "table.csv"), ["y", "z"], [])
+
+    assert list(table.X) == [*"abcde", "id", "year"]
+    assert table.notes == [
+        "feature 'id' counts the rows: --drop it if it says nothing else"
+    ]
 
 
 def test_columns_are_listed_if_no_targets_are_named(save, capsys):

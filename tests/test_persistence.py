@@ -103,6 +103,32 @@ def test_files_are_small(table, trunk_sizes, with_callback, look_at_model, tmp_p
     assert weights + adam < n_bytes <= 2 * (weights + adam) + 20_000
 
 
+@pytest.mark.parametrize("parameters", [{"trunk_sizes": (128, 128)}, {"n_members": 2}])
+def test_without_what_only_training_needs_files_are_smaller(table, parameters):
+    X, Y = table
+    estimator = small(epochs=1, **parameters).fit(X, Y)
+    weights = 4 * sum(w.size for m in estimator._members for w in m.weights)
+    before = len(pickle.dumps(estimator))
+
+    lean = pickle.loads(pickle.dumps(estimator.for_prediction()))
+
+    assert len(pickle.dumps(lean)) <= 1.1 * weights + 20_000
+    assert len(pickle.dumps(estimator)) == before
+    np.testing.assert_array_equal(lean.predict(X), estimator.predict(X))
+    np.testing.assert_array_equal(lean.model_.predict(X), estimator.model_.predict(X))
+
+
+def test_training_goes_on_with_a_new_optimizer(table):
+    X, Y = table
+    estimator = small(optimizer=keras.optimizers.SGD(0.01)).fit(X, Y)  # has no state
+    before = estimator.predict(X)
+
+    lean = estimator.for_prediction().partial_fit(X, Y)
+
+    np.testing.assert_array_equal(estimator.predict(X), before)
+    assert_same_predictions(lean, estimator.partial_fit(X, Y), X)
+
+
 def test_an_optimizer_instance_is_kept(table):
     X, Y = table
     schedule = keras.optimizers.schedules.ExponentialDecay(0.05, 10, 0.5)

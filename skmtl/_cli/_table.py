@@ -5,12 +5,14 @@ from __future__ import annotations
 import lzma
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_numeric_dtype
+from pandas.api.types import is_integer_dtype, is_numeric_dtype
+from pandas.errors import ParserError
 from sklearn.model_selection import RepeatedKFold
 
 from .._features import did_you_mean, listed
@@ -41,7 +43,8 @@ def read_table(path: str, targets: Sequence[str] | None, dropped: Sequence[str])
     _check_columns(frame, path, targets, dropped)
     Y = pd.DataFrame({name: _as_numbers(frame[name]) for name in targets})
     X = frame.drop(columns=[*targets, *dropped])
-    notes = []
+    left_out, notes = _row_numbers(X)
+    X = X.drop(columns=left_out)
 
     observed = Y.notna().any(axis=1)
     if not observed.all():
@@ -98,8 +101,7 @@ def _test_targets(table: Table, folds: RepeatedKFold) -> Iterator[pd.DataFrame]:
 
 def _read_csv(path: str) -> pd.DataFrame:
     try:
-        # In one piece: in pieces, a column can get numbers in one and text in the next.
-        frame = pd.read_csv(path, low_memory=False)
+        frame = _parsed(path)
     except FileNotFoundError:
         raise InputError(f"no such file: {path}") from None
     except UNREADABLE as error:
@@ -109,10 +111,52 @@ def _read_csv(path: str) -> pd.DataFrame:
     return frame
 
 
+def _parsed(path: str) -> pd.DataFrame:
+    """Columns between commas, or else between semicolons."""
+    # In one piece: in pieces, a column can get numbers in one and text in the next.
+    read = partial(pd.read_csv, path, low_memory=False)
+    try:
+        by_commas = read()
+    except ParserError:  # decimal commas, perhaps, of which rows have more or fewer
+        by_semicolons = _semicolon_separated(read)
+        if by_semicolons.shape[1] == 1:
+            raise
+        return by_semicolons
+    if by_commas.shape[1] > 1:
+        return by_commas
+    return _semicolon_separated(read)
+
+
+def _semicolon_separated(read: Callable[..., pd.DataFrame]) -> pd.DataFrame:
+    """With decimal points or commas, whichever makes more columns numeric."""
+    frames = [read(sep=";", decimal=mark) for mark in ".,"]
+    return max(frames, key=lambda frame: frame.select_dtypes("number").shape[1])
+
+
+def _row_numbers(X: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """Columns that count the rows and have no name, and notes on all that count them."""
+    counting = [
+        name
+        for name, column in X.items()
+        if is_integer_dtype(column)
+        and column.iloc[:1].isin([0, 1]).all()
+        and (column.diff()[1:] == 1).all()
+    ]
+    unnamed = [name for name in counting if name.startswith("Unnamed: ")]
+    notes = [f"left out {name!r} (row numbers)" for name in unnamed]
+    notes += [
+        f"feature {name!r} counts the rows: --drop it if it says nothing else"
+        for name in counting
+        if name not in unnamed
+    ]
+    return unnamed, notes
+
+
 def _check_columns(frame, path, targets, dropped) -> None:
     if frame.shape[1] == 1:
         raise InputError(
-            f"{path} has one column only, {frame.columns[0]!r}: separate columns by commas"
+            f"{path} has one column only, {frame.columns[0]!r}: separate columns by commas "
+            "or semicolons"
         )
     if targets is None:
         raise InputError(
