@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.special import expit
 
@@ -13,10 +15,6 @@ LINKS = {
 }
 
 
-def apply_links(links: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """Predictions in scaled units from outputs (n, T), which may be overwritten."""
-    for name, link in LINKS.items():
-        columns = links == name
-        if columns.any():
-            outputs[:, columns] = link(outputs[:, columns])
-    return outputs
+def columns_by_link(links: np.ndarray) -> list[tuple[Callable, np.ndarray]]:
+    """Each function that some targets need, and which (T,) these are."""
+    return [(LINKS[name], links == name) for name in LINKS if name in links]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +13,7 @@ import numpy as np
 
 from ._activations import ACTIVATIONS
 from ._inputs import Inputs
-from ._links import apply_links
+from ._links import columns_by_link
 from ._scaling import Scaling
 
 OUTPUT_SCALE = 0.1  # of the first output kernels: training starts near the targets' means
@@ -223,9 +224,16 @@ class Network:
         """The weights in double precision, made once: a row takes as long as that."""
         return [w.astype(np.float64) for w in self.weights]
 
+    @cached_property
+    def _links(self):
+        return columns_by_link(self.links)
+
     def __getstate__(self):
-        return {name: v for name, v in vars(self).items() if name != "_double"}
+        fields = {field.name for field in dataclasses.fields(self)}
+        return {name: v for name, v in vars(self).items() if name in fields}
 
     def decode(self, outputs: np.ndarray) -> np.ndarray:
         """Targets in their own units from outputs (n, T), which may be overwritten."""
-        return self.targets.undo(apply_links(self.links, outputs))
+        for link, columns in self._links:
+            outputs[:, columns] = link(outputs[:, columns])
+        return self.targets.undo(outputs)
