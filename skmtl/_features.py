@@ -83,12 +83,14 @@ def not_numbers(A) -> str:
         array = np.asarray(A)
     except ValueError:
         return "rows of unequal length"
+    if array.dtype.kind == "c":  # scikit-learn has clear words for these
+        return ""
     if array.dtype.names:
         return "records: take its columns, as in pandas.DataFrame(records)"
     try:
         array.astype(np.float64)
     except (TypeError, ValueError):
-        texts = (value for value in array.ravel() if isinstance(value, str))
+        texts = (str(value) for value in array.ravel() if isinstance(value, str))
         return f"text such as {next(texts, '')!r}" if array.size else ""
     return ""
 

@@ -174,7 +174,17 @@ def test_one_task_equals_a_keras_model_written_by_hand():
     trained, _ = train(
         spec_of(network, choose_optimizer("adam", 1e-2, 0.0, 0.0)),
         Settings(
-            N, 0, EPOCHS, 1, network.features.units, 1e-2, 0.0, 0.0, 1.0, 0.0, np.ones(1)
+            n_train=N,
+            n_validation=0,
+            n_epochs=EPOCHS,
+            patience=np.full(1, EPOCHS),
+            inputs=network.features.units,
+            learning_rate=1e-2,
+            weight_decay=0.0,
+            ema_momentum=0.0,
+            ema_warm_up=1.0,
+            dropout=0.0,
+            loss_weights=np.ones(1),
         ),
         network,
         Rows(X, y, np.ones_like(y)),

@@ -53,11 +53,17 @@ class ProgramCache:
             and _fits(n_train + n_validation, program.train_capacity)
             and _fits(n_validation, program.validation_capacity)
         ]
-        return min(fitting, key=lambda p: p.spec.architecture.n_weights, default=None)
+        return min(fitting, key=_size, default=None)
 
     def clear(self):
         with self._lock:
             self._programs.clear()
+
+
+def _size(program: Program) -> tuple[int, ...]:
+    """By this one of several is chosen, whatever was used last."""
+    n_weights = program.spec.architecture.n_weights
+    return n_weights, program.train_capacity, program.validation_capacity
 
 
 def _with_headroom(n_rows: int, multiple_of: int) -> int:
