@@ -24,7 +24,9 @@ class TrainingDisplay:
     """Training and validation loss of every epoch, with the best epoch marked.
 
     The best epoch is the one whose weights `fit` kept: that of the lowest validation
-    loss. Separate networks (sharing depth 0) have one per target.
+    loss. Separate networks (sharing depth 0) have one per target. With ``refit=True``,
+    training may have gone on from it with all rows: epochs without a validation loss,
+    of which the first are worse, as the rows that were held out are new.
 
     Parameters
     ----------
