@@ -129,9 +129,9 @@ class Inputs:
                 _bins(column, x, weight, limit, n_bins)
                 for column, x in enumerate(scaling.apply(X).T)
             ]
-            hidden = Units(
-                *map(np.concatenate, zip(hidden.spelt_out(), *bins, strict=True))
-            )
+            if any(units.n_units for units in bins):
+                parts = zip(hidden.spelt_out(), *bins, strict=True)
+                hidden = Units(*map(np.concatenate, parts))
         return cls(scaling, hidden, features_cut_off(n_features, LINEAR_REACH * limit))
 
     @classmethod

@@ -180,6 +180,7 @@ def training(estimator, network: Network, n_train: int, n_validation: int, epoch
         dropout=estimator.dropout > 0,
         learn_loss_weights=learnt,
         freeze_trunk=bool(estimator.freeze_trunk),
+        with_columns=tuple(u.columns is not None for u in network.features.units),
     )
     settings = _training.Settings(
         n_train=n_train,

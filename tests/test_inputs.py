@@ -120,6 +120,14 @@ def test_bins_lower_the_error_where_targets_jump():
     assert errors[1] < 0.8 * errors[0]
 
 
+def test_features_of_two_values_are_as_without_bins():
+    flags = (X.mean(axis=0) < X).astype(float)
+    without, with_bins = (small(n_bins=n_bins).fit(flags, X[:, :2]) for n_bins in (0, 8))
+
+    assert with_bins._network.features == without._network.features
+    assert_close(with_bins.predict(flags), without.predict(flags))
+
+
 @pytest.mark.parametrize("sharing_depth", [0, 1, 2])
 def test_the_keras_model_has_the_bins(sharing_depth):
     table, Y = make_table(n=120)

@@ -260,6 +260,18 @@ def test_networks_that_read_differently_go_on_after_merging(read_differently):
     np.testing.assert_array_equal(copy_of_it.predict(X), merged.predict(X))
 
 
+def test_what_was_read_by_tasks_is_read_by_a_trunk():
+    """In units unlike those of a new network of the same sizes, beside which it goes on."""
+    a = regressor(n_bins=0).fit(X, Y[:, 0])
+    b = regressor(n_bins=0).fit(ELSEWHERE, Y[:, 1])
+    shared = merge_tasks([merge_tasks([b, a]), a], sharing_depth=2)
+
+    regressor(n_bins=0, sharing_depth=2).fit(X, Y).partial_fit(X, Y)
+    shared.partial_fit(X, Y)
+
+    assert np.isfinite(shared.predict(X)).all()
+
+
 def test_a_function_told_in_other_units_is_averaged_as_itself():
     model = regressor(n_bins=4, clip_features=3.0).fit(X, Y[:, 0])
     network = model._network

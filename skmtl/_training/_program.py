@@ -35,6 +35,7 @@ class ProgramSpec:
     dropout: bool
     learn_loss_weights: bool = False
     freeze_trunk: bool = False
+    with_columns: tuple[bool, bool] = (False, False)  # what hidden layers, linear path read
 
     @property
     def weight_shapes(self) -> list[tuple[int, ...]]:
