@@ -72,23 +72,32 @@ def _train(
         callbacks=callbacks,
         **options,
     )
-    n_rows = len(train.X) + len(validation.X)
-    refit = estimator.refit and len(validation.X) and callbacks is None
-    if not refit or n_rows > MOST_ROWS_TO_REFIT:
-        return network, history, None
-    n_epochs = _best_epochs(history, estimator.target_names_, network)
-    n_epochs[n_epochs <= estimator.n_iter_no_change // 2] = 0
-    if not n_epochs.any():
-        return network, history, None
+    more = None
+    if estimator.refit and len(validation.X) and callbacks is None:
+        n_epochs = _best_epochs(history, estimator.target_names_, network)
+        n_epochs[n_epochs <= estimator.n_iter_no_change // 2] = 0
+        if n_epochs.any() and len(table[0]) <= MOST_ROWS_TO_REFIT:
+            network, more = _go_on(spec, settings, network, table, n_epochs, seed, options)
+    return network, history, more
+
+
+def _go_on(
+    spec, settings, network, table, n_epochs, seed, options
+) -> tuple[Network, History]:
+    """The network after more epochs (n_patience_groups,) with all rows."""
+    from . import _training
+
     everything = _training.Rows(*network.encode(*table))
     nothing = _training.Rows(*(A[:0] for A in everything))
     settings = settings._replace(
-        n_train=n_rows, n_validation=0, n_epochs=n_epochs.max(), patience=n_epochs
+        n_train=len(everything.X),
+        n_validation=0,
+        n_epochs=n_epochs.max(),
+        patience=n_epochs,
     )
-    network, more = _training.train(
+    return _training.train(
         spec, settings, network, everything, nothing, seed=seed + 1, **options
     )
-    return network, history, more
 
 
 def _best_epochs(history: History, names: Sequence[str], network: Network) -> np.ndarray:
