@@ -63,6 +63,7 @@ def _units(units: Units, X, name: str):
     A unit with ends is a multiple of a number between 0 and 1, one without them is linear.
     """
     bounded = np.isfinite(units.low)
+    both = bounded.any() and not bounded.all()
     parts = []
     if bounded.any():
         width = np.where(bounded & (units.high > units.low), units.high - units.low, 1.0)
@@ -70,13 +71,15 @@ def _units(units: Units, X, name: str):
         share = _taken(units, bounded / width, -low / width, X, f"{name}_share")
         share = keras.layers.ReLU(max_value=1.0, name=f"{name}_cut", dtype="float32")(share)
         offset = (low - units.shift) * units.slope * bounded
-        parts.append(_rescaling(width * units.slope * bounded, offset, name)(share))
+        last = f"{name}_bounded" if both else name
+        parts.append(_rescaling(width * units.slope * bounded, offset, last)(share))
     if not bounded.all():
         slope = units.slope * ~bounded
-        parts.append(_taken(units, slope, -units.shift * slope, X, f"{name}_linear"))
-    if len(parts) == 1:
+        last = f"{name}_linear" if both else name
+        parts.append(_taken(units, slope, -units.shift * slope, X, last))
+    if not both:
         return parts[0]
-    return keras.layers.Add(name=f"{name}_all", dtype="float32")(parts)
+    return keras.layers.Add(name=name, dtype="float32")(parts)
 
 
 def _taken(units: Units, slope, offset, X, name: str):
