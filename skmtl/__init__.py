@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 _WHERE = {
-    "MultiTaskRegressor": "._estimator",
+    "MultiTaskRegressor": "._regressor",
     "merge_tasks": "._merging",
     "stack_tasks": "._stacking",
 }

@@ -73,7 +73,7 @@ def _run(args: argparse.Namespace) -> None:
 
     from ._cli._report import how_to_load, report
     from ._cli._search import search_depths
-    from ._estimator import MultiTaskRegressor
+    from ._regressor import MultiTaskRegressor
 
     network = MultiTaskRegressor(
         trunk_sizes=tuple(args.trunk),

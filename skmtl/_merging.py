@@ -13,10 +13,10 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from ._estimator import MultiTaskRegressor
 from ._features import listed
 from ._inputs import Inputs, Units
 from ._network import Architecture, Network, with_rows
+from ._regressor import MultiTaskRegressor
 from ._scaling import Scaling
 from ._targets import is_one_loss, per_target
 
@@ -260,8 +260,7 @@ def _estimator_of(members: list[Network], estimators: list):
     for attribute in ("n_features_in_", "feature_names_in_"):
         if hasattr(estimators[0], attribute):
             setattr(merged, attribute, getattr(estimators[0], attribute))
-    means = np.concatenate([estimator.target_means_ for estimator in estimators])
-    merged._take_over(members, _names(estimators), np.ones(len(losses)), means)
+    merged._take_over(members, _names(estimators), np.ones(len(losses)), estimators)
     merged._rng = copy.deepcopy(estimators[0]._rng)
     merged.history_, merged.n_iter_ = {}, 0
     return merged

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from numbers import Integral
+from collections.abc import Mapping
+from numbers import Integral, Real
 
 import numpy as np
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._activations import ACTIVATIONS
 from ._features import did_you_mean
@@ -17,6 +19,43 @@ from ._transfer import Trunk
 MOST_BINS = 8  # per feature: more are no better
 FEWEST_ROWS = 100  # for any bins
 ROWS_PER_FEATURE = 4  # likewise
+
+
+# Of what both estimators have.
+CONSTRAINTS = {
+    "trunk_sizes": ["array-like"],
+    "head_sizes": ["array-like"],
+    "sharing_depth": [None, Interval(Integral, 0, None, closed="left")],
+    "share_output": ["boolean"],
+    "linear_path": ["boolean"],
+    "activation": "no_validation",  # checked with the layers, by near names too
+    "dropout": [Interval(Real, 0, 1, closed="left")],
+    "loss_weights": [None, StrOptions({"uncertainty"}), Mapping, "array-like"],
+    "optimizer": "no_validation",  # checked in training, which imports Keras
+    "learning_rate": [Interval(Real, 0, None, closed="neither")],
+    "weight_decay": [Interval(Real, 0, None, closed="left")],
+    "ema_momentum": [Interval(Real, 0, 1, closed="left")],
+    "epochs": [Interval(Integral, 1, None, closed="left")],
+    "batch_size": [
+        StrOptions({"auto"}),
+        Interval(Integral, 1, None, closed="left"),
+    ],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+    "refit": ["boolean"],
+    "n_members": [Interval(Integral, 1, None, closed="left")],
+    "n_jobs": [None, Integral],
+    "scale_features": ["boolean"],
+    "clip_features": [None, Interval(Real, 0, None, closed="neither")],
+    "n_bins": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
+    "init_trunk": "no_validation",
+    "freeze_trunk": ["boolean"],
+    "warm_start": ["boolean"],
+    "callbacks": [None, list, tuple],
+    "verbose": ["verbose"],
+    "random_state": ["random_state"],
+}
 
 
 def inputs(
@@ -174,7 +213,7 @@ def training(estimator, network: Network, n_train: int, n_validation: int, epoch
     learnt, weights = loss_weights(estimator.loss_weights, estimator.target_names_)
     spec = _training.ProgramSpec(
         network.architecture,
-        _training.task_losses(estimator.loss, estimator.target_names_),
+        estimator._task_losses(),
         optimizer.config,
         batch_size=batch_size(estimator.batch_size, n_train),
         dropout=estimator.dropout > 0,

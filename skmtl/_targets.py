@@ -82,11 +82,10 @@ def check_same_targets(y, Y: np.ndarray, names: np.ndarray) -> None:
         )
 
 
-def new_target_name(y, name: str | None, names: np.ndarray, *, estimator) -> str:
+def new_target_name(y, n_columns: int, name: str | None, names: np.ndarray) -> str:
     """The name of one more target: as given, that of its column, or target_<T>."""
-    Y, _ = check_targets(y, estimator=estimator)
-    if Y.shape[1] != 1:
-        raise ValueError(f"y must be one target, got {Y.shape[1]} columns.")
+    if n_columns != 1:
+        raise ValueError(f"y must be one target, got {n_columns} columns.")
     if name is None:
         own = target_names(y, 1)[0]
         name = f"target_{len(names)}" if own == "target_0" else own

@@ -13,10 +13,10 @@ import skl2onnx
 from skl2onnx.algebra import onnx_ops as ops
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
-from ._estimator import MultiTaskRegressor
 from ._inputs import Inputs, Units
 from ._links import LINKS
 from ._network import Network, forward
+from ._regressor import MultiTaskRegressor
 
 __all__ = ["to_onnx"]
 

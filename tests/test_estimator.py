@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tqdm.auto
 
-import skmtl._estimator
+import skmtl._base
 from tests._asserts import (
     assert_close,
     assert_differ,
@@ -40,14 +40,14 @@ def noise():
 def held_out(monkeypatch):
     """Collects the row numbers of every validation part."""
     drawn = []
-    hold_out = skmtl._estimator.hold_out
+    hold_out = skmtl._base.hold_out
 
     def recorded(*args):
         parts = hold_out(*args)
         drawn.extend(validation for _, validation in parts)
         return parts
 
-    monkeypatch.setattr(skmtl._estimator, "hold_out", recorded)
+    monkeypatch.setattr(skmtl._base, "hold_out", recorded)
     return drawn
 
 
@@ -314,13 +314,14 @@ def test_warm_start_keeps_weights_and_scaling(table):
     assert_close(estimator.predict(X), before)
 
 
-def test_fit_starts_afresh(table, fitted):
+def test_fit_starts_afresh(table):
     X, Y = table
     estimator = small().fit(1000 * X[:30, :4], 1000 * Y[:30, 0]).fit(X, Y)
+    fresh = small().fit(X, Y)
 
     assert estimator.n_iter_ == 4
-    assert estimator.history_ == fitted.history_
-    assert_same_predictions(estimator, fitted, X, atol=0)
+    assert estimator.history_ == fresh.history_
+    assert_same_predictions(estimator, fresh, X, atol=0)
 
 
 def test_dropout_and_weight_decay_have_an_effect(table):

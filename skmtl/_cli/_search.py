@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from tqdm import tqdm
 
-from .._estimator import MultiTaskRegressor
+from .._regressor import MultiTaskRegressor
 from ..metrics import TargetScorer
 from ..model_selection import SharingDepthSearchCV
 from . import InputError

@@ -11,8 +11,8 @@ from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from .. import _parameters
-from .._estimator import MultiTaskRegressor
 from .._network import Network
+from .._regressor import MultiTaskRegressor
 
 
 @validate_params(

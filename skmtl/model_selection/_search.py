@@ -14,8 +14,8 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from .._estimator import MultiTaskRegressor
 from .._features import listed
+from .._regressor import MultiTaskRegressor
 from .._targets import check_targets
 from ..metrics import TargetScorer, target_scorers
 from ._gain import configured, depth_parameters, sharing_gain

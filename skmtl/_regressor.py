@@ -1,42 +1,22 @@
-"""The estimator: parameters, what they mean, and scikit-learn's methods."""
+"""The regressor: its parameters and what they mean, and what it predicts."""
 
 from __future__ import annotations
 
-import copy
-import dataclasses
-from collections.abc import Mapping
-from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, clone
-from sklearn.frozen import FrozenEstimator
-from sklearn.utils import check_consistent_length
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from . import _parameters
-from ._ensemble import extended_history, train_members
+from ._base import BaseMultiTask
 from ._features import check_features
-from ._network import Network
 from ._scaling import Scaling
-from ._targets import (
-    cell_weights,
-    check_observed,
-    check_range,
-    check_same_targets,
-    check_targets,
-    hold_out,
-    new_target_name,
-    target_names,
-    with_new_target,
-    with_new_weight,
-)
-from ._transfer import add_head, trunks_of, with_trunk
+from ._targets import check_range, check_same_targets, check_targets, with_new_target
 from .metrics import r2_score
 
 
-class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     """One neural network for several targets: a shared trunk and a head per target.
 
     The hidden layers are ``trunk_sizes + head_sizes``. The first `sharing_depth` of them
@@ -350,40 +330,9 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        "trunk_sizes": ["array-like"],
-        "head_sizes": ["array-like"],
-        "sharing_depth": [None, Interval(Integral, 0, None, closed="left")],
-        "share_output": ["boolean"],
-        "linear_path": ["boolean"],
-        "activation": "no_validation",  # checked with the layers, by near names too
-        "dropout": [Interval(Real, 0, 1, closed="left")],
+        **_parameters.CONSTRAINTS,
         "loss": "no_validation",  # checked in training, which imports Keras
-        "loss_weights": [None, StrOptions({"uncertainty"}), Mapping, "array-like"],
-        "optimizer": "no_validation",  # likewise
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "ema_momentum": [Interval(Real, 0, 1, closed="left")],
-        "epochs": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [
-            StrOptions({"auto"}),
-            Interval(Integral, 1, None, closed="left"),
-        ],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "refit": ["boolean"],
-        "n_members": [Interval(Integral, 1, None, closed="left")],
-        "n_jobs": [None, Integral],
-        "scale_features": ["boolean"],
-        "clip_features": [None, Interval(Real, 0, None, closed="neither")],
-        "n_bins": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
         "scale_targets": ["boolean"],
-        "init_trunk": "no_validation",
-        "freeze_trunk": ["boolean"],
-        "warm_start": ["boolean"],
-        "callbacks": [None, list, tuple],
-        "verbose": ["verbose"],
-        "random_state": ["random_state"],
     }
 
     def __init__(
@@ -453,52 +402,6 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.verbose = verbose
         self.random_state = random_state
 
-    def fit(self, X, y, sample_weight=None):
-        """Train the network.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n, d)
-            Features: finite numbers.
-        y : array-like or DataFrame of shape (n, T), or (n,)
-            Targets. NaN means "not observed": the cell has no influence. Rows without
-            any observed target are left out with a warning.
-        sample_weight : array-like of shape (n,) or (n, T), default=None
-            How much each row, or each cell, counts; not negative. Weight 0 is the same
-            as leaving the cell or row out.
-
-        Returns
-        -------
-        self : MultiTaskRegressor
-
-        Raises
-        ------
-        ValueError
-            If a parameter or the data is not usable (the message names the column), or if
-            training diverges. An estimator that was fitted before then stays as it was.
-        RuntimeError
-            In a process that was forked after a fit: TensorFlow would hang there.
-        """
-        resume = self.warm_start and self.__sklearn_is_fitted__()
-        return self._train(X, y, sample_weight, resume, self.epochs, self.early_stopping)
-
-    def partial_fit(self, X, y, sample_weight=None):
-        """Train for one epoch over these rows, from where the last call ended.
-
-        The first call fixes features, targets and scaling. No rows are held out.
-
-        Parameters
-        ----------
-        X, y, sample_weight
-            As for `fit`.
-
-        Returns
-        -------
-        self : MultiTaskRegressor
-        """
-        resume = self.__sklearn_is_fitted__()
-        return self._train(X, y, sample_weight, resume, epochs=1, early_stopping=False)
-
     def predict(self, X, return_std=False):
         """Predict all targets.
 
@@ -561,26 +464,6 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             raise ValueError("y has no observed value (all are NaN): there is no score.")
         return r2_score(Y, predicted, sample_weight=sample_weight)
 
-    @property
-    def model_(self):
-        """The fitted network as a Keras model, built when first asked for."""
-        check_is_fitted(self)
-        if not hasattr(self, "_model"):
-            from ._training import build_ensemble
-
-            self._model = build_ensemble(
-                self._members, self.dropout, one_dimensional=self._one_dimensional
-            )
-        return self._model
-
-    @property
-    def trunk_(self):
-        """The shared part as a Keras model: raw features in, representation out."""
-        check_is_fitted(self)
-        from ._training import build_trunk
-
-        return build_trunk(self._members)
-
     def add_task(self, X, y, name=None, *, loss=None, sample_weight=None):
         """Add a target: train a head for it on the fitted trunk, which stays as it is.
 
@@ -606,65 +489,11 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         -------
         self : MultiTaskRegressor
         """
-        check_is_fitted(self)
-        if self.share_output:
-            raise ValueError(
-                "add_task trains a head with an output of its own, but share_output=True "
-                "has one output for all. Fit with share_output=False."
-            )
-        check_features(self, X, reset=False)
-        name = new_target_name(y, name, self.target_names_, estimator=self)
-        parameters = {
-            "loss": with_new_target(self.loss, loss, self.n_outputs_, name),
-            "loss_weights": with_new_weight(self.loss_weights, name),
-        }
-        head = clone(self).set_params(
-            loss=self.loss if loss is None else loss,
-            loss_weights=None,
-            init_trunk=FrozenEstimator(self),
-            freeze_trunk=True,
-            warm_start=False,
-        )
-        head.fit(X, y, sample_weight)
-        names = np.append(self.target_names_, np.array([name], dtype=object))
-        loss_weights = np.append(self.loss_weights_, 1.0)
-        self.set_params(**parameters)
-        members = [
-            add_head(*pair) for pair in zip(self._members, head._members, strict=True)
-        ]
-        means = np.append(self.target_means_, head.target_means_)
-        self._take_over(members, names, loss_weights, means)
+        name = self._check_new_task(y, name)
+        losses = with_new_target(self.loss, loss, self.n_outputs_, name)
+        own = self.loss if loss is None else loss
+        self._add_task(X, y, name, sample_weight, {"loss": losses}, loss=own)
         return self
-
-    def for_prediction(self):
-        """A copy without the optimizer's state: the same predictions from a smaller file.
-
-        Most of a pickled estimator is what only further training needs: the weights
-        before averaging, and the optimizer's two or so numbers per weight. Without them,
-        `partial_fit` and `warm_start` go on from the same weights with a new optimizer.
-        What is held by parameters, such as `init_trunk`, stays.
-
-        Returns
-        -------
-        MultiTaskRegressor
-            Fitted; of its own, so that training it leaves this estimator alone.
-
-        Examples
-        --------
-        >>> import pickle
-        >>> from skmtl import MultiTaskRegressor
-        >>> from skmtl.datasets import load_energy
-        >>> X, y = load_energy(return_X_y=True)
-        >>> model = MultiTaskRegressor(epochs=5, random_state=0).fit(X, y)
-        >>> len(pickle.dumps(model.for_prediction())) < len(pickle.dumps(model)) / 3
-        True
-        """
-        check_is_fitted(self)
-        lean = copy.copy(self)
-        lean._members = [
-            dataclasses.replace(m, optimizer_state=None) for m in self._members
-        ]
-        return lean
 
     def to_scikeras(self, **kwargs):
         """The same network as a scikeras ``KerasRegressor``, trained by Keras' own loop.
@@ -706,153 +535,26 @@ class MultiTaskRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
         return bridge(self, **kwargs)
 
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "_members")
+    def _check_y(self, y):
+        return check_targets(y, estimator=self)
 
-    @property
-    def _network(self) -> Network:
-        """Any member, for what is common to all: architecture, scaling and links."""
-        return self._members[0]
-
-    def _repr_html_inner(self):
-        from .inspection._html import network_svg
-
-        return super()._repr_html_inner() + network_svg(self)
-
-    def _repr_mimebundle_(self, **kwargs):
-        bundle = super()._repr_mimebundle_(**kwargs)
-        if "text/html" in bundle:
-            bundle["text/html"] = self._repr_html_inner()
-        return bundle
-
-    def __getstate__(self):
-        # Weights are kept as arrays; model_ is made of them when it is asked for.
-        state = super().__getstate__()
-        return {name: value for name, value in state.items() if name != "_model"}
-
-    def _train(self, X, y, sample_weight, resume, epochs, early_stopping):
-        before = dict(vars(self))
-        try:
-            self._validate_params()
-            table = self._check_table(X, y, sample_weight, resume)
-            if resume:
-                self._check_same_architecture()
-            else:
-                self._start(*table)
-            self._run_epochs(*table, epochs, early_stopping)
-        except BaseException:  # a failed or interrupted fit leaves all as it was
-            vars(self).clear()
-            vars(self).update(before)
-            raise
-        return self
-
-    def _check_table(self, X, y, sample_weight, resume):
-        """Features, targets and cell weights of the rows that have any weight."""
-        X = check_features(self, X, reset=not resume)
-        Y, one_dimensional = check_targets(y, estimator=self)
-        check_consistent_length(X, Y)
-        if resume:
-            check_same_targets(y, Y, self.target_names_)
-        else:
-            self.n_outputs_ = Y.shape[1]
-            self.target_names_ = target_names(y, self.n_outputs_)
-            self._one_dimensional = one_dimensional
-        W = cell_weights(Y, sample_weight)
-        check_observed(Y, W, self.target_names_, all_of=not resume)
+    def _check_cells(self, Y, W, resume):
         check_range(Y, W, self._links(), self.target_names_)
-        counts = W.any(axis=1)
-        return (X, Y, W) if counts.all() else (X[counts], Y[counts], W[counts])
+        return Y, W
 
-    def _start(self, X, Y, W):
-        """A fresh network, scaled to these rows."""
-        # Two generators, so that rows are held out and shuffled alike for any network.
-        weights_rng, self._rng = _parameters.generator(self.random_state).spawn(2)
-        links = self._links()
+    def _target_scaling(self, Y, W, links):
         standard = Scaling.fit(Y, W)
         self.target_means_ = standard.mean
-        targets = Scaling.identity(Y.shape[1])
-        if self.scale_targets:
-            targets = standard.for_links(links)
-        trunks = self._trunks()
-        features = _parameters.inputs(self, X, W.sum(axis=1), *trunks[:1])
-        architecture = _parameters.architecture(self, features)
-        _parameters.warn_of_random_trunk(self, architecture)
-        members = [
-            Network.untrained(architecture, weights_rng, features, targets, links)
-            for _ in range(self.n_members)
-        ]
-        if trunks:
-            members = [with_trunk(*pair) for pair in zip(members, trunks, strict=True)]
-        self._members = members
-        self.history_, self.n_iter_ = {}, 0
-
-    def _trunks(self):
-        """What the members start from, if anything."""
-        if self.init_trunk is None:
-            return []
-        names = getattr(self, "feature_names_in_", None)
-        return trunks_of(self.init_trunk, self.n_members, self.n_features_in_, names)
-
-    def _run_epochs(self, X, Y, W, epochs, early_stopping):
-        """Train the members on these rows and take over what comes out."""
-        rng = copy.deepcopy(self._rng)  # a failed fit draws nothing
-        n_members = len(self._members)
-        parts = [(slice(None), slice(0))] * n_members
-        if early_stopping:
-            parts = hold_out(
-                W, self.validation_fraction, self.target_names_, rng, n_members
-            )
-        seeds = rng.integers(2**63, size=n_members).tolist()
-        members, history = train_members(self, (X, Y, W), parts, seeds, epochs)
-        vars(self).pop("_model", None)
-        self._members, self._rng = members, rng
-        learnt, loss_weights = _parameters.loss_weights(
-            self.loss_weights, self.target_names_
+        return (
+            standard.for_links(links)
+            if self.scale_targets
+            else Scaling.identity(len(links))
         )
-        self.loss_weights_ = loss_weights
-        if learnt:
-            log_variances = np.array([m.log_variances for m in members], dtype=np.float64)
-            self.loss_weights_ = np.exp(-log_variances).mean(axis=0)
-        self.history_ = extended_history(self.history_, self.n_iter_, history)
-        self.n_iter_ += len(history["loss"])
 
-    def _take_over(self, members, names, loss_weights, means):
-        """Become the estimator of networks with these targets."""
-        vars(self).pop("_model", None)
-        self.target_means_ = means
-        self._members = members
-        self.target_names_ = names
-        self.n_outputs_ = len(names)
-        self.loss_weights_ = loss_weights
-        self._one_dimensional = False
-
-    def _links(self) -> np.ndarray:
-        return np.array([loss.link for loss in self._task_losses()])
+    def _join_targets(self, parts):
+        self.target_means_ = np.concatenate([part.target_means_ for part in parts])
 
     def _task_losses(self):
         from ._training import task_losses
 
         return task_losses(self.loss, self.target_names_)
-
-    def _check_same_architecture(self):
-        trained = self._network.architecture
-        asked = _parameters.architecture(self, self._network.features)
-        if (self._network.links != self._links()).any():
-            raise ValueError(
-                "Training cannot go on: a network that was fitted with another loss than "
-                "poisson does not predict counts, nor probabilities with another than "
-                "log_loss, and the other way round. Set loss back, or call fit with "
-                "warm_start=False."
-            )
-        if len(self._members) != self.n_members:
-            raise ValueError(
-                f"Training cannot go on: {len(self._members)} members were fitted, but "
-                f"n_members={self.n_members}. Set it back, or call fit with "
-                "warm_start=False."
-            )
-        if trained != asked:
-            raise ValueError(
-                f"Training cannot go on: the network was fitted as {trained}, but the "
-                f"parameters now ask for {asked}. Set them back, or call fit with "
-                "warm_start=False."
-            )
