@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import _parameters
 from ._ensemble import extended_history, train_members
 from ._features import check_features
+from ._links import Link
 from ._network import Network
 from ._scaling import Scaling
 from ._targets import (
@@ -251,7 +252,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         targets = self._target_scaling(Y, W, links)
         trunks = self._trunks()
         features = _parameters.inputs(self, X, W.sum(axis=1), *trunks[:1])
-        architecture = _parameters.architecture(self, features)
+        architecture = _parameters.architecture(self, features, links)
         _parameters.warn_of_random_trunk(self, architecture)
         members = [
             Network.untrained(architecture, weights_rng, features, targets, links)
@@ -302,17 +303,17 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         self.loss_weights_ = loss_weights
         self._one_dimensional = False
 
-    def _links(self) -> np.ndarray:
-        return np.array([loss.link for loss in self._task_losses()])
+    def _links(self) -> tuple[Link, ...]:
+        return tuple(loss.link for loss in self._task_losses())
 
     def _check_same_architecture(self):
-        trained = self._network.architecture
-        asked = _parameters.architecture(self, self._network.features)
-        if (self._network.links != self._links()).any():
+        trained, links = self._network.architecture, self._links()
+        asked = _parameters.architecture(self, self._network.features, links)
+        if self._network.links != links:
             raise ValueError(
-                "Training cannot go on: a network that was fitted with another loss than "
-                "poisson does not predict counts, nor probabilities with another than "
-                "log_loss, and the other way round. Set loss back, or call fit with "
+                "Training cannot go on: heads that were fitted with poisson, log_loss, "
+                "normal or several quantiles do not predict what another loss asks for, "
+                "and the other way round. Set loss back, or call fit with "
                 "warm_start=False."
             )
         if len(self._members) != self.n_members:

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._features import listed
 from ._inputs import Inputs, Units
-from ._network import Architecture, Network, with_rows
+from ._network import Architecture, Network, with_outputs, with_rows
 from ._regressor import MultiTaskRegressor
 from ._scaling import Scaling
 from ._targets import is_one_loss, per_target
@@ -93,7 +93,10 @@ def _merged(networks: Sequence[Network], sharing_depth: int) -> Network:
     if sharing_depth == 0 and not same:
         parts = [(n.features, n.architecture.n_targets) for n in networks]
         features = Inputs.side_by_side(parts)
-    tasks = [task for network in networks for task in _networks_of_tasks(network)]
+    n_outputs = max(network.architecture.n_outputs for network in networks)
+    tasks = [
+        task for network in networks for task in _networks_of_tasks(network, n_outputs)
+    ]
     if sharing_depth > 0 and (features.hidden.of_tasks or not same):
         features = _inputs_of_tasks(networks)[0]
         tasks = [
@@ -108,6 +111,7 @@ def _merged(networks: Sequence[Network], sharing_depth: int) -> Network:
         share_output=False,
         n_bins=features.hidden.n_units - first.n_features,
         own_inputs=features.hidden.of_tasks,
+        n_outputs=n_outputs,
     )
     return Network(
         architecture,
@@ -118,7 +122,7 @@ def _merged(networks: Sequence[Network], sharing_depth: int) -> Network:
             np.concatenate([n.targets.mean for n in networks]),
             np.concatenate([n.targets.scale for n in networks]),
         ),
-        np.concatenate([n.links for n in networks]),
+        sum((n.links for n in networks), start=()),
         np.zeros(len(tasks), np.float32),
     )
 
@@ -148,13 +152,12 @@ def _check_alike(estimators: list) -> None:
             )
 
 
-def _networks_of_tasks(network: Network) -> list[Layers]:
-    """The layers of every single task."""
+def _networks_of_tasks(network: Network, n_outputs: int) -> list[Layers]:
+    """The layers of every single task, with so many outputs."""
+    weights = with_outputs(network.weights, network.architecture, n_outputs)
     tasks = []
     for task in range(network.architecture.n_targets):
-        layers = [
-            (w[task] if w.ndim == 3 else w).astype(np.float64) for w in network.weights
-        ]
+        layers = [(w[task] if w.ndim == 3 else w).astype(np.float64) for w in weights]
         layers[1::2] = [b.reshape(-1) for b in layers[1::2]]
         tasks.append(layers)
     return tasks

@@ -13,7 +13,7 @@ import numpy as np
 
 from ._activations import ACTIVATIONS
 from ._inputs import Inputs
-from ._links import columns_by_link
+from ._links import LINKS, Link, by_activation
 from ._scaling import Scaling
 
 OUTPUT_SCALE = 0.1  # of the first output kernels: training starts near the targets' means
@@ -28,8 +28,9 @@ class Architecture:
     shared layer has a kernel (i, o) and a bias (o,); a layer that exists once per task
     has a kernel (T, i, o) and a bias (T, 1, o). So ``H @ kernel + bias`` computes
     either, and the first axis of everything that tasks own is the task. With a linear
-    path from the features to the outputs, its kernel (T, d, 1) comes last. The first
+    path from the features to the outputs, its kernel (T, d, O) comes last. The first
     hidden layer reads the features and, behind them, ``n_bins`` units that encode them.
+    Every head puts out O numbers; one whose link needs fewer has some that nothing reads.
     """
 
     n_features: int
@@ -41,6 +42,7 @@ class Architecture:
     linear_path: bool = False
     n_bins: int = 0  # of all features together
     own_inputs: bool = False  # every task has units of its own in front
+    n_outputs: int = 1  # O, of every head
 
     @property
     def n_inputs(self) -> int:
@@ -54,7 +56,7 @@ class Architecture:
 
     @property
     def weight_shapes(self) -> list[tuple[int, ...]]:
-        sizes = (self.n_inputs, *self.hidden_sizes, 1)
+        sizes = (self.n_inputs, *self.hidden_sizes, self.n_outputs)
         shapes: list[tuple[int, ...]] = []
         for layer, (i, o) in enumerate(pairwise(sizes)):
             is_output = layer == len(self.hidden_sizes)
@@ -63,7 +65,7 @@ class Architecture:
             else:
                 shapes += [(self.n_targets, i, o), (self.n_targets, 1, o)]
         if self.linear_path:
-            shapes.append((self.n_targets, self.n_features, 1))
+            shapes.append((self.n_targets, self.n_features, self.n_outputs))
         return shapes
 
     @property
@@ -108,7 +110,7 @@ def forward(
     drop: Callable = lambda H: H,
     xp=np,
 ):
-    """Outputs (n, T) of the network for scaled features X (n, d).
+    """Outputs (n, T, O) of the network for scaled features X (n, d).
 
     The same lines serve training (``xp=keras.ops``) and prediction (``xp=numpy``).
     ``inputs`` are the `Units` that the hidden layers read, and those that what is linear
@@ -121,26 +123,46 @@ def forward(
         # In NumPy target by target: another target must not change how one is rounded.
         linear = reach @ K_linear if xp is np else _product(reach, K_linear, xp)
         outputs = forward(weights, X, inputs, activation, drop=drop, xp=xp)
-        return outputs + xp.transpose(linear[:, :, 0])
+        return outputs + xp.transpose(linear, (1, 0, 2))
     *hidden, K_out, b_out = weights
     H = (read_by_hidden if hidden else read_by_linear)(X, xp)
     for K, b in zip(hidden[::2], hidden[1::2], strict=True):
         H = drop(activation(_product(H, K, xp) + b))
     if len(K_out.shape) == 2:  # one output layer for all heads
-        return xp.transpose((H @ K_out + b_out)[:, :, 0])
-    if len(H.shape) == 2:  # every hidden layer is shared: all outputs in one product
-        return H @ xp.transpose(K_out[:, :, 0]) + b_out[:, 0, 0]
-    # Each head has its own H: multiply and sum is quicker than T products with a column.
-    return xp.transpose(xp.sum(H * xp.swapaxes(K_out, 1, 2), axis=-1) + b_out[:, :, 0])
+        return xp.transpose(H @ K_out + b_out, (1, 0, 2))
+    if len(H.shape) == 2:  # every hidden layer is shared
+        return _products(H, K_out, xp) + b_out[:, 0]
+    if K_out.shape[-1] == 1:
+        # Each head has its own H: multiply and sum is quicker than T products.
+        summed = xp.sum(H * xp.swapaxes(K_out, 1, 2), axis=-1) + b_out[:, :, 0]
+        return xp.transpose(summed)[..., None]
+    return xp.transpose(H @ K_out + b_out, (1, 0, 2))
 
 
 def _product(H, K, xp):
     """``H @ K``; where all heads read the same H (n, i), as one product."""
     if len(H.shape) == len(K.shape):
         return H @ K
+    return xp.transpose(_products(H, K, xp), (1, 0, 2))
+
+
+def _products(H, K, xp):
+    """Products (n, T, o) of one H (n, i) with kernels (T, i, o), as a single one."""
     n_targets, i, o = K.shape
     product = H @ xp.reshape(xp.transpose(K, (1, 0, 2)), (i, n_targets * o))
-    return xp.transpose(xp.reshape(product, (-1, n_targets, o)), (1, 0, 2))
+    return xp.reshape(product, (-1, n_targets, o))
+
+
+def with_outputs(
+    weights: Sequence[np.ndarray], architecture: Architecture, n_outputs: int
+) -> list[np.ndarray]:
+    """Weights of the network with heads of more outputs, which nothing reads."""
+    missing = (0, n_outputs - architecture.n_outputs)
+    n_hidden = 2 * len(architecture.hidden_sizes)
+    of_outputs = [
+        np.pad(w, [(0, 0)] * (w.ndim - 1) + [missing]) for w in weights[n_hidden:]
+    ]
+    return [*weights[:n_hidden], *of_outputs]
 
 
 def with_rows(kernel: np.ndarray, n_inputs: int) -> np.ndarray:
@@ -169,7 +191,7 @@ class Network:
     optimizer_state: OptimizerState | None
     features: Inputs
     targets: Scaling
-    links: np.ndarray  # (T,) names: what makes predictions of outputs
+    links: tuple[Link, ...]  # of each target: what makes predictions of outputs
     log_variances: np.ndarray  # (T,) of learnt loss weights
 
     @classmethod
@@ -179,7 +201,7 @@ class Network:
         rng: np.random.Generator,
         features: Inputs,
         targets: Scaling,
-        links: np.ndarray,
+        links: tuple[Link, ...],
     ) -> Network:
         return cls(
             architecture,
@@ -205,18 +227,21 @@ class Network:
         )
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        """Targets (n, T) in their own units, for features (n, d) in theirs.
+        """Targets (n, T) in their own units, for features (n, d) in theirs."""
+        return self.decode(self.outputs(X))
+
+    def outputs(self, X: np.ndarray) -> np.ndarray:
+        """What the heads put out (n, T, O), for features (n, d) in their own units.
 
         In double precision: so a row's prediction does not depend on the rows beside it.
         """
         activation = ACTIVATIONS[self.architecture.activation]
         chunk = max(1, PREDICTION_CHUNK // self.architecture.width)
-        Y = np.empty((len(X), self.architecture.n_targets))
+        Y = np.empty((len(X), self.architecture.n_targets, self.architecture.n_outputs))
         for start in range(0, len(X), chunk):
             rows = slice(start, start + chunk)
             scaled = self.features.scaling.apply(X[rows])
-            outputs = forward(self._double, scaled, self.features.units, activation)
-            Y[rows] = self.decode(outputs)
+            Y[rows] = forward(self._double, scaled, self.features.units, activation)
         return Y
 
     @cached_property
@@ -225,15 +250,16 @@ class Network:
         return [w.astype(np.float64) for w in self.weights]
 
     @cached_property
-    def _links(self):
-        return columns_by_link(self.links)
+    def _linked(self):
+        return list(by_activation(self.links).items())
 
     def __getstate__(self):
         fields = {field.name for field in dataclasses.fields(self)}
         return {name: v for name, v in vars(self).items() if name in fields}
 
     def decode(self, outputs: np.ndarray) -> np.ndarray:
-        """Targets in their own units from outputs (n, T), which may be overwritten."""
-        for link, columns in self._links:
-            outputs[:, columns] = link(outputs[:, columns])
-        return self.targets.undo(outputs)
+        """Targets (n, T) in their own units from outputs, which may be overwritten."""
+        predictions = outputs[..., 0]
+        for name, columns in self._linked:
+            predictions[:, columns] = LINKS[name](predictions[:, columns])
+        return self.targets.undo(predictions)

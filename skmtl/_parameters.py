@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 
 import numpy as np
@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from ._activations import ACTIVATIONS
 from ._features import did_you_mean
 from ._inputs import Inputs
+from ._links import Link
 from ._network import Architecture, Network
 from ._targets import per_target
 from ._transfer import Trunk
@@ -84,7 +85,7 @@ def automatic_bins(n_rows: int, n_features: int) -> int:
     return MOST_BINS if n_rows >= max(FEWEST_ROWS, ROWS_PER_FEATURE * n_features) else 0
 
 
-def architecture(estimator, features: Inputs) -> Architecture:
+def architecture(estimator, features: Inputs, links: Sequence[Link]) -> Architecture:
     """The network that the parameters ask for, for the features and targets of `fit`."""
     sizes, depth = layers(estimator)
     _check_activation(estimator.activation)
@@ -98,6 +99,7 @@ def architecture(estimator, features: Inputs) -> Architecture:
         bool(estimator.linear_path and sizes),
         n_bins=features.hidden.n_units - estimator.n_features_in_,
         own_inputs=features.hidden.of_tasks,
+        n_outputs=max(link.n_outputs for link in links),
     )
 
 

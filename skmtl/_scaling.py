@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ._links import IDENTITY
+from ._links import Link, names_of
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,13 @@ class Scaling:
         varies = highest - lowest > 10 * np.finfo(np.float64).eps
         return cls(mean * largest, np.where(varies, std * largest, 1.0))
 
-    def for_links(self, links: np.ndarray) -> Scaling:
-        """Counts divided by their mean and not shifted, probabilities left as they are."""
-        mean = np.where(self.mean > 0, self.mean, 1.0)
-        scale = np.where(links == "exponential", mean, self.scale)
+    def for_links(self, links: Sequence[Link]) -> Scaling:
+        """Counts divided by their mean and not shifted, classes left as they are."""
+        counts = names_of(links) == "exponential"
+        unscaled = np.array([link.unscaled for link in links])
+        scale = np.where(counts, np.where(self.mean > 0, self.mean, 1.0), self.scale)
         return Scaling(
-            np.where(links == IDENTITY, self.mean, 0.0),
-            np.where(links == "sigmoid", 1.0, scale),
+            np.where(counts | unscaled, 0.0, self.mean), np.where(unscaled, 1.0, scale)
         )
 
     def apply(self, A: np.ndarray) -> np.ndarray:

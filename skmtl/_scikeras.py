@@ -122,7 +122,9 @@ class KerasMultiTaskRegressor(KerasRegressor):
         check_is_fitted(self, "model_")
         X = check_features(self.prepared_, X, reset=False)
         outputs = self._predict_raw(X.astype(np.float32), **kwargs)
-        Y = self.prepared_._network.decode(outputs.astype(np.float64))
+        network = self.prepared_._network
+        shape = -1, network.architecture.n_targets, network.architecture.n_outputs
+        Y = network.decode(outputs.astype(np.float64).reshape(shape))
         return Y[:, 0] if self.prepared_._one_dimensional else Y
 
     def score(self, X, y, sample_weight=None):

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils import check_array
 
 from ._features import check_numeric_columns, listed, not_numbers
+from ._links import Link, names_of
 
 MAX_DRAWS = 50  # of rows to hold out, before it is given up to cover all targets
 
@@ -211,13 +212,15 @@ def check_observed(Y: np.ndarray, W: np.ndarray, names: np.ndarray, *, all_of=Tr
         )
 
 
-def check_range(Y: np.ndarray, W: np.ndarray, links: np.ndarray, names: np.ndarray) -> None:
+def check_range(
+    Y: np.ndarray, W: np.ndarray, links: Sequence[Link], names: np.ndarray
+) -> None:
     """Targets that are counts must not be negative, probabilities lie from 0 to 1."""
     for link, loss, expected, others, bad in (
         ("exponential", "poisson", "counts", "negative", Y < 0),
         ("sigmoid", "log_loss", "0, 1 or shares between", "other", (Y < 0) | (Y > 1)),
     ):
-        wrong = (links == link) & ((W > 0) & bad).any(axis=0)
+        wrong = (names_of(links) == link) & ((W > 0) & bad).any(axis=0)
         if wrong.any():
             value = Y[(W > 0) & bad & wrong][0]
             raise ValueError(

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._features import listed
 from ._inputs import Inputs
-from ._network import Network, with_rows
+from ._network import Network, with_outputs, with_rows
 from ._scaling import Scaling
 
 
@@ -146,13 +146,21 @@ def add_head(network: Network, head: Network) -> Network:
     if features != head.features:
         parts = [(n.features, n.architecture.n_targets) for n in (network, head)]
         features = Inputs.side_by_side(parts)
+    n_outputs = max(n.architecture.n_outputs for n in (network, head))
     architecture = dataclasses.replace(
         network.architecture,
         n_targets=network.architecture.n_targets + head.architecture.n_targets,
         n_bins=features.hidden.n_units - network.architecture.n_features,
         own_inputs=features.hidden.of_tasks,
+        n_outputs=n_outputs,
     )
-    pairs = [list(pair) for pair in zip(network.weights, head.weights, strict=True)]
+    pairs = [
+        list(pair)
+        for pair in zip(
+            *(with_outputs(n.weights, n.architecture, n_outputs) for n in (network, head)),
+            strict=True,
+        )
+    ]
     if features.hidden.of_tasks:
         pairs[0] = [with_rows(kernel, architecture.n_inputs) for kernel in pairs[0]]
     weights = [np.concatenate([w, new]) if w.ndim == 3 else w for w, new in pairs]
@@ -165,6 +173,6 @@ def add_head(network: Network, head: Network) -> Network:
             np.concatenate([network.targets.mean, head.targets.mean]),
             np.concatenate([network.targets.scale, head.targets.scale]),
         ),
-        np.concatenate([network.links, head.links]),
+        network.links + head.links,
         np.concatenate([network.log_variances, head.log_variances]),
     )

@@ -14,7 +14,7 @@ from skl2onnx.algebra import onnx_ops as ops
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
 from ._inputs import Inputs, Units
-from ._links import LINKS
+from ._links import by_activation
 from ._network import Network, forward
 from ._regressor import MultiTaskRegressor
 
@@ -108,7 +108,9 @@ class _Tensor:
         return self.then("MatMul", other)
 
     def __getitem__(self, key):
-        """Only what `forward` asks for: one entry of the last axis."""
+        """Only what is asked for: a new last axis, or one entry of the last."""
+        if key == (..., None):
+            return self.then("Unsqueeze", np.array([-1]), rank=self.rank + 1)
         *rest, index = key
         if rest != [slice(None)] * (self.rank - 1):
             raise NotImplementedError(f"no operator for the entries {key}")
@@ -187,7 +189,7 @@ def _predictions(members: list[Network], X: _Tensor) -> _Tensor:
             read[id(features)] = _reads(features, X)
         activation = ACTIVATIONS[network.architecture.activation]
         outputs = forward(network.weights, X, read[id(features)], activation, xp=_Operators)
-        results.append(_decoded(network, outputs.cast(DOUBLE)))
+        results.append(_decoded(network, outputs[:, :, 0].cast(DOUBLE)))
     first, *others = results
     return sum(others, start=first) / np.array(float(len(results)))
 
@@ -205,12 +207,10 @@ def _reads(features: Inputs, X: _Tensor) -> tuple[Callable, Callable]:
 
 def _decoded(network: Network, outputs: _Tensor) -> _Tensor:
     """Targets in their own units, as `Network.decode` has them."""
-    for name in LINKS:
-        of_link = network.links == name
-        if of_link.any():
-            linked = outputs.then(LINK_OPERATORS[name])
-            mask = _Tensor(of_link, 1, outputs.opset)
-            outputs = mask.then("Where", linked, outputs)
+    for name, of_link in by_activation(network.links).items():
+        linked = outputs.then(LINK_OPERATORS[name])
+        mask = _Tensor(of_link, 1, outputs.opset)
+        outputs = mask.then("Where", linked, outputs)
     return outputs * network.targets.scale + network.targets.mean
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from skmtl import MultiTaskRegressor
 from skmtl._inputs import Inputs
-from skmtl._links import IDENTITY
+from skmtl._links import Link
 from skmtl._network import Architecture, Network
 from skmtl._scaling import Scaling
 from skmtl._training import (
@@ -36,7 +36,7 @@ WEIGHTS = rng.uniform(0, 2, (N, T)) * HOLES
 
 
 SCALED = Inputs.unscaled(D), Scaling.identity(T)
-NO_LINKS = np.full(T, IDENTITY)
+NO_LINKS = (Link(),) * T
 
 
 def fresh_network(sharing_depth=1, hidden_sizes=(8, 6, 4)):

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from .._inputs import Units
-from .._links import IDENTITY
+from .._links import by_activation
 from .._network import Network
 
 
@@ -21,7 +21,7 @@ def build_keras_model(
 ) -> keras.Model:
     """Raw features (n, d) in, targets (n, T) in their own units out, or (n,) if asked.
 
-    With ``scaled_outputs`` it ends in what the loss is computed from.
+    With ``scaled_outputs`` it ends in what the loss is computed from, (n, T O).
 
     Its trainable variables are the network's weights in their order; a bias (T, 1, o)
     has the shape (T, o) here.
@@ -40,16 +40,18 @@ def build_keras_model(
             name = f"dropout_{layer + 1}"
             H = keras.layers.Dropout(dropout, seed=0, name=name, dtype="float32")(H)
     n_layers = len(architecture.hidden_sizes)
-    H = _dense(architecture, n_layers, 1, "linear", "outputs")(H)
+    n_outputs = architecture.n_outputs
+    H = _dense(architecture, n_layers, n_outputs, "linear", "outputs")(H)
     if architecture.linear_path:
         # After the outputs, whose weights come before its own.
         reach = _units(features.linear, X, "linear_inputs")
         equation = "bti,tio->bto" if architecture.own_inputs else "bi,tio->bto"
-        linear = _per_task(equation, architecture, 1, name="linear_path")(reach)
+        linear = _per_task(equation, architecture, n_outputs, name="linear_path")(reach)
         H = keras.layers.Add(name="add_linear_path", dtype="float32")([H, linear])
-    H = _reshape((architecture.n_targets,), "scaled_targets")(H)
-    if not scaled_outputs:
-        H = _in_target_units(network, H)
+    if scaled_outputs:
+        H = _reshape((architecture.n_targets * n_outputs,), "scaled_outputs")(H)
+    else:
+        H = _in_target_units(network, H[:, :, 0])
     if one_dimensional:
         H = _reshape((), "target")(H)
     model = keras.Model(inputs, H, name="multi_task_regressor")
@@ -137,15 +139,15 @@ def _side_by_side(models: Sequence[keras.Model], join: type, name: str) -> keras
 def _in_target_units(network: Network, H):
     """Undo the scaling, after the link of each target."""
     scale, mean = network.targets.scale, network.targets.mean
-    linear = network.links == IDENTITY
-    if linear.all():
+    linked = by_activation(network.links)
+    if not linked:
         return _rescaling(scale, mean, "unscale_targets")(H)
+    linear = ~np.any(list(linked.values()), axis=0)
     parts = [_rescaling(scale * linear, mean, "unscale_linear")(H)]
-    for name in np.unique(network.links[~linear]):
-        of_link = network.links == name
+    for name, of_link in linked.items():
         own = _rescaling(1.0 * of_link, 0.0, f"{name}_outputs")(H)
-        linked = keras.layers.Activation(name, name=name, dtype="float32")(own)
-        parts.append(_rescaling(scale * of_link, 0.0, f"unscale_{name}")(linked))
+        activated = keras.layers.Activation(name, name=name, dtype="float32")(own)
+        parts.append(_rescaling(scale * of_link, 0.0, f"unscale_{name}")(activated))
     return keras.layers.Add(name="unscale_targets", dtype="float32")(parts)
 
 

@@ -1,7 +1,7 @@
 """Losses: what ``loss=`` may name, and how a name becomes a function of cells.
 
-Inside, a loss is a function of scaled targets and network outputs, both (b, k), and gives
-the loss of every cell (b, k).
+Inside, a loss is a function of scaled targets (b, k) and of network outputs, and gives the
+loss of every cell (b, k). The outputs are (b, k), or (b, k, O) if its link needs several.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import pickle
 import re
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from numbers import Real
 
 import keras
@@ -17,7 +18,7 @@ import numpy as np
 from keras import ops
 
 from .._features import did_you_mean
-from .._links import IDENTITY
+from .._links import Link, quantiles_of, variance_of
 from .._targets import is_one_loss, is_quantile, per_target
 
 
@@ -27,11 +28,12 @@ class TaskLoss:
 
     key: Hashable
     cells: Callable = field(compare=False, repr=False)
+    link: Link = Link()  # noqa: RUF009 (it is frozen)
 
-    @property
-    def link(self) -> str:
-        """What makes a prediction of the network's output."""
-        return {"poisson": "exponential", "log_loss": "sigmoid"}.get(self.key, IDENTITY)
+    def of_outputs(self, Y, outputs):
+        """The loss of every cell (b, k), of what heads put out (b, k, O)."""
+        n = self.link.n_outputs
+        return self.cells(Y, outputs[..., 0] if n == 1 else outputs[..., :n])
 
 
 def task_losses(loss, names: Sequence[str]) -> tuple[TaskLoss, ...]:
@@ -40,14 +42,17 @@ def task_losses(loss, names: Sequence[str]) -> tuple[TaskLoss, ...]:
 
 
 def cell_losses(losses: Sequence[TaskLoss], Y, outputs):
-    """The loss of every cell (b, T), with tasks of the same loss computed together."""
+    """The loss of every cell (b, T), of outputs (b, T, O).
+
+    Tasks of the same loss are computed together.
+    """
     tasks_of = {}
     for task, loss in enumerate(losses):
         tasks_of.setdefault(loss, []).append(task)
     if len(tasks_of) == 1:
-        return losses[0].cells(Y, outputs)
+        return losses[0].of_outputs(Y, outputs)
     columns = [
-        loss.cells(ops.take(Y, tasks, axis=1), ops.take(outputs, tasks, axis=1))
+        loss.of_outputs(ops.take(Y, tasks, axis=1), ops.take(outputs, tasks, axis=1))
         for loss, tasks in tasks_of.items()
     ]
     order = np.argsort(np.concatenate(list(tasks_of.values())))
@@ -55,11 +60,15 @@ def cell_losses(losses: Sequence[TaskLoss], Y, outputs):
 
 
 def mean_loss(losses: Sequence[TaskLoss], loss_weights: np.ndarray) -> Callable:
-    """A loss for ``keras.Model``, with targets and cell weights side by side, (b, 2 T)."""
+    """A loss for ``keras.Model``, which knows no third axis.
+
+    With targets and cell weights side by side, (b, 2 T), and outputs (b, T O).
+    """
     n_targets = len(losses)
 
     def multi_task_loss(packed, outputs):
         Y, W = packed[:, :n_targets], packed[:, n_targets:]
+        outputs = ops.reshape(outputs, (-1, n_targets, outputs.shape[-1] // n_targets))
         return ops.mean(loss_weights * W * cell_losses(losses, Y, outputs), axis=1)
 
     return multi_task_loss
@@ -67,22 +76,18 @@ def mean_loss(losses: Sequence[TaskLoss], loss_weights: np.ndarray) -> Callable:
 
 def _resolve(loss) -> TaskLoss:
     if is_quantile(loss):
-        level = loss[1]
-        if not (isinstance(level, Real) and 0 < level < 1):
-            raise ValueError(
-                f"The level of a quantile loss must lie between 0 and 1, got {loss!r}."
-            )
-        return TaskLoss(("quantile", float(level)), _quantile(float(level)))
+        return _of_quantiles(loss)
     if isinstance(loss, str):
-        return TaskLoss(loss, _BY_NAME.get(loss) or _of_keras(loss))
+        link = _LINKS.get(loss, Link())
+        return TaskLoss(loss, _BY_NAME.get(loss) or _of_keras(loss), link)
     _refuse_where_scaling_destroys(loss)
     if isinstance(loss, keras.losses.Loss):
         return TaskLoss(_instance_key(loss), _per_cell(loss.call))
     if callable(loss):
         return TaskLoss(loss, _per_cell(loss))
     raise TypeError(
-        "loss must be a name, ('quantile', level), a keras.losses.Loss, a function of "
-        f"(y_true, y_pred), or a sequence or mapping of these; got {loss!r}."
+        "loss must be a name, ('quantile', level or levels), a keras.losses.Loss, a "
+        f"function of (y_true, y_pred), or a sequence or mapping of these; got {loss!r}."
     )
 
 
@@ -125,9 +130,40 @@ def _log_loss(y, f):
     return ops.maximum(f, 0.0) - y * f + ops.softplus(-ops.abs(f))
 
 
-def _quantile(level: float) -> Callable:
-    """Pinball loss (Koenker & Bassett 1978)."""
-    return lambda y, f: ops.maximum(level * (y - f), (level - 1) * (y - f))
+def _normal(y, f):
+    """Minus the logarithm of a normal density, without log(2 pi) / 2."""
+    variance = variance_of(f[..., 1], ops)
+    return (ops.log(variance) + (y - f[..., 0]) ** 2 / variance) / 2
+
+
+def _pinball(y, f, level):
+    """The loss of quantiles (Koenker & Bassett 1978)."""
+    return ops.maximum(level * (y - f), (level - 1) * (y - f))
+
+
+def _of_quantiles(loss) -> TaskLoss:
+    levels = np.atleast_1d(np.array(loss[1], dtype=object))
+    if not (
+        levels.size
+        and all(isinstance(level, Real) and 0 < level < 1 for level in levels)
+        and (np.diff(levels) > 0).all()
+    ):
+        raise ValueError(
+            "The levels of a quantile loss must lie between 0 and 1, and rise, got "
+            f"{loss!r}."
+        )
+    levels = tuple(float(level) for level in levels)
+    key = ("quantile", *levels)
+    if len(levels) == 1:
+        return TaskLoss(key, partial(_pinball, level=levels[0]))
+
+    def cells(y, f):
+        quantiles = quantiles_of(f, levels, ops)
+        return ops.mean(
+            _pinball(y[..., None], quantiles, np.array(levels, np.float32)), axis=-1
+        )
+
+    return TaskLoss(key, cells, Link("quantiles", len(levels), levels))
 
 
 _BY_NAME = {
@@ -137,6 +173,12 @@ _BY_NAME = {
     "log_cosh": _log_cosh,
     "poisson": _poisson,
     "log_loss": _log_loss,
+    "normal": _normal,
+}
+_LINKS = {
+    "poisson": Link("exponential"),
+    "log_loss": Link("sigmoid"),
+    "normal": Link("normal", n_outputs=2),
 }
 
 # Of Keras' own losses, those that mean the same whatever a target is scaled by.
@@ -177,7 +219,7 @@ def _of_keras(name: str) -> Callable:
         known = [*_BY_NAME, *_OF_ERRORS]
         raise ValueError(
             f"loss={name!r} is not known.{did_you_mean(name, known)} Known are "
-            f"{', '.join(_BY_NAME)}, ('quantile', level) and the losses of Keras."
+            f"{', '.join(_BY_NAME)}, ('quantile', level or levels) and the losses of Keras."
         ) from None
     _refuse_where_scaling_destroys(loss)
     return _per_cell(loss.call if isinstance(loss, keras.losses.Loss) else loss)
