@@ -23,6 +23,7 @@ from importlib.metadata import version
 
 __version__ = version("skmtl")
 __all__ = [
+    "MultiTaskClassifier",
     "MultiTaskRegressor",
     "datasets",
     "inspection",
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 _WHERE = {
+    "MultiTaskClassifier": "._classifier",
     "MultiTaskRegressor": "._regressor",
     "merge_tasks": "._merging",
     "stack_tasks": "._stacking",

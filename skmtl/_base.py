@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import _parameters
 from ._ensemble import extended_history, train_members
 from ._features import check_features
-from ._links import Link
+from ._links import Link, first_outputs
 from ._network import Network
 from ._scaling import Scaling
 from ._targets import (
@@ -39,11 +39,11 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
 
     @abstractmethod
     def _check_y(self, y) -> tuple[np.ndarray, bool]:
-        """Targets as numbers (n, T), NaN where not observed, and whether y was 1-D."""
+        """Numbers (n, T), NaN where a target is not observed, and whether y was 1-D."""
 
     @abstractmethod
-    def _check_cells(self, Y, W, resume) -> tuple[np.ndarray, np.ndarray]:
-        """Targets that losses can see, and the weights of their cells."""
+    def _check_cells(self, y, Y, W, resume) -> tuple[np.ndarray, np.ndarray]:
+        """Targets that losses can see, and the weights of their cells, (n, T)."""
 
     @abstractmethod
     def _target_scaling(self, Y, W, links) -> Scaling:
@@ -240,7 +240,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
             self._one_dimensional = one_dimensional
         W = cell_weights(Y, sample_weight)
         check_observed(Y, W, self.target_names_, all_of=not resume)
-        Y, W = self._check_cells(Y, W, resume)
+        Y, W = self._check_cells(y, Y, W, resume)
         counts = W.any(axis=1)
         return (X, Y, W) if counts.all() else (X[counts], Y[counts], W[counts])
 
@@ -258,6 +258,9 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
             Network.untrained(architecture, weights_rng, features, targets, links)
             for _ in range(self.n_members)
         ]
+        if not architecture.share_output:
+            start = first_outputs(links, Y, W)
+            members = [member.starting_at(start) for member in members]
         if trunks:
             members = [with_trunk(*pair) for pair in zip(members, trunks, strict=True)]
         self._members = members

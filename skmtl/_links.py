@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, softmax
 
 # By the names of Keras' activations, which the Keras model has in their place.
 LINKS = {
@@ -21,14 +21,16 @@ class Link:
     """What makes predictions of the outputs of one head.
 
     - "linear", "exponential", "sigmoid": a number, a count, a probability, of one output;
-    - "softmax": the probabilities of as many classes;
+    - "classes": the probabilities of classes, of an output for each, of one for two
+      classes, and of an idle one where there is but a single class;
     - "normal": a mean and, of the second output, a variance;
     - "quantiles": of these levels, which do not cross.
     """
 
     name: str = "linear"
     n_outputs: int = 1
-    levels: tuple[float, ...] = ()
+    levels: tuple[float, ...] = ()  # of quantiles
+    n_classes: int = 0
 
     @property
     def activation(self) -> str:
@@ -38,7 +40,7 @@ class Link:
     @property
     def unscaled(self) -> bool:
         """Whether the loss needs the target as it is."""
-        return self.name in {"sigmoid", "softmax"}
+        return self.name in {"sigmoid", "classes"}
 
 
 def names_of(links: Sequence[Link]) -> np.ndarray:
@@ -69,6 +71,35 @@ def quantiles_of(outputs, levels: Sequence[float], xp=np):
     down = xp.cumsum(distances[..., n_above:], axis=-1)
     at = outputs[..., :1]
     return xp.concatenate([at - xp.flip(down, axis=-1), at, at + up], axis=-1)
+
+
+def probabilities_of(outputs: np.ndarray, n_classes: int) -> np.ndarray:
+    """Probabilities (n, C) of classes, of outputs (n, O)."""
+    if n_classes == 1:
+        return np.ones((len(outputs), 1))
+    if n_classes == 2:
+        return np.stack([expit(-outputs[:, 0]), expit(outputs[:, 0])], axis=1)
+    return softmax(outputs[:, :n_classes], axis=1)
+
+
+def first_outputs(links: Sequence[Link], Y: np.ndarray, W: np.ndarray) -> np.ndarray:
+    """What heads put out (T, O) before they have learnt: the shares of classes, as logits.
+
+    As if every class had been seen half a time more often.
+    """
+    start = np.zeros((len(links), max(link.n_outputs for link in links)))
+    for t, link in enumerate(links):
+        if not link.unscaled or link.n_classes == 1:
+            continue
+        seen = W[:, t] > 0
+        y, w = Y[seen, t], W[seen, t] / W[seen, t].mean()
+        if link.n_outputs == 1:
+            start[t, 0] = np.log(((w * y).sum() + 0.5) / ((w * (1 - y)).sum() + 0.5))
+        else:
+            counts = np.bincount(y.astype(int), weights=w, minlength=link.n_classes)
+            logs = np.log(counts + 0.5)
+            start[t, : link.n_classes] = logs - logs.mean()
+    return start
 
 
 def middle(levels: Sequence[float]) -> int:

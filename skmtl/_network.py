@@ -13,7 +13,14 @@ import numpy as np
 
 from ._activations import ACTIVATIONS
 from ._inputs import Inputs
-from ._links import LINKS, Link, by_activation
+from ._links import (
+    LINKS,
+    Link,
+    by_activation,
+    probabilities_of,
+    quantiles_of,
+    variance_of,
+)
 from ._scaling import Scaling
 
 OUTPUT_SCALE = 0.1  # of the first output kernels: training starts near the targets' means
@@ -213,6 +220,13 @@ class Network:
             np.zeros(architecture.n_targets, np.float32),
         )
 
+    def starting_at(self, outputs: np.ndarray) -> Network:
+        """The network with these outputs (T, O) of heads of their own as biases."""
+        bias = 2 * len(self.architecture.hidden_sizes) + 1
+        weights = list(self.weights)
+        weights[bias] = outputs[:, None].astype(np.float32)
+        return dataclasses.replace(self, weights=weights)
+
     def encode(self, X, Y, W) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What training sees of a table.
 
@@ -248,6 +262,32 @@ class Network:
     def _double(self) -> list[np.ndarray]:
         """The weights in double precision, made once: a row takes as long as that."""
         return [w.astype(np.float64) for w in self.weights]
+
+    def variances(self, outputs: np.ndarray) -> np.ndarray:
+        """Variances (n, T) of targets that have one, in their own units; of others 0."""
+        variances = np.zeros(outputs.shape[:2])
+        for target, link in enumerate(self.links):
+            if link.name == "normal":
+                scaled = variance_of(outputs[:, target, 1])
+                variances[:, target] = scaled * self.targets.scale[target] ** 2
+        return variances
+
+    def quantiles(self, outputs: np.ndarray, levels: tuple[float, ...]) -> np.ndarray:
+        """Quantiles (n, T, Q) of these levels, in own units; of targets without any NaN."""
+        quantiles = np.full((*outputs.shape[:2], len(levels)), np.nan)
+        for target, link in enumerate(self.links):
+            if link.levels == levels:
+                scaled = quantiles_of(outputs[:, target, : len(levels)], levels)
+                of_target = scaled * self.targets.scale[target]
+                quantiles[:, target] = of_target + self.targets.mean[target]
+        return quantiles
+
+    def probabilities(self, outputs: np.ndarray) -> list[np.ndarray]:
+        """Probabilities (n, C) of every target's classes."""
+        return [
+            probabilities_of(outputs[:, target], link.n_classes)
+            for target, link in enumerate(self.links)
+        ]
 
     @cached_property
     def _linked(self):

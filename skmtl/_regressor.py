@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _parameters
 from ._base import BaseMultiTask
-from ._features import check_features
+from ._features import check_features, listed
 from ._scaling import Scaling
 from ._targets import check_range, check_same_targets, check_targets, with_new_target
 from .metrics import r2_score
@@ -79,8 +79,13 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         - "log_loss" for a target of 0 and 1 (or shares between them): the prediction is
           the probability of 1, the sigmoid of the output, and the target is left as it
           is;
+        - "normal": the head puts out a mean and a variance for every row, and the loss is
+          minus the logarithm of the normal density (Nix & Weigend 1994). `predict` gives
+          the mean, with ``return_std=True`` the spread, too;
         - ``("quantile", q)``: the prediction is the conditional quantile of level q
           (Koenker & Bassett 1978);
+        - ``("quantile", (q1, q2, ...))``: one head for several rising levels, which do not
+          cross. `predict` gives the one nearest to 0.5, `predict_quantiles` gives all;
         - the name of a Keras loss, a ``keras.losses.Loss`` (its reduction does nothing),
           or a function of (y_true, y_pred) with the loss of each cell. To be cloned, as
           in a search, a class of your own must be registered with
@@ -278,6 +283,9 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
 
     I. Loshchilov and F. Hutter, "Decoupled Weight Decay Regularization", ICLR (2019).
 
+    D. A. Nix and A. S. Weigend, "Estimating the Mean and Variance of the Target
+    Probability Distribution", ICNN (1994).
+
     B. T. Polyak and A. B. Juditsky, "Acceleration of Stochastic Approximation by
     Averaging", SIAM Journal on Control and Optimization 30, 838-855 (1992).
 
@@ -410,35 +418,94 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         X : array-like or DataFrame of shape (n, d)
             Features: finite numbers.
         return_std : bool, default=False
-            Also return how far the members' predictions spread around their mean. It
-            tells where the networks disagree, which is not an error bar: noise in the
-            targets does not show in it.
+            Also return a standard deviation for every prediction. What it means depends
+            on the target's loss. With "normal" it is the whole spread of the target around
+            its prediction: the mean of the members' variances, plus the variance of their
+            means (Lakshminarayanan et al. 2017). With any other it is how far the
+            members' predictions spread around their mean: it tells where the networks
+            disagree, which is not an error bar, for noise in the target does not show.
 
         Returns
         -------
         mean : ndarray of shape (n, T), or (n,) if `y` was 1-D in `fit`
-            Predictions in the targets' own units, float64.
+            Predictions in the targets' own units, float64: the mean over members. With
+            several quantiles, the one of the level nearest to 0.5.
         std : ndarray of the same shape
-            Standard deviation over the members (divided by their number), in the same
-            units. Only if `return_std`.
+            In the same units; over members the deviation divides by their number. Only if
+            `return_std`.
 
         Raises
         ------
         ValueError
-            If X is not usable, or if `return_std` is asked of a single member.
+            If X is not usable, or if `return_std` is asked of a single member and a loss
+            other than "normal".
         """
         check_is_fitted(self)
         X = check_features(self, X, reset=False)
-        if return_std and len(self._members) == 1:
+        if not return_std:
+            predictions = [member.predict(X) for member in self._members]
+            return self._shaped(sum(predictions) / len(predictions))
+        others = [link.name != "normal" for link in self._network.links]
+        if len(self._members) == 1 and any(others):
             raise ValueError(
-                "return_std=True needs several members, but there is one network: fit with "
-                "n_members=8, for example."
+                "return_std=True needs several members for "
+                f"{listed('target', self.target_names_[others])}, but there is one: fit "
+                "with n_members=8, for example, or with loss='normal'."
             )
-        predictions = [member.predict(X) for member in self._members]
-        mean = sum(predictions) / len(predictions)
-        if self._one_dimensional:
-            mean, predictions = mean[:, 0], [Y[:, 0] for Y in predictions]
-        return (mean, np.std(predictions, axis=0)) if return_std else mean
+        outputs = [member.outputs(X) for member in self._members]
+        pairs = list(zip(self._members, outputs, strict=True))
+        variance = sum(member.variances(f) for member, f in pairs) / len(pairs)
+        predictions = [member.decode(f) for member, f in pairs]
+        std = np.sqrt(variance + np.var(predictions, axis=0))
+        return self._shaped(sum(predictions) / len(pairs)), self._shaped(std)
+
+    def predict_quantiles(self, X):
+        """Predict the quantiles that the loss ``("quantile", levels)`` asks for.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, d)
+            Features: finite numbers.
+
+        Returns
+        -------
+        ndarray of shape (n, T, Q), or (n, Q) if `y` was 1-D in `fit`
+            The quantiles of the Q levels, from the lowest to the highest, in the targets'
+            own units: the mean over members. They never cross. NaN for targets with
+            another loss.
+
+        Raises
+        ------
+        ValueError
+            If no target has such a loss with several levels, or if they have not the same
+            levels.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True)
+        >>> loss = ("quantile", (0.05, 0.5, 0.95))
+        >>> model = MultiTaskRegressor(loss=loss, epochs=5, random_state=0).fit(X, y)
+        >>> model.predict_quantiles(X).shape
+        (768, 2, 3)
+        """
+        check_is_fitted(self)
+        X = check_features(self, X, reset=False)
+        found = {link.levels for link in self._network.links if link.levels}
+        if len(found) != 1:
+            raise ValueError(
+                "predict_quantiles needs targets with the same several levels, as in "
+                "loss=('quantile', (0.05, 0.5, 0.95)); the estimator was fitted with "
+                f"{' and '.join(map(str, sorted(found))) or 'none'}."
+            )
+        (levels,) = found
+        quantiles = [m.quantiles(m.outputs(X), levels) for m in self._members]
+        return self._shaped(sum(quantiles) / len(quantiles))
+
+    def _shaped(self, predicted: np.ndarray) -> np.ndarray:
+        """Without the axis of targets if y was 1-D."""
+        return predicted[:, 0] if self._one_dimensional else predicted
 
     def score(self, X, y, sample_weight=None):
         """Mean over targets of the coefficient of determination on observed cells.
@@ -538,7 +605,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     def _check_y(self, y):
         return check_targets(y, estimator=self)
 
-    def _check_cells(self, Y, W, resume):
+    def _check_cells(self, y, Y, W, resume):
         check_range(Y, W, self._links(), self.target_names_)
         return Y, W
 

@@ -15,7 +15,7 @@ from ._cache import PROGRAMS  # noqa: E402
 from ._callbacks import EpochCallbacks  # noqa: E402
 from ._keras_model import build_ensemble, build_keras_model, build_trunk  # noqa: E402
 from ._loop import train  # noqa: E402
-from ._losses import mean_loss, task_losses  # noqa: E402
+from ._losses import class_losses, mean_loss, task_losses  # noqa: E402
 from ._optimizer import choose_optimizer, optimizer_class  # noqa: E402
 from ._program import ProgramSpec, Rows, Settings  # noqa: E402
 
@@ -29,6 +29,7 @@ __all__ = [
     "build_keras_model",
     "build_trunk",
     "choose_optimizer",
+    "class_losses",
     "mean_loss",
     "optimizer_class",
     "task_losses",

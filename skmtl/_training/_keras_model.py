@@ -21,6 +21,8 @@ def build_keras_model(
 ) -> keras.Model:
     """Raw features (n, d) in, targets (n, T) in their own units out, or (n,) if asked.
 
+    For targets with classes, one output of probabilities (n, C) for each.
+
     With ``scaled_outputs`` it ends in what the loss is computed from, (n, T O).
 
     Its trainable variables are the network's weights in their order; a bias (T, 1, o)
@@ -50,10 +52,12 @@ def build_keras_model(
         H = keras.layers.Add(name="add_linear_path", dtype="float32")([H, linear])
     if scaled_outputs:
         H = _reshape((architecture.n_targets * n_outputs,), "scaled_outputs")(H)
+    elif network.links[0].n_classes:
+        H = _probabilities(network, H)
+        H = H[0] if one_dimensional else H
     else:
         H = _in_target_units(network, H[:, :, 0])
-    if one_dimensional:
-        H = _reshape((), "target")(H)
+        H = _reshape((), "target")(H) if one_dimensional else H
     model = keras.Model(inputs, H, name="multi_task_regressor")
     set_weights(model, network.weights)
     return model
@@ -132,8 +136,16 @@ def _side_by_side(models: Sequence[keras.Model], join: type, name: str) -> keras
     for number, model in enumerate(models, start=1):
         model.name = f"member_{number}"
     inputs = keras.Input(models[0].input_shape[1:], name="features", dtype="float32")
-    outputs = join(name="members", dtype="float32")([model(inputs) for model in models])
-    return keras.Model(inputs, outputs, name=name)
+    outputs = [model(inputs) for model in models]
+    if not isinstance(outputs[0], list):
+        return keras.Model(
+            inputs, join(name="members", dtype="float32")(outputs), name=name
+        )
+    joined = [
+        join(name=f"members_{t}", dtype="float32")(list(parts))
+        for t, parts in enumerate(zip(*outputs, strict=True))
+    ]
+    return keras.Model(inputs, joined, name=name)
 
 
 def _in_target_units(network: Network, H):
@@ -149,6 +161,25 @@ def _in_target_units(network: Network, H):
         activated = keras.layers.Activation(name, name=name, dtype="float32")(own)
         parts.append(_rescaling(scale * of_link, 0.0, f"unscale_{name}")(activated))
     return keras.layers.Add(name="unscale_targets", dtype="float32")(parts)
+
+
+def _probabilities(network: Network, H) -> list:
+    """Of each target's classes, as `skmtl._links.probabilities_of` has them."""
+    results = []
+    for t, link in enumerate(network.links):
+        name = f"probabilities_{t}"
+        if link.n_classes > 2:
+            softmax = keras.layers.Softmax(name=name, dtype="float32")
+            results.append(softmax(H[:, t, : link.n_classes]))
+            continue
+        output = H[:, t, :1]
+        if link.n_classes == 1:
+            results.append(_rescaling(0.0, 1.0, name)(output))
+            continue
+        signs = [_rescaling(sign, 0.0, f"{name}_{sign}")(output) for sign in (-1, 1)]
+        both = keras.layers.Concatenate(name=f"{name}_logits", dtype="float32")(signs)
+        results.append(keras.layers.Activation("sigmoid", name=name, dtype="float32")(both))
+    return results
 
 
 # Below, every layer has its dtype, so that a policy set for the process, such as

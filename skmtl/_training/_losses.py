@@ -41,6 +41,11 @@ def task_losses(loss, names: Sequence[str]) -> tuple[TaskLoss, ...]:
     return tuple(_resolve(one) for one in per_target("loss", loss, names, is_one_loss))
 
 
+def class_losses(n_classes: Sequence[int]) -> tuple[TaskLoss, ...]:
+    """The log loss of targets that are numbers of classes."""
+    return tuple(_of_classes(n) for n in n_classes)
+
+
 def cell_losses(losses: Sequence[TaskLoss], Y, outputs):
     """The loss of every cell (b, T), of outputs (b, T, O).
 
@@ -134,6 +139,22 @@ def _normal(y, f):
     """Minus the logarithm of a normal density, without log(2 pi) / 2."""
     variance = variance_of(f[..., 1], ops)
     return (ops.log(variance) + (y - f[..., 0]) ** 2 / variance) / 2
+
+
+def _of_classes(n_classes: int) -> TaskLoss:
+    """Minus the logarithm of the probability of the class, one output standing for two."""
+    n_outputs = n_classes if n_classes > 2 else 1
+    link = Link("classes", n_outputs, n_classes=n_classes)
+    if n_classes == 1:
+        return TaskLoss(("classes", 1), lambda y, f: 0.0 * f, link)
+    if n_classes == 2:
+        return TaskLoss(("classes", 2), _log_loss, link)
+
+    def cells(y, f):
+        of_class = ops.one_hot(ops.cast(y, "int32"), n_classes)
+        return ops.logsumexp(f, axis=-1) - ops.sum(of_class * f, axis=-1)
+
+    return TaskLoss(("classes", n_classes), cells, link)
 
 
 def _pinball(y, f, level):

@@ -1,0 +1,181 @@
+"""One score per target, for scikit-learn's tools."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.pipeline import Pipeline
+
+from .._features import did_you_mean, listed
+from .._targets import target_names
+from ._cells import averaged
+from ._classification import (
+    accuracy_score,
+    balanced_accuracy_score,
+    log_loss,
+    roc_auc_score,
+)
+from ._regression import (
+    average_relative_rmse,
+    mean_absolute_error,
+    r2_score,
+    root_mean_squared_error,
+)
+
+
+def target_scorers(names=None, metric="r2"):
+    """Scorer with one entry per target and their mean, for any multi-output estimator.
+
+    For ``scoring=`` of `cross_validate`, of `permutation_importance` and, together with
+    ``refit="mean"``, of `GridSearchCV` and other searches.
+
+    Parameters
+    ----------
+    names : sequence of T str, default=None
+        What to call the targets. None means the column names of y, or the name of a
+        Series, or ``target_0``, ``target_1``, ...
+    metric : {"r2", "neg_root_mean_squared_error", "neg_mean_absolute_error", \
+            "neg_average_relative_rmse", "accuracy", "balanced_accuracy", "roc_auc", \
+            "neg_log_loss"}, default="r2"
+        Metric of this module, the last four for classifiers; as in scikit-learn, greater
+        is better and errors are negative. "neg_average_relative_rmse" reads the training
+        mean from the attribute ``target_means_`` of shape (T,) of the fitted estimator, of
+        the last step of a Pipeline or of a search's best estimator; any estimator that
+        stores it can be scored.
+
+    Returns
+    -------
+    callable
+        Called with (estimator, X, y, sample_weight=None), it returns
+        ``{"mean": float, <name>: float, ...}``. A target with too few observed rows
+        among those scored gets NaN, which "mean" passes over, and a warning names it.
+
+    Raises
+    ------
+    ValueError
+        If the metric is unknown, or names are not distinct, are called "mean", or (when
+        called) are not as many as the targets.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from skmtl.datasets import load_energy
+    >>> from skmtl.metrics import target_scorers
+    >>> X, y = load_energy(return_X_y=True, as_frame=True)
+    >>> search = GridSearchCV(
+    ...     LinearRegression(),
+    ...     {"positive": [False, True]},
+    ...     scoring=target_scorers(metric="neg_mean_absolute_error"),
+    ...     refit="mean",
+    ... ).fit(X, y)
+    >>> search.cv_results_["mean_test_heating_load"].shape
+    (2,)
+    """
+    if metric not in _METRICS:
+        raise ValueError(
+            f"metric must be one of {', '.join(map(repr, _METRICS))}, got {metric!r}."
+            f"{did_you_mean(str(metric), _METRICS)}"
+        )
+    if isinstance(names, str):
+        raise ValueError(
+            f"names must be a sequence with a name per target, such as ['a', 'b'], got "
+            f"the string {names!r}.{did_you_mean(names, _METRICS, 'metric={!r}'.format)}"
+        )
+    if names is not None:
+        names = _check_names(tuple(str(name) for name in names))
+    return TargetScorer(names, metric)
+
+
+_METRICS = {
+    "r2": (r2_score, 1),
+    "neg_root_mean_squared_error": (root_mean_squared_error, -1),
+    "neg_mean_absolute_error": (mean_absolute_error, -1),
+    "neg_average_relative_rmse": (average_relative_rmse, -1),
+    "accuracy": (accuracy_score, 1),
+    "balanced_accuracy": (balanced_accuracy_score, 1),
+    "roc_auc": (roc_auc_score, 1),
+    "neg_log_loss": (log_loss, -1),
+}
+
+
+@dataclass(frozen=True)
+class TargetScorer:
+    """What `target_scorers` returns."""
+
+    names: tuple[str, ...] | None = None
+    metric: str = "r2"
+
+    def __call__(self, estimator, X, y, sample_weight=None) -> dict[str, float]:
+        names = self.names_of(y)
+        error, sign = _METRICS[self.metric]
+        options, method = {}, "predict"
+        if error is average_relative_rmse:
+            options["y_train_mean"] = _training_means(estimator)
+        if error in (log_loss, roc_auc_score):
+            options["classes"] = estimator.classes_
+            method = "predict_proba"
+        scores = sign * error(
+            y,
+            getattr(estimator, method)(X),
+            sample_weight=sample_weight,
+            multioutput="raw_values",
+            **options,
+        )
+        undefined = [name for name, s in zip(names, scores, strict=True) if np.isnan(s)]
+        if undefined:
+            warnings.warn(
+                f"Too few observed rows, of {np.shape(y)[0]}, to score "
+                f"{listed('target', undefined)} by {self.metric}: NaN, and 'mean' is over "
+                "the other targets.",
+                UndefinedMetricWarning,
+                stacklevel=2,
+            )
+        by_name = dict(zip(names, scores.tolist(), strict=True))
+        return {"mean": averaged(scores, "uniform_average"), **by_name}
+
+    def names_of(self, y) -> tuple[str, ...]:
+        """The names of the targets in y, checked."""
+        shape = np.asarray(y).shape
+        n_targets = shape[1] if len(shape) > 1 else 1
+        if self.names is None:
+            return _check_names(tuple(target_names(y, n_targets)))
+        if len(self.names) != n_targets:
+            raise ValueError(
+                f"names has {len(self.names)} entries ({listed('target', self.names)}), "
+                f"but y has {n_targets} target{'s' if n_targets > 1 else ''}."
+            )
+        return self.names
+
+
+def _check_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError(f"Names of targets must be distinct, got {list(names)}.")
+    if "mean" in names:
+        raise ValueError(
+            "A target is called 'mean', which is the name of the mean over targets: call "
+            "it otherwise, in y or by target_scorers(names=...)."
+        )
+    return names
+
+
+def _training_means(estimator) -> np.ndarray:
+    """Mean of each target in training, from the estimator that a wrapper holds."""
+    inner = estimator
+    while not hasattr(inner, "target_means_"):
+        # Not out of TransformedTargetRegressor: its regressor knows other units.
+        if isinstance(inner, Pipeline):
+            inner = inner[-1]
+        elif hasattr(inner, "best_estimator_"):
+            inner = inner.best_estimator_
+        else:
+            raise AttributeError(
+                f"neg_average_relative_rmse needs the targets' means in training, but "
+                f"{type(inner).__name__} has no attribute target_means_: let fit set it, "
+                "call average_relative_rmse(..., y_train_mean=y_train.mean(axis=0)) "
+                "yourself, or choose another metric."
+            )
+    return inner.target_means_
