@@ -54,6 +54,10 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         """The loss of each target."""
 
     @abstractmethod
+    def _own_parameters(self) -> list[dict]:
+        """Of each target, the parameters that others may have otherwise, by name."""
+
+    @abstractmethod
     def _join_targets(self, parts: Sequence[BaseMultiTask]) -> None:
         """Take over what is known of the targets of these fitted estimators."""
 

@@ -390,7 +390,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         self : MultiTaskClassifier
         """
         name = self._check_new_task(y, name)
-        weights = self._class_weights()
+        weights = [own["class_weight"] for own in self._own_parameters()]
         entries = {}
         if class_weight is not None or any(weight is not None for weight in weights):
             entries = {"class_weight": [*weights, class_weight]}
@@ -415,14 +415,6 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         of_members = [m.probabilities(m.outputs(X)) for m in self._members]
         return [sum(parts) / len(parts) for parts in zip(*of_members, strict=True)]
 
-    def _class_weights(self) -> list:
-        return per_target(
-            "class_weight",
-            self.class_weight,
-            self.target_names_,
-            is_for_all,
-        )
-
     def _check_y(self, y):
         columns, one_dimensional = check_labels(y, estimator=self)
         return observed_cells(columns), one_dimensional
@@ -432,8 +424,8 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         observed, names = W > 0, self.target_names_
         if not resume:
             self._classes = [
-                classes_of(column, seen, name)
-                for column, seen, name in zip(columns, observed.T, names, strict=True)
+                classes_of(column, seen)
+                for column, seen in zip(columns, observed.T, strict=True)
             ]
             announced = getattr(self, "_announced", None)
             if announced is not None:
@@ -445,6 +437,12 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
 
     def _target_scaling(self, Y, W, links):
         return Scaling.identity(len(links))
+
+    def _own_parameters(self):
+        weights = per_target(
+            "class_weight", self.class_weight, self.target_names_, is_for_all
+        )
+        return [{"class_weight": weight} for weight in weights]
 
     def _join_targets(self, parts):
         self._classes = [classes for part in parts for classes in part._classes]

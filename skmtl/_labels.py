@@ -50,6 +50,7 @@ def _check_classes(name: str, column: pd.Series) -> None:
             f"y contains infinity in target {name!r}. Mark labels that were not observed "
             "with NaN."
         )
+    _check_one_kind(name, labels)
     try:
         if len(labels):
             check_classification_targets(labels)
@@ -60,21 +61,26 @@ def _check_classes(name: str, column: pd.Series) -> None:
         ) from error
 
 
+def _check_one_kind(name: str, labels: np.ndarray) -> None:
+    """Labels have an order among each other."""
+    try:
+        np.unique(labels)
+    except TypeError as error:
+        kinds = sorted({type(label).__name__ for label in labels})
+        raise ValueError(
+            f"y has labels of several kinds, {' and '.join(kinds)}, in target {name!r}: "
+            "make them all of one."
+        ) from error
+
+
 def _labels_of(column: pd.Series) -> np.ndarray:
     """The observed labels, in their own type."""
     return np.asarray(column.dropna().infer_objects())
 
 
-def classes_of(column: pd.Series, observed: np.ndarray, name: str) -> np.ndarray:
+def classes_of(column: pd.Series, observed: np.ndarray) -> np.ndarray:
     """The distinct labels of these rows, in order."""
-    try:
-        return np.unique(_labels_of(column[observed]))
-    except TypeError as error:
-        kinds = sorted({type(label).__name__ for label in column[observed].dropna()})
-        raise ValueError(
-            f"y has labels of several kinds, {' and '.join(kinds)}, in target {name!r}: "
-            "make them all of one."
-        ) from error
+    return np.unique(_labels_of(column[observed]))
 
 
 def codes_of(columns: Sequence[pd.Series], classes: Sequence[np.ndarray]) -> np.ndarray:
@@ -98,10 +104,7 @@ def announced_classes(announced, names: Sequence[str]) -> list[np.ndarray]:
     columns = [pd.Series(list(labels)) for labels in of_targets]
     for name, column in zip(names, columns, strict=True):
         _check_classes(name, column)
-    return [
-        classes_of(column, column.notna().to_numpy(), name)
-        for name, column in zip(names, columns, strict=True)
-    ]
+    return [classes_of(column, column.notna().to_numpy()) for column in columns]
 
 
 def check_known(

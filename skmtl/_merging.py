@@ -13,12 +13,11 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
+from ._base import BaseMultiTask
 from ._features import listed
 from ._inputs import Inputs, Units
 from ._network import Architecture, Network, with_outputs, with_rows
-from ._regressor import MultiTaskRegressor
 from ._scaling import Scaling
-from ._targets import is_one_loss, per_target
 
 MAX_SWEEPS = 100  # matching stops by itself, usually after two or three
 
@@ -26,11 +25,11 @@ Layers = list[np.ndarray]  # kernel, bias, kernel, bias, ... of one task's netwo
 
 
 def merge_tasks(estimators: Sequence, sharing_depth: int = 0):
-    """Make fitted estimators into one `MultiTaskRegressor` with all their targets.
+    """Make fitted estimators of one kind into one with all their targets.
 
     Parameters
     ----------
-    estimators : sequence of fitted MultiTaskRegressor
+    estimators : sequence of fitted MultiTaskRegressor, or of fitted MultiTaskClassifier
         With the same features, hidden layer sizes, activation, linear path and number of
         members, and one or more targets each. Their own sharing depths may differ, and so
         may the rows that they were fitted to: each keeps its scaling, limits and bins.
@@ -43,15 +42,17 @@ def merge_tasks(estimators: Sequence, sharing_depth: int = 0):
 
     Returns
     -------
-    MultiTaskRegressor
-        Fitted, with the parameters of the first estimator and the losses of each. Its
-        optimizer state and history are empty.
+    MultiTaskRegressor or MultiTaskClassifier
+        Fitted, with the parameters of the first estimator and the losses, or weights of
+        classes, of each. Its optimizer state and history are empty.
 
     Raises
     ------
     ValueError
         If the estimators differ in features, hidden layers, activation, linear path or
         number of members, or if two of their targets have the same name.
+    TypeError
+        If regressors and classifiers are mixed.
 
     References
     ----------
@@ -69,7 +70,7 @@ def merge_tasks(estimators: Sequence, sharing_depth: int = 0):
     >>> merge_tasks(parts).predict(X).shape
     (768, 2)
     """
-    if isinstance(estimators, MultiTaskRegressor):
+    if isinstance(estimators, BaseMultiTask):
         raise TypeError("merge_tasks takes a sequence of estimators, got a single one.")
     estimators = list(estimators)
     _check_alike(estimators)
@@ -131,9 +132,16 @@ def _check_alike(estimators: list) -> None:
     if not estimators:
         raise ValueError("merge_tasks needs at least one fitted estimator, got none.")
     for estimator in estimators:
-        if not isinstance(estimator, MultiTaskRegressor):
+        if not isinstance(estimator, BaseMultiTask):
             raise TypeError(
-                f"merge_tasks takes fitted MultiTaskRegressors, got {estimator!r}."
+                "merge_tasks takes fitted MultiTaskRegressors or MultiTaskClassifiers, got "
+                f"{estimator!r}."
+            )
+        if type(estimator) is not type(estimators[0]):
+            raise TypeError(
+                "merge_tasks takes estimators of one kind, got a "
+                f"{type(estimators[0]).__name__} and a {type(estimator).__name__}. What "
+                "one learnt can start the other: fit it with init_trunk=."
             )
         check_is_fitted(estimator)
     for what, of in (
@@ -251,26 +259,28 @@ def _joined(tasks: list[Layers], architecture: Architecture) -> list[np.ndarray]
 
 
 def _estimator_of(members: list[Network], estimators: list):
-    losses = [loss for estimator in estimators for loss in _losses(estimator)]
-    merged = clone(estimators[0]).set_params(
+    first = estimators[0]
+    of_targets = [own for e in estimators for own in e._own_parameters()]
+    own = {
+        name: values[0] if all(value == values[0] for value in values) else values
+        for name in of_targets[0]
+        for values in [[parameters[name] for parameters in of_targets]]
+    }
+    merged = clone(first).set_params(
         sharing_depth=members[0].architecture.sharing_depth,
         share_output=False,
         init_trunk=None,
         freeze_trunk=False,
-        loss=losses[0] if all(loss == losses[0] for loss in losses) else losses,
         loss_weights=None,
+        **own,
     )
     for attribute in ("n_features_in_", "feature_names_in_"):
-        if hasattr(estimators[0], attribute):
-            setattr(merged, attribute, getattr(estimators[0], attribute))
-    merged._take_over(members, _names(estimators), np.ones(len(losses)), estimators)
-    merged._rng = copy.deepcopy(estimators[0]._rng)
+        if hasattr(first, attribute):
+            setattr(merged, attribute, getattr(first, attribute))
+    merged._take_over(members, _names(estimators), np.ones(len(of_targets)), estimators)
+    merged._rng = copy.deepcopy(first._rng)
     merged.history_, merged.n_iter_ = {}, 0
     return merged
-
-
-def _losses(estimator) -> list:
-    return per_target("loss", estimator.loss, estimator.target_names_, is_one_loss)
 
 
 def _names(estimators: list) -> np.ndarray:

@@ -12,7 +12,14 @@ from . import _parameters
 from ._base import BaseMultiTask
 from ._features import check_features, listed
 from ._scaling import Scaling
-from ._targets import check_range, check_same_targets, check_targets, with_new_target
+from ._targets import (
+    check_range,
+    check_same_targets,
+    check_targets,
+    is_one_loss,
+    per_target,
+    with_new_target,
+)
 from .metrics import r2_score
 
 
@@ -617,6 +624,10 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
             if self.scale_targets
             else Scaling.identity(len(links))
         )
+
+    def _own_parameters(self):
+        losses = per_target("loss", self.loss, self.target_names_, is_one_loss)
+        return [{"loss": loss} for loss in losses]
 
     def _join_targets(self, parts):
         self.target_means_ = np.concatenate([part.target_means_ for part in parts])

@@ -17,8 +17,8 @@ def stack_tasks(tasks):
     ----------
     tasks : mapping from name to (X, y), or sequence of (X, y)
         For each task its features (m, d), array or DataFrame, and its one target, (m,)
-        or (m, 1). The tasks may have different numbers of rows m. Columns of DataFrames
-        are matched by name.
+        or (m, 1), of numbers or labels. The tasks may have different numbers of rows m.
+        Columns of DataFrames are matched by name.
 
     Returns
     -------
@@ -27,7 +27,8 @@ def stack_tasks(tasks):
         DataFrame if the tasks' features are DataFrames.
     Y : ndarray or DataFrame of shape (n, T)
         Column t holds the target of task t in its rows, NaN in all others. A DataFrame
-        with the tasks' names if `tasks` is a mapping.
+        with the tasks' names if `tasks` is a mapping. Of objects if not all targets are
+        numbers.
 
     Raises
     ------
@@ -40,7 +41,7 @@ def stack_tasks(tasks):
 
         from sklearn.model_selection import StratifiedKFold, cross_validate
 
-        task = np.argmax(~np.isnan(Y), axis=1)
+        task = np.argmax(pd.notna(Y), axis=1)
         folds = list(StratifiedKFold(5, shuffle=True, random_state=0).split(X, task))
         cross_validate(MultiTaskRegressor(), X, Y, cv=folds)
 
@@ -68,7 +69,7 @@ def stack_tasks(tasks):
             )
     X = _stacked_features(names, [X for X, _ in pairs])
     targets = [_one_target(name, X, y) for name, (X, y) in zip(names, pairs, strict=True)]
-    Y = np.full((sum(map(len, targets)), len(targets)), np.nan)
+    Y = np.full((sum(map(len, targets)), len(targets)), np.nan, np.result_type(*targets))
     start = 0
     for task, y in enumerate(targets):
         Y[start : start + len(y), task] = y
@@ -107,10 +108,15 @@ def _stacked_features(names: list, parts: list):
 
 
 def _one_target(name, X, y) -> np.ndarray:
-    y = np.asarray(y, dtype=np.float64)
-    if y.shape not in {(len(X),), (len(X), 1)}:
+    """Numbers as float64, labels as objects, with NaN where they are missing."""
+    shape = np.shape(y)
+    if shape not in {(len(X),), (len(X), 1)}:
         raise ValueError(
-            f"The target of task {str(name)!r} has the shape {y.shape}, expected "
+            f"The target of task {str(name)!r} has the shape {shape}, expected "
             f"({len(X)},): one value for each row of its features."
         )
-    return y.reshape(-1)
+    column = pd.DataFrame(y).iloc[:, 0]
+    kind = pd.api.types.infer_dtype(column, skipna=True)
+    if kind in {"integer", "floating", "mixed-integer-float", "empty"}:
+        return pd.to_numeric(column).to_numpy(np.float64, na_value=np.nan)
+    return column.astype(object).where(column.notna(), np.nan).to_numpy()

@@ -90,8 +90,8 @@ def _of_estimator(estimator) -> list[Trunk]:
         members: list[Network] = estimator._members
     except (AttributeError, TypeError):
         raise ValueError(
-            f"init_trunk must be a fitted MultiTaskRegressor, got {estimator!r}. In a "
-            "search, which clones its parameters, wrap it: "
+            "init_trunk must be a fitted MultiTaskRegressor or MultiTaskClassifier, got "
+            f"{estimator!r}. In a search, which clones its parameters, wrap it: "
             "sklearn.frozen.FrozenEstimator(estimator)."
         ) from None
     return [_of_network(member) for member in members]
@@ -116,8 +116,8 @@ def _of_keras(model) -> Trunk:
 
     if not isinstance(model, keras.Model):
         raise TypeError(
-            "init_trunk must be a fitted MultiTaskRegressor or a keras.Model, got "
-            f"{model!r}."
+            "init_trunk must be a fitted MultiTaskRegressor or MultiTaskClassifier, or a "
+            f"keras.Model, got {model!r}."
         )
     dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
     if not all(layer.built for layer in dense):

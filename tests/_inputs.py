@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from skmtl import MultiTaskRegressor
+from skmtl import MultiTaskClassifier, MultiTaskRegressor
 
 N, D, T = 64, 5, 3
 FEATURES = ["age", "mass", "heat", "flow", "load"]
@@ -25,6 +25,11 @@ SMALL = {
 def small(**parameters) -> MultiTaskRegressor:
     """A small network with some parameters set otherwise."""
     return MultiTaskRegressor(**{**SMALL, **parameters})
+
+
+def small_classifier(**parameters) -> MultiTaskClassifier:
+    """The same network for labels."""
+    return MultiTaskClassifier(**{**SMALL, **parameters})
 
 
 def full_batch(**parameters) -> MultiTaskRegressor:
