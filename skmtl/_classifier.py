@@ -107,10 +107,11 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
     n_iter_no_change : int, default=40
         Patience in epochs. Does nothing if `early_stopping` is False.
 
-    refit : bool, default=True
-        Go on from the best epoch with all rows, where that pays, as
-        `MultiTaskRegressor` does. Does nothing if `early_stopping` is False, or with
-        `callbacks`.
+    refit : bool, default=False
+        Go on from the best epoch with all rows, as `MultiTaskRegressor` does where it
+        pays. A classifier becomes too sure of itself by it: on tables that the default was
+        chosen on, the log loss of one network was 6 % higher, at the same accuracy. Does
+        nothing if `early_stopping` is False, or with `callbacks`.
 
     n_members : int, default=1
         Networks to train; their probabilities are averaged.
@@ -238,7 +239,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         early_stopping=True,
         validation_fraction=0.125,
         n_iter_no_change=40,
-        refit=True,
+        refit=False,
         n_members=1,
         n_jobs=None,
         scale_features=True,
