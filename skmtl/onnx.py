@@ -1,7 +1,7 @@
 """Fitted estimators, and pipelines that end in one, as ONNX graphs of standard operators.
 
-Importing this module registers the converter of `MultiTaskRegressor` with skl2onnx; it
-needs ``pip install skmtl[onnx]``.
+Importing this module registers the converters of `MultiTaskRegressor` and
+`MultiTaskClassifier` with skl2onnx; it needs ``pip install skmtl[onnx]``.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import skl2onnx
 from skl2onnx.algebra import onnx_ops as ops
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
+from ._classifier import MultiTaskClassifier
 from ._inputs import Inputs, Units
-from ._links import by_activation
+from ._links import Link, by_activation
 from ._network import Network, forward
 from ._regressor import MultiTaskRegressor
 
@@ -32,7 +33,7 @@ def to_onnx(model, X, **options):
 
     Parameters
     ----------
-    model : fitted MultiTaskRegressor or Pipeline
+    model : fitted MultiTaskRegressor, MultiTaskClassifier or Pipeline
         Of a search: its ``best_estimator_``.
     X : array-like or DataFrame of shape (n, d)
         Features, of which one row will do: their types are those of the graph's inputs.
@@ -43,7 +44,9 @@ def to_onnx(model, X, **options):
     Returns
     -------
     onnx.ModelProto
-        Its output ``variable`` has the shape (n, T), also where `y` was 1-D in `fit`;
+        Of a regressor, the output ``variable`` has the shape (n, T), also where `y` was
+        1-D in `fit`: what `predict` gives. Of a classifier, there is an output
+        ``probabilities_<target>`` (n, C) for every target, in the order of `classes_`.
         float64 for float64 features, else float32.
 
     Examples
@@ -179,8 +182,8 @@ ACTIVATIONS: dict[str, Callable[[_Tensor], _Tensor]] = {
 LINK_OPERATORS = {"exponential": "Exp", "sigmoid": "Sigmoid"}
 
 
-def _predictions(members: list[Network], X: _Tensor) -> _Tensor:
-    """Mean of the members' targets (n, T) in double precision, for features in double."""
+def _outputs(members: list[Network], X: _Tensor) -> list[_Tensor]:
+    """What every member's heads put out (n, T, O), for features in double precision."""
     read: dict[int, tuple[Callable, Callable]] = {}  # once for all that read the same
     results = []
     for network in members:
@@ -188,8 +191,12 @@ def _predictions(members: list[Network], X: _Tensor) -> _Tensor:
         if id(features) not in read:
             read[id(features)] = _reads(features, X)
         activation = ACTIVATIONS[network.architecture.activation]
-        outputs = forward(network.weights, X, read[id(features)], activation, xp=_Operators)
-        results.append(_decoded(network, outputs[:, :, 0].cast(DOUBLE)))
+        of_features = read[id(features)]
+        results.append(forward(network.weights, X, of_features, activation, xp=_Operators))
+    return results
+
+
+def _mean(results: list[_Tensor]) -> _Tensor:
     first, *others = results
     return sum(others, start=first) / np.array(float(len(results)))
 
@@ -214,28 +221,94 @@ def _decoded(network: Network, outputs: _Tensor) -> _Tensor:
     return outputs * network.targets.scale + network.targets.mean
 
 
-def _output_shape(operator) -> None:
-    double = isinstance(operator.inputs[0].type, DoubleTensorType)
+def _probabilities(outputs: _Tensor, link: Link) -> _Tensor:
+    """Probabilities (n, C) of the classes of one target, of its outputs (n, O)."""
+    first = outputs.then("Gather", np.array([0]), axis=1)
+    if link.n_classes == 1:
+        return first * np.array([0.0]) + np.array([1.0])
+    if link.n_classes == 2:
+        both = (first * np.array([-1.0])).then("Concat", first, axis=1)
+        return both.then("Sigmoid")
+    of_classes = outputs.then("Gather", np.arange(link.n_classes), axis=1)
+    return of_classes.then("Softmax", axis=1)
+
+
+def _is_double(operator) -> bool:
+    return isinstance(operator.inputs[0].type, DoubleTensorType)
+
+
+def _shape_of_targets(operator) -> None:
     n_rows = operator.inputs[0].get_first_dimension()
-    shape = [n_rows, operator.raw_operator.n_outputs_]
-    operator.outputs[0].type = (DoubleTensorType if double else FloatTensorType)(shape)
+    tensor = DoubleTensorType if _is_double(operator) else FloatTensorType
+    operator.outputs[0].type = tensor([n_rows, operator.raw_operator.n_outputs_])
 
 
-def _convert(scope, operator, container) -> None:
-    opset = container.target_opset
+def _shapes_of_classes(operator) -> None:
+    n_rows = operator.inputs[0].get_first_dimension()
+    tensor = DoubleTensorType if _is_double(operator) else FloatTensorType
+    for output, link in zip(
+        operator.outputs, operator.raw_operator._network.links, strict=True
+    ):
+        output.type = tensor([n_rows, link.n_classes])
+
+
+def _outputs_of_classifier(scope, model, inputs, custom_parsers=None):
+    """An output for every target, where skl2onnx would have labels and one array."""
+    operator = scope.declare_local_operator("SkmtlMultiTaskClassifier", model)
+    operator.inputs.extend(inputs)
+    for name in model.target_names_:
+        output = scope.declare_local_variable(f"probabilities_{name}", FloatTensorType())
+        operator.outputs.append(output)
+    return operator.outputs
+
+
+def _features(operator, opset: int) -> _Tensor:
+    """The operator's inputs side by side, in double precision."""
     parts = [_Tensor(A, 2, opset).cast(DOUBLE) for A in operator.inputs]
-    X = parts[0].then("Concat", *parts[1:], axis=1) if len(parts) > 1 else parts[0]
-    Y = _predictions(operator.raw_operator._members, X)
-    double = isinstance(operator.outputs[0].type, DoubleTensorType)
-    result = ops.OnnxCast(
-        Y.operator,
-        to=DOUBLE if double else FLOAT,
-        op_version=opset,
-        output_names=operator.outputs,
+    return parts[0].then("Concat", *parts[1:], axis=1) if len(parts) > 1 else parts[0]
+
+
+def _add(result: _Tensor, variable, operator, scope, container) -> None:
+    """The result under the name that the graph has for it."""
+    cast = ops.OnnxCast(
+        result.operator,
+        to=DOUBLE if _is_double(operator) else FLOAT,
+        op_version=container.target_opset,
+        output_names=[variable],
     )
-    result.add_to(scope, container)
+    cast.add_to(scope, container)
+
+
+def _convert_regressor(scope, operator, container) -> None:
+    members = operator.raw_operator._members
+    outputs = _outputs(members, _features(operator, container.target_opset))
+    predictions = [
+        _decoded(network, output[:, :, 0].cast(DOUBLE))
+        for network, output in zip(members, outputs, strict=True)
+    ]
+    _add(_mean(predictions), operator.outputs[0], operator, scope, container)
+
+
+def _convert_classifier(scope, operator, container) -> None:
+    members = operator.raw_operator._members
+    outputs = _outputs(members, _features(operator, container.target_opset))
+    for task, link in enumerate(members[0].links):
+        probabilities = [
+            _probabilities(
+                output.then("Gather", np.array(task), axis=1, rank=2).cast(DOUBLE), link
+            )
+            for output in outputs
+        ]
+        _add(_mean(probabilities), operator.outputs[task], operator, scope, container)
 
 
 skl2onnx.update_registered_converter(
-    MultiTaskRegressor, "SkmtlMultiTaskRegressor", _output_shape, _convert
+    MultiTaskRegressor, "SkmtlMultiTaskRegressor", _shape_of_targets, _convert_regressor
+)
+skl2onnx.update_registered_converter(
+    MultiTaskClassifier,
+    "SkmtlMultiTaskClassifier",
+    _shapes_of_classes,
+    _convert_classifier,
+    parser=_outputs_of_classifier,
 )

@@ -22,7 +22,7 @@ from skmtl._activations import ACTIVATIONS
 from skmtl._links import LINKS
 from skmtl.onnx import ACTIVATIONS as ONNX_ACTIVATIONS
 from skmtl.onnx import LINK_OPERATORS, to_onnx
-from tests._inputs import TARGETS, small
+from tests._inputs import TARGETS, small, small_classifier
 
 
 def run(graph, X) -> np.ndarray:
@@ -57,6 +57,7 @@ def assert_same_as_onnx(model, X) -> None:
         {"scale_features": False, "scale_targets": False},
         {"trunk_sizes": (), "head_sizes": ()},
         {"loss": ["poisson", "huber", "log_loss"]},
+        {"loss": ["normal", ("quantile", (0.1, 0.5, 0.9)), "log_loss"]},
     ],
     ids=str,
 )
@@ -68,6 +69,28 @@ def test_every_option_that_changes_predictions(table, parameters, dtype):
 
     assert_same_as_onnx(model, beyond)
     assert run(to_onnx(model, beyond), beyond).dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_members", [1, 2])
+def test_classifiers_have_an_output_per_target(table, n_members, dtype):
+    X, Y = table
+    labels = {"up": Y[:, 0] > 5, "same": "yes", "third": pd.cut(Y[:, 2], 3, labels=False)}
+    model = make_pipeline(StandardScaler(), small_classifier(n_members=n_members))
+    model.fit(X, pd.DataFrame(labels))
+
+    X = X.astype(dtype)
+    graph = to_onnx(model, X)
+    session = onnxruntime.InferenceSession(
+        graph.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+
+    outputs = [output.name for output in session.get_outputs()]
+    assert outputs == [f"probabilities_{name}" for name in labels]
+    predicted = session.run(None, {session.get_inputs()[0].name: X})
+    for ours, expected in zip(predicted, model.predict_proba(X), strict=True):
+        assert ours.dtype == dtype
+        np.testing.assert_allclose(ours, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("sharing_depth", [0, 1])
