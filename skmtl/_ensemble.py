@@ -73,7 +73,10 @@ def _train(
         **options,
     )
     more = None
-    if estimator.refit and len(validation.X) and callbacks is None:
+    refit = estimator.refit
+    if refit == "auto":
+        refit = not any(link.grows_too_sure for link in network.links)
+    if refit and len(validation.X) and callbacks is None:
         n_epochs = _best_epochs(history, estimator.target_names_, network)
         n_epochs[n_epochs <= estimator.n_iter_no_change // 2] = 0
         if n_epochs.any() and len(table[0]) <= MOST_ROWS_TO_REFIT:

@@ -42,6 +42,11 @@ class Link:
         """Whether the loss needs the target as it is."""
         return self.name in {"sigmoid", "classes"}
 
+    @property
+    def grows_too_sure(self) -> bool:
+        """Whether more epochs than the best on rows held out narrow what it predicts."""
+        return self.name in {"sigmoid", "classes", "quantiles"}
+
 
 def names_of(links: Sequence[Link]) -> np.ndarray:
     return np.array([link.name for link in links])

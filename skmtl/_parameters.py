@@ -44,7 +44,7 @@ CONSTRAINTS = {
     "early_stopping": ["boolean"],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
     "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-    "refit": ["boolean"],
+    "refit": ["boolean", StrOptions({"auto"})],
     "n_members": [Interval(Integral, 1, None, closed="left")],
     "n_jobs": [None, Integral],
     "scale_features": ["boolean"],

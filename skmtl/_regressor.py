@@ -92,7 +92,8 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         - ``("quantile", q)``: the prediction is the conditional quantile of level q
           (Koenker & Bassett 1978);
         - ``("quantile", (q1, q2, ...))``: one head for several rising levels, which do not
-          cross. `predict` gives the one nearest to 0.5, `predict_quantiles` gives all;
+          cross; each has a say in the loss in units of what a normal distribution has at
+          its level. `predict` gives the one nearest to 0.5, `predict_quantiles` gives all;
         - the name of a Keras loss, a ``keras.losses.Loss`` (its reduction does nothing),
           or a function of (y_true, y_pred) with the loss of each cell. To be cloned, as
           in a search, a class of your own must be registered with
@@ -150,13 +151,15 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     n_iter_no_change : int, default=40
         Patience in epochs. Does nothing if `early_stopping` is False.
 
-    refit : bool, default=True
+    refit : bool or "auto", default="auto"
         Let the rows that were held out count, too: go on from the best epoch with all
-        rows, for as many epochs as it took to get there. Only where that pays, which is
-        with up to 4096 rows and if the best epoch came late, after more than half of
-        `n_iter_no_change`; where it comes early, more steps would overfit. `history_` has
-        no validation losses of these epochs. Does nothing if `early_stopping` is False,
-        or with `callbacks`, which may stop training themselves.
+        rows, for as many epochs as it took to get there. Only with up to 4096 rows and if
+        the best epoch came late, after more than half of `n_iter_no_change`; where it
+        comes early, more steps would overfit. "auto" means False where a target has the
+        loss "log_loss" or several quantiles, for with more steps a network becomes too
+        sure of itself, and True elsewhere. `history_` has no validation losses of these
+        epochs. Does nothing if `early_stopping` is False, or with `callbacks`, which may
+        stop training themselves.
 
     n_members : int, default=1
         Networks to train, with initial weights, validation rows and an order of the rows
@@ -371,7 +374,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         early_stopping=True,
         validation_fraction=0.125,
         n_iter_no_change=40,
-        refit=True,
+        refit="auto",
         n_members=1,
         n_jobs=None,
         scale_features=True,

@@ -91,7 +91,7 @@ def test_all_parameters_but_those_of_numbers_are_the_regressors():
 
     assert of_classifier.keys() - of_regressor.keys() == {"class_weight"}
     assert of_regressor.keys() - of_classifier.keys() == {"loss", "scale_targets"}
-    same = of_classifier.keys() & of_regressor.keys() - {"refit"}
+    same = of_classifier.keys() & of_regressor.keys()
     assert {name: of_classifier[name] for name in same} == {
         name: of_regressor[name] for name in same
     }
@@ -173,7 +173,7 @@ def test_two_classes_are_the_regressors_log_loss(table):
     y[::5, 1] = np.nan
 
     classifier = small_classifier().fit(X, y)
-    regressor = small(loss="log_loss", refit=False).fit(X, y)
+    regressor = small(loss="log_loss").fit(X, y)
 
     np.testing.assert_array_equal(
         np.stack([p[:, 1] for p in classifier.predict_proba(X)], axis=1),

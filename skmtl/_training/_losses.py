@@ -16,6 +16,7 @@ from numbers import Real
 import keras
 import numpy as np
 from keras import ops
+from scipy.stats import norm
 
 from .._features import did_you_mean
 from .._links import Link, quantiles_of, variance_of
@@ -178,11 +179,15 @@ def _of_quantiles(loss) -> TaskLoss:
     if len(levels) == 1:
         return TaskLoss(key, partial(_pinball, level=levels[0]))
 
+    # Every level counts alike: its loss is in units of what a normal distribution has.
+    # Else early stopping would look at the median, whose loss is the largest, alone.
+    weights = 1 / norm.pdf(norm.ppf(levels))
+    weights = (weights / weights.mean()).astype(np.float32)
+
     def cells(y, f):
         quantiles = quantiles_of(f, levels, ops)
-        return ops.mean(
-            _pinball(y[..., None], quantiles, np.array(levels, np.float32)), axis=-1
-        )
+        losses = _pinball(y[..., None], quantiles, np.array(levels, np.float32))
+        return ops.mean(weights * losses, axis=-1)
 
     return TaskLoss(key, cells, Link("quantiles", len(levels), levels))
 

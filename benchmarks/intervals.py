@@ -1,0 +1,185 @@
+"""Intervals that shall hold 90 % of new values: how many they hold, and how wide they are.
+
+::
+
+    python -m benchmarks.held_out DIR
+    python -m benchmarks.intervals --data DIR
+    python -m benchmarks.intervals --data DIR --models normal quantiles --tables bdf
+
+DIR as for `benchmarks.accuracy`; the first command makes the tables that no default was
+chosen on. Needs the extra ``bench``. Figures are means over KFold(3, shuffle=True,
+random_state=0) and over targets. The interval score (Winkler 1972; Gneiting & Raftery
+2007) is the width, plus 20 times what a value lies outside by: it is least for the true
+quantiles. It is given in standard deviations of the training rows. Nothing is tuned.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
+
+from skmtl import MultiTaskRegressor
+
+from ._report import circumstances, markdown_table, write_section
+from ._tables import Fold, Table, folds, read_tables
+from .accuracy import mean_ranks
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+N_FOLDS = 3
+LEVEL = 0.9
+LOWER, UPPER = 0.05, 0.95
+
+Interval = tuple[np.ndarray, np.ndarray]  # lower and upper ends (n, T)
+
+
+# --- models: fitted to a fold, they give the interval of every test row and target -----
+
+
+def normal(n_members: int) -> Callable[[Fold], Interval]:
+    def intervals(fold: Fold) -> Interval:
+        model = MultiTaskRegressor(loss="normal", n_members=n_members, random_state=0)
+        model.fit(fold.X_train, fold.Y_train)
+        mean, std = model.predict(fold.X_test, return_std=True)
+        return mean - norm.ppf(UPPER) * std, mean + norm.ppf(UPPER) * std
+
+    return intervals
+
+
+def quantiles(n_members: int) -> Callable[[Fold], Interval]:
+    def intervals(fold: Fold) -> Interval:
+        loss = ("quantile", (LOWER, 0.5, UPPER))
+        model = MultiTaskRegressor(loss=loss, n_members=n_members, random_state=0)
+        Q = model.fit(fold.X_train, fold.Y_train).predict_quantiles(fold.X_test)
+        return Q[:, :, 0], Q[:, :, 2]
+
+    return intervals
+
+
+def boosted_quantiles(fold: Fold) -> Interval:
+    ends = [
+        [
+            HistGradientBoostingRegressor(loss="quantile", quantile=level, random_state=0)
+            .fit(fold.X_train, y)
+            .predict(fold.X_test)
+            for y in fold.Y_train.T
+        ]
+        for level in (LOWER, UPPER)
+    ]
+    return tuple(np.stack(of_targets, axis=1) for of_targets in ends)
+
+
+def conformal(make: Callable) -> Callable[[Fold], Interval]:
+    """A fifth of the rows tells how far predictions of the others are off."""
+
+    def intervals(fold: Fold) -> Interval:
+        from mapie.regression import SplitConformalRegressor
+
+        n_fit = len(fold.X_train) * 4 // 5
+        order = np.random.default_rng(0).permutation(len(fold.X_train))
+        fit, calibrate = order[:n_fit], order[n_fit:]
+        ends = []
+        for y in fold.Y_train.T:
+            model = SplitConformalRegressor(make(), confidence_level=LEVEL, prefit=False)
+            model.fit(fold.X_train[fit], y[fit])
+            model.conformalize(fold.X_train[calibrate], y[calibrate])
+            ends.append(model.predict_interval(fold.X_test)[1][:, :, 0])
+        ends = np.stack(ends, axis=1)
+        return ends[:, :, 0], ends[:, :, 1]
+
+    return intervals
+
+
+MODELS: dict[str, Callable[[Fold], Interval]] = {
+    "normal-8": normal(8),
+    "quantiles-8": quantiles(8),
+    "normal": normal(1),
+    "quantiles": quantiles(1),
+    "hist-gb-quantiles": boosted_quantiles,
+    "conformal-hist-gb": conformal(lambda: HistGradientBoostingRegressor(random_state=0)),
+    "conformal-forest": conformal(
+        lambda: RandomForestRegressor(300, random_state=0, n_jobs=-1)
+    ),
+}
+OWN = ["normal-8", "quantiles-8"]
+PEERS = ["hist-gb-quantiles", "conformal-hist-gb", "conformal-forest"]
+
+
+# --- measuring ------------------------------------------------------------------------
+
+
+def figures(fold: Fold, ends: Interval) -> tuple[float, float]:
+    """Coverage and interval score, means over targets."""
+    low, high = ends
+    Y = fold.Y_test
+    outside = np.maximum(low - Y, 0) + np.maximum(Y - high, 0)
+    score = np.abs(high - low) + 2 / (1 - LEVEL) * outside
+    coverage = ((low <= Y) & (high >= Y)).mean()
+    return coverage, (score.mean(axis=0) / fold.Y_train.std(axis=0)).mean()
+
+
+def measure(tables: Sequence[Table], models: Sequence[str]):
+    """Coverages and scores, a row per table and a column per model."""
+    frame = pd.DataFrame(index=[t.name for t in tables], columns=models, dtype=float)
+    coverages, scores = frame.copy(), frame.copy()
+    for table in tables:
+        for name in models:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", module="mapie")
+                found = [figures(f, MODELS[name](f)) for f in folds(table, N_FOLDS)]
+            coverage, score = np.mean(found, axis=0)
+            coverages.loc[table.name, name] = coverage
+            scores.loc[table.name, name] = score
+            sys.stderr.write(f"{table.name} {name}: {coverage:.3f}, {score:.3f}\n")
+    return coverages, scores
+
+
+def summary(coverages: pd.DataFrame, scores: pd.DataFrame) -> list[str]:
+    """A row per model, the best mean rank first; each of skmtl's is ranked alone."""
+    columns = {"coverage": coverages.mean(), "score": scores.mean()}
+    for own in [name for name in OWN if name in scores]:
+        shown = [own, *(peer for peer in PEERS if peer in scores)]
+        columns[f"rank with {own}"] = mean_ranks(scores[shown])
+    return as_markdown(pd.DataFrame(columns).reindex(scores.columns))
+
+
+def as_markdown(frame: pd.DataFrame) -> list[str]:
+    rows = [
+        [name, *("" if np.isnan(value) else f"{value:.3f}" for value in row)]
+        for name, *row in frame.itertuples(name=None)
+    ]
+    return markdown_table(["model", *frame.columns], rows)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.intervals", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--data", type=Path, metavar="DIR", help="default: bundled tables")
+    parser.add_argument("--models", nargs="+", choices=MODELS, metavar="NAME")
+    parser.add_argument("--tables", nargs="+", metavar="NAME", help="of DIR")
+    arguments = parser.parse_args(argv)
+    where = circumstances()
+    tables = [
+        table
+        for table in read_tables(arguments.data)
+        if arguments.tables is None or table.name in arguments.tables
+    ]
+    coverages, scores = measure(tables, arguments.models or list(MODELS))
+    lines = ["## Intervals", "", *where, "", *summary(coverages, scores)]
+    lines += ["", "Coverage:", "", *as_markdown(coverages.T)]
+    lines += ["", "Interval score, in standard deviations:", "", *as_markdown(scores.T)]
+    sys.stdout.write("\n".join([*lines, ""]))
+    if not (arguments.models or arguments.tables):
+        write_section(RESULTS, "intervals", lines)
+
+
+if __name__ == "__main__":
+    main()
