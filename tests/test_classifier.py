@@ -21,6 +21,9 @@ from sklearn.utils import compute_sample_weight, estimator_html_repr, get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skmtl import MultiTaskClassifier, MultiTaskRegressor, merge_tasks, stack_tasks
+from skmtl.inspection import SharingDepthDisplay, SharingGainDisplay, TrainingDisplay
+from skmtl.metrics import target_scorers
+from skmtl.model_selection import SharingDepthSearchCV, sharing_verdict, task_affinity
 from tests._asserts import raises_naming
 from tests._inputs import FEATURES, small, small_classifier
 
@@ -500,6 +503,66 @@ def test_a_search_over_the_depth_in_a_pipeline(table, labels):
             small_classifier(sharing_depth=depth), X, labels, cv=KFold(2)
         )["test_score"].mean()
         assert search.cv_results_["mean_test_score"][i] == pytest.approx(by_hand, abs=0.05)
+
+
+@pytest.fixture(scope="module")
+def searched(table, labels) -> SharingDepthSearchCV:
+    return SharingDepthSearchCV(small_classifier(), cv=3).fit(table[0], labels)
+
+
+def test_the_search_over_depths_goes_by_the_log_loss(table, labels, searched):
+    X, _ = table
+    results = searched.cv_results_
+
+    by_hand = cross_validate(
+        small_classifier(sharing_depth=1),
+        X,
+        labels,
+        cv=KFold(3),
+        scoring=target_scorers(metric="neg_log_loss"),
+    )
+
+    assert is_classifier(searched)
+    assert list(searched.sharing_gain_["gain"].columns) == ["mean", *labels]
+    for fold in range(3):
+        for name in ("mean", *labels):
+            of_fold = results[f"split{fold}_test_{name}"][1]
+            assert of_fold == pytest.approx(by_hand[f"test_{name}"][fold], rel=1e-4)
+    assert "negative log loss" in sharing_verdict(searched)
+    assert len(searched.predict_proba(X)) == 3
+    assert searched.score(X, labels) < 0
+
+
+def test_a_search_by_accuracy_says_so(table, labels):
+    X, _ = table
+    search = SharingDepthSearchCV(
+        small_classifier(), depths=[1], cv=3, scoring=target_scorers(metric="accuracy")
+    ).fit(X, labels)
+
+    assert "in accuracy" in sharing_verdict(search)
+    assert 0 <= search.best_score_ <= 1
+
+
+def test_a_single_target_has_nothing_to_share_with(table, labels):
+    with raises_naming("single target", "(64,)"):
+        SharingDepthSearchCV(small_classifier()).fit(table[0], labels["grade"])
+
+
+def test_affinities_are_those_of_the_regressors_log_loss(table):
+    X, Y = table
+    y = (np.median(Y, axis=0) < Y).astype(float)
+
+    of_classes = task_affinity(small_classifier().fit(X, y), X, y)
+    of_numbers = task_affinity(small(loss="log_loss").fit(X, y), X, y)
+
+    np.testing.assert_allclose(of_classes, of_numbers, rtol=1e-4, atol=1e-9)
+
+
+def test_pictures_are_drawn(searched):
+    for display in (SharingDepthDisplay, SharingGainDisplay):
+        drawn = display.from_search(searched)
+        assert drawn.score_name == "Negative log loss"
+    assert TrainingDisplay.from_estimator(searched).figure_ is not None
 
 
 def test_it_learns_at_least_what_one_per_target_does():

@@ -59,7 +59,8 @@ class TaskAffinityDisplay:
 
         Parameters
         ----------
-        estimator : fitted MultiTaskRegressor, or a Pipeline that ends in one
+        estimator : fitted MultiTaskRegressor or MultiTaskClassifier, or a Pipeline that \
+                ends in one
             With at least one shared layer.
         X : array-like or DataFrame of shape (n, d)
             Features.

@@ -8,7 +8,7 @@ from .. import _parameters
 
 
 def network_in(estimator, *, fitted: bool = False):
-    """The `MultiTaskRegressor` itself, or in a pipeline, a search or a `FrozenEstimator`.
+    """The regressor or classifier, itself or in a pipeline, search or `FrozenEstimator`.
 
     Raises
     ------
@@ -27,8 +27,8 @@ def network_in(estimator, *, fitted: bool = False):
             found = found.estimator
         else:
             raise TypeError(
-                f"Expected a MultiTaskRegressor, or a pipeline or search that ends in one, "
-                f"got {type(estimator).__name__}."
+                "Expected a MultiTaskRegressor or MultiTaskClassifier, or a pipeline or "
+                f"search that ends in one, got {type(estimator).__name__}."
             )
     if fitted:
         check_is_fitted(found)

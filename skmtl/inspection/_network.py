@@ -70,7 +70,8 @@ class NetworkDisplay:
 
         Parameters
         ----------
-        estimator : MultiTaskRegressor, or a Pipeline or search that ends in one
+        estimator : MultiTaskRegressor or MultiTaskClassifier, or a Pipeline or search \
+                that ends in one
             Fitted or not. Before `fit`, the numbers of features and targets are open.
         ax : matplotlib.axes.Axes, default=None
             Axes to plot on; None makes a figure.
@@ -82,7 +83,7 @@ class NetworkDisplay:
         Raises
         ------
         TypeError
-            If there is no `MultiTaskRegressor` in the estimator.
+            If there is no such estimator in it.
         ValueError
             If ``sharing_depth`` is larger than the number of hidden layers.
         """

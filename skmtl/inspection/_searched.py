@@ -44,13 +44,11 @@ def searched_depths(search) -> SearchedDepths:
         best = depths[search.best_index_]
     else:
         best = each[pd.DataFrame(by_fold).mean(axis=1).fillna(-np.inf).argmax()]
-    return SearchedDepths(
-        each, by_fold, target_scores, int(best), _score_name(search.scoring)
-    )
+    return SearchedDepths(each, by_fold, target_scores, int(best), _score_name(search))
 
 
-def _score_name(scoring) -> str:
-    metric = getattr(scoring, "metric", "r2" if scoring is None else scoring)
+def _score_name(search) -> str:
+    metric = _gain.metric_of(search)
     if not isinstance(metric, str):
         return "Score"
     if metric == "r2":

@@ -70,7 +70,8 @@ class TrainingDisplay:
 
         Parameters
         ----------
-        estimator : fitted MultiTaskRegressor, or a Pipeline or search that ends in one
+        estimator : fitted MultiTaskRegressor or MultiTaskClassifier, or a Pipeline or \
+                search that ends in one
             After `partial_fit`, or `fit` with ``warm_start=True``, all its epochs are
             shown, and the best is the best of all.
         per_target : bool, default=False
@@ -89,7 +90,7 @@ class TrainingDisplay:
         ValueError
             If it is fitted without a single epoch, as `merge_tasks` makes it.
         TypeError
-            If there is no `MultiTaskRegressor` in the estimator.
+            If there is no such estimator in it.
         """
         network = network_in(estimator, fitted=True)
         if not network.history_:

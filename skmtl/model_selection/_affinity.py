@@ -11,13 +11,15 @@ from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from .. import _parameters
+from .._base import BaseMultiTask
+from .._classifier import MultiTaskClassifier
 from .._network import Network
 from .._regressor import MultiTaskRegressor
 
 
 @validate_params(
     {
-        "estimator": [MultiTaskRegressor, Pipeline],
+        "estimator": [MultiTaskRegressor, MultiTaskClassifier, Pipeline],
         "X": "no_validation",  # checked with the estimator's own checks
         "y": "no_validation",  # likewise
         "sample_weight": "no_validation",  # likewise
@@ -43,7 +45,8 @@ def task_affinity(
 
     Parameters
     ----------
-    estimator : fitted MultiTaskRegressor, or Pipeline that ends in one
+    estimator : fitted MultiTaskRegressor or MultiTaskClassifier, or Pipeline that ends \
+            in one
         With at least one shared layer. It is not changed.
     X : array-like or DataFrame of shape (n, d)
         Features, as for `fit`.
@@ -131,15 +134,15 @@ def task_affinity(
 
 
 def _last_step(estimator, X):
-    """The regressor, and the features as it gets them."""
+    """The network's estimator, and the features as it gets them."""
     if isinstance(estimator, Pipeline):
         if len(estimator) > 1:
             X = estimator[:-1].transform(X)
         estimator = estimator[-1]
-    if not isinstance(estimator, MultiTaskRegressor):
+    if not isinstance(estimator, BaseMultiTask):
         raise TypeError(
-            "estimator must be a fitted MultiTaskRegressor, or a Pipeline that ends in "
-            f"one, got a Pipeline that ends in {estimator!r}."
+            "estimator must be a fitted MultiTaskRegressor or MultiTaskClassifier, or a "
+            f"Pipeline that ends in one, got a Pipeline that ends in {estimator!r}."
         )
     return estimator, X
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.utils.validation import check_is_fitted
 
 from .._features import listed
@@ -168,6 +168,14 @@ def _fold_scores(results: dict, n_folds: int) -> tuple[list[str], np.ndarray]:
         [results[f"split{fold}_test_{name}"] for name in names] for fold in range(n_folds)
     ]
     return names, np.array(scores)
+
+
+def metric_of(search):
+    """What a search was scored by: a metric's name, or whatever else it was given."""
+    if search.scoring is not None:
+        return getattr(search.scoring, "metric", search.scoring)
+    own = "accuracy" if is_classifier(search) else "r2"  # of the estimator
+    return getattr(getattr(search, "scorer_", None), "metric", own)
 
 
 def _leading(search, names: list[str]) -> int:

@@ -9,12 +9,14 @@ from typing import ClassVar
 
 import numpy as np
 from joblib import parallel_config
-from sklearn.model_selection import GridSearchCV, ParameterGrid
+from sklearn.base import is_classifier
+from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._features import listed
+from .._labels import check_labels
 from .._regressor import MultiTaskRegressor
 from .._targets import check_targets
 from ..metrics import TargetScorer, target_scorers
@@ -31,8 +33,8 @@ class SharingDepthSearchCV(GridSearchCV):
     Parameters
     ----------
     estimator : estimator, default=None
-        A `MultiTaskRegressor`, or a Pipeline or other wrapper around one. None means
-        ``MultiTaskRegressor()``.
+        A `MultiTaskRegressor` or `MultiTaskClassifier`, or a Pipeline or other wrapper
+        around one. None means ``MultiTaskRegressor()``.
 
     depths : "all" or sequence of int, default="all"
         Sharing depths to try; 0 is added. "all" is every depth from 0 to
@@ -48,8 +50,9 @@ class SharingDepthSearchCV(GridSearchCV):
         is in some order, give ``KFold(5, shuffle=True, random_state=0)``.
 
     scoring : str, callable, list, tuple, dict or None, default=None
-        None means `skmtl.metrics.target_scorers()`: R2 per target and their mean. Others
-        are as for `GridSearchCV`; then `sharing_gain_` has a column per metric.
+        None means `skmtl.metrics.target_scorers()`: R2 per target and their mean, or, of
+        a classifier, minus the log loss, which tells smaller differences than accuracy.
+        Others are as for `GridSearchCV`; then `sharing_gain_` has a column per metric.
 
     n_jobs : int, default=None
         Number of fits at the same time. Threads share compiled programs:
@@ -166,16 +169,23 @@ class SharingDepthSearchCV(GridSearchCV):
         ValueError
             If the estimator has no sharing depth, if no candidate has as many hidden
             layers as `depths` asks for, if `param_grid` holds the sharing depth, if y is
-            not numeric or holds infinity, or if it is a single target.
+            not numeric or holds infinity (or, of a classifier, no labels), or if it is a
+            single target.
         """
         self._validate_params()
         search = self._spelt_out()
         search.param_grid = _candidates(search.estimator, self.depths, self.param_grid)
         # Now, rather than as a warning after the fits.
-        Y, one_dimensional = check_targets(y, estimator=self)
-        if Y.shape[1] == 1:
-            shape = Y.shape[:1] if one_dimensional else Y.shape
-            _check_nothing_shared(search, shape)
+        if is_classifier(search.estimator):
+            columns, one_dimensional = check_labels(y, estimator=self)
+            shape = (len(columns[0]), len(columns))
+            # Folds of rows, whose labels of several targets cannot all be stratified.
+            search.cv = check_cv(self.cv)
+        else:
+            Y, one_dimensional = check_targets(y, estimator=self)
+            shape = Y.shape
+        if shape[1] == 1:
+            _check_nothing_shared(search, shape[:1] if one_dimensional else shape)
         if isinstance(search.scoring, TargetScorer):
             search.scoring.names_of(y)
         with parallel_config(verbose=10) if self.verbose else nullcontext():
@@ -248,7 +258,8 @@ class SharingDepthSearchCV(GridSearchCV):
         if search.estimator is None:
             search.estimator = MultiTaskRegressor()
         if search.scoring is None:
-            search.scoring = target_scorers()
+            metric = "neg_log_loss" if is_classifier(search.estimator) else "r2"
+            search.scoring = target_scorers(metric=metric)
         if search.refit is True and isinstance(search.scoring, TargetScorer):
             search.refit = "mean"
         return search
@@ -284,7 +295,8 @@ def _depth_parameter(estimator) -> str:
     if not outermost:
         raise ValueError(
             f"{type(estimator).__name__} has no parameter sharing_depth: estimator must be "
-            "a MultiTaskRegressor, or a Pipeline or other wrapper around one."
+            "a MultiTaskRegressor or MultiTaskClassifier, or a Pipeline or other wrapper "
+            "around one."
         )
     if len(outermost) > 1:
         raise ValueError(

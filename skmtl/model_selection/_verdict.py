@@ -248,8 +248,8 @@ def _rounded(value: float) -> str:
 
 
 def _score_name(search) -> str:
-    metric = getattr(search.scoring, "metric", search.scoring)
-    if metric in (None, "r2"):
+    metric = _gain.metric_of(search)
+    if metric == "r2":
         return "R2"
     if isinstance(metric, str):
         return metric.replace("neg_", "negative ").replace("_", " ")
