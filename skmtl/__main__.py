@@ -18,8 +18,9 @@ Cross-validate one neural network for several targets at every sharing depth, fr
 separate network per target (0) to one in which all hidden layers are shared, and fit the
 best to all rows. Without a table: the bundled energy efficiency of buildings."""
 EPILOG = """\
-Columns that are no targets are features: text is one-hot encoded, missing numbers are
-imputed. Missing targets are left empty in the table. Progress goes to the standard error,
+Targets of numbers are regressed, targets of text classified. Columns that are no targets
+are features: text is one-hot encoded, missing numbers are imputed. Missing targets are
+left empty in the table. Progress goes to the standard error,
 the report to the standard output. Compiled programs are kept for the next run in
 ~/.cache/skmtl, or the folder SKMTL_CACHE_DIR ("off": not at all)."""
 
@@ -51,8 +52,8 @@ def main(argv=None) -> int:
 def _run(args: argparse.Namespace) -> None:
     _check_writable("--output", args.output)
     _check_writable("--plot", args.plot)
-    if args.table is None and (args.targets or args.drop):
-        raise InputError("name the table, before --targets and --drop")
+    if args.table is None and (args.targets or args.drop or args.classify):
+        raise InputError("name the table, before --targets, --drop and --classify")
     if not (args.trunk or args.head):
         raise InputError("--trunk and --head are both empty: there is no layer to share")
 
@@ -66,16 +67,17 @@ def _run(args: argparse.Namespace) -> None:
     if args.table is None:
         table = bundled_table()
     else:
-        table = read_table(args.table, args.targets, args.drop)
+        table = read_table(args.table, args.targets, args.drop, classify=args.classify)
     folds = choose_folds(table, args.folds, args.repeats, args.seed)
     for note in [*table.notes, *undefined_scores(table, folds)]:
         _tell(f"note: {note}")
 
+    from ._classifier import MultiTaskClassifier
     from ._cli._report import how_to_load, report
     from ._cli._search import search_depths
     from ._regressor import MultiTaskRegressor
 
-    network = MultiTaskRegressor(
+    network = (MultiTaskClassifier if table.of_classes else MultiTaskRegressor)(
         trunk_sizes=tuple(args.trunk),
         head_sizes=tuple(args.head),
         epochs=args.epochs,
@@ -107,6 +109,11 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="COLUMN",
         help="columns that are neither targets nor features",
+    )
+    add(
+        "--classify",
+        action="store_true",
+        help="take targets that are numbers as classes; those of text are anyway",
     )
     add(
         "--trunk",

@@ -13,13 +13,14 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.model_selection import KFold, RepeatedKFold
+from sklearn.model_selection import KFold, RepeatedKFold, cross_validate
 from sklearn.pipeline import make_pipeline
 from tqdm import tqdm
 
-from skmtl import MultiTaskRegressor, __version__
+from skmtl import MultiTaskClassifier, MultiTaskRegressor, __version__
 from skmtl.__main__ import _parser, main
 from skmtl._cli import _plot, _report, _search, _table
+from skmtl.metrics import target_scorers
 from skmtl.model_selection import SharingDepthSearchCV, sharing_verdict
 
 FAST = ["--trunk", "4", "--head", "--folds", "2", "--epochs", "2"]  # depths 0 and 1
@@ -267,6 +268,77 @@ def test_saved_model_takes_new_rows_as_they_come(save, capsys, tmp_path):
     assert list(model[-1].target_names_) == ["y", "z"]
 
 
+def labelled_frame() -> pd.DataFrame:
+    """Text of three kinds with holes, true and false, and whole numbers."""
+    frame = make_frame()
+    frame["y"] = pd.cut(frame["y"], 3, labels=["low", "middle", "high"]).astype(object)
+    frame["z"] = np.where(frame["a"] > 0, "yes", "no")
+    frame["n"] = np.where(frame["b"] > 0, 1, 4)
+    frame.loc[:2, "y"] = None
+    return frame
+
+
+def test_text_is_classified(save, capsys, tmp_path):
+    frame = labelled_frame()
+    path, *targets = save(frame)
+    output = str(tmp_path / "model.joblib")
+
+    assert main([path, *targets, *FAST, "--output", output]) == 0
+
+    out = capsys.readouterr().out
+    assert "-log loss" in out
+    assert "R2" not in out
+    for depth, row in enumerate(table_lines(out, "depth")):
+        network = MultiTaskClassifier(
+            trunk_sizes=(4,), head_sizes=(), sharing_depth=depth, epochs=2, random_state=0
+        )
+        X, Y = frame.drop(columns=["y", "z"]), frame[["y", "z"]]
+        scores = cross_validate(
+            make_pipeline(_search.feature_encoder(X), network),
+            X,
+            Y,
+            cv=KFold(2, shuffle=True, random_state=0),
+            scoring=target_scorers(metric="neg_log_loss"),
+        )
+        assert float(row[2]) == pytest.approx(scores["test_mean"].mean(), abs=2e-3)
+    predicted = joblib.load(output).predict(frame.drop(columns=["y", "z"]))
+    assert set(predicted[:, 1]) <= {"yes", "no"}
+
+
+def test_numbers_are_classified_on_request(save, capsys):
+    path, *_ = save(labelled_frame())
+
+    assert main([path, "--targets", "n", "d", "z", "--classify", *FAST]) == 0
+
+    assert "-log loss" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("no_search")
+@pytest.mark.parametrize(
+    ("values", "parts"),
+    [
+        ([f"row {i}" for i in range(40)], ["'z' has 40 classes in 40 rows"]),
+        (["yes"] * 40, ["'z' has a single class, 'yes'"]),
+        ([1.5, "two"] * 20, ["'z' is not numeric", "'two'"]),
+    ],
+)
+def test_what_cannot_be_classified(values, parts, save, capsys):
+    frame = labelled_frame().assign(z=values)
+    if parts[0].endswith("numeric"):
+        frame["y"] = frame["a"]
+    assert main(save(frame)) == 2
+    assert_one_line(capsys, *parts)
+
+
+def test_classes_that_a_fold_does_not_train_on_are_noted(save, capsys):
+    frame = labelled_frame()
+    frame.loc[7, "z"] = "maybe"
+
+    assert main([*save(frame), *FAST]) == 0
+
+    assert "target 'z' has the label 'maybe' in none" in capsys.readouterr().err
+
+
 def test_dropped_columns_are_not_used(save, tmp_path):
     output = tmp_path / "model.joblib"
     arguments = [*save(make_frame()), *FAST, "--output", str(output)]
@@ -372,7 +444,9 @@ def test_bad_arguments(arguments, parts, capsys):
     [
         (["y", "Zz"], ["no column 'Zz'", "Did you mean 'z'?"]),
         (["y", "price"], ["no column 'price'", "columns 'a', 'b'"]),
-        (["y", "c"], ["target 'c' is not numeric", "'green'"]),
+        (["y", "c"], ["target 'c' of text", "target 'y' of numbers", "--classify"]),
+        (["y", "z", "--classify"], ["target 'y' holds", "leave --classify out"]),
+        (["d", "e", "--classify"], ["target 'e' has a single class, 1"]),
         (["y", "e"], ["target 'e' is constant, always 1"]),
         (["y", "mean"], ["target 'mean'", "rename the column"]),
         (["y"], ["at least two targets"]),
@@ -625,7 +699,7 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
         text=True,
     )
     os.close(write_end)
-    assert done.stderr.startswith("skmtl: error: target 'c' is not numeric")
+    assert done.stderr.startswith("skmtl: error: target 'c' of text")
     assert done.stderr.count("\n") == 1
     assert done.returncode == 0
 

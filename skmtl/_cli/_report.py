@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 import numpy as np
+from sklearn.base import is_classifier
 
 from .._features import shortened
 from ..model_selection import sharing_verdict
@@ -26,7 +27,7 @@ def report(table: Table, search: DepthSearch) -> str:
     if len(summary[0]) <= WIDTH:
         parts += [summary]
     else:
-        parts += [_summary(search), _r2_per_target(search, names)]
+        parts += [_summary(search), _score_per_target(search, names)]
     parts += [_gain_per_target(found), [_filled(_legend(search))]]
     parts += [[_filled(sharing_verdict(search.fitted))]]
     return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
@@ -65,21 +66,21 @@ def _folds(search: DepthSearch) -> str:
 
 
 def _summary(search: DepthSearch, names: Sequence[str] = ()) -> list[str]:
-    """A line per depth, with R2 of the named targets if any."""
-    header = ["depth", "weights", "R2", "std", *names, "gain", "s.e.", "seconds"]
+    """A line per depth, with the scores of the named targets if any."""
+    header = ["depth", "weights", _score(search), "std", *names, "gain", "s.e.", "seconds"]
     results, n_folds = search.fitted.cv_results_, search.fitted.n_splits_
     gains = search.fitted.sharing_gain_
-    mean_r2 = _fold_r2(search)[:, 0]
+    mean = _scores(search)[:, 0]
     rows = []
-    for depth, per_target in enumerate(_fold_r2(search)[:, 1:].mean(axis=0).T):
+    for depth, per_target in enumerate(_scores(search)[:, 1:].mean(axis=0).T):
         gain, error = (gains.loc[depth, (key, "mean")] for key in ("gain", "se"))
         rows.append(
             [
                 f"{depth}",
                 f"{search.n_weights[depth]}",
-                f"{mean_r2[:, depth].mean():.4f}",
-                f"{mean_r2[:, depth].std(ddof=1):.4f}",
-                *(f"{r2:.4f}" for r2 in per_target if names),
+                f"{mean[:, depth].mean():.4f}",
+                f"{mean[:, depth].std(ddof=1):.4f}",
+                *(f"{score:.4f}" for score in per_target if names),
                 *([f"{gain:+.4f}", f"{error:.4f}"] if depth > 0 else ["", ""]),
                 f"{results['mean_fit_time'][depth] * n_folds:.1f}",
             ]
@@ -87,11 +88,11 @@ def _summary(search: DepthSearch, names: Sequence[str] = ()) -> list[str]:
     return _aligned([header, *rows])
 
 
-def _r2_per_target(search: DepthSearch, names: Sequence[str]) -> list[str]:
-    """A line per target, with R2 at every depth."""
-    r2 = _fold_r2(search)[:, 1:].mean(axis=0)
-    rows = [[f"{value:.4f}" for value in by_depth] for by_depth in r2]
-    header = ["R2 at depth", *(f"{depth}" for depth in range(r2.shape[1]))]
+def _score_per_target(search: DepthSearch, names: Sequence[str]) -> list[str]:
+    """A line per target, with its score at every depth."""
+    scores = _scores(search)[:, 1:].mean(axis=0)
+    rows = [[f"{value:.4f}" for value in by_depth] for by_depth in scores]
+    header = [f"{_score(search)} at depth", *map(str, range(scores.shape[1]))]
     return _with_names(header, names, rows)
 
 
@@ -107,10 +108,14 @@ def _gain_per_target(found: Judgement) -> list[str]:
     return _with_names(header, names, rows, left=[4])
 
 
-def _fold_r2(search: DepthSearch) -> np.ndarray:
-    """R2 (folds, 1 + T, depths) of the mean and of each target."""
+def _scores(search: DepthSearch) -> np.ndarray:
+    """Scores (folds, 1 + T, depths) of the mean and of each target."""
     _, scores = _fold_scores(search.fitted.cv_results_, search.fitted.n_splits_)
     return scores
+
+
+def _score(search: DepthSearch) -> str:
+    return "-log loss" if is_classifier(search.fitted) else "R2"
 
 
 def _legend(search: DepthSearch) -> str:
@@ -122,13 +127,15 @@ def _legend(search: DepthSearch) -> str:
             f"weights: of the {network.n_members} networks in every model, which predicts "
             "their mean. "
         )
+    score = _score(search)
+    meaning = " minus the log loss in nats, 0 at best," if score != "R2" else ""
     return (
-        f"depth: hidden layers, of {sizes} units, that all targets share. {members}R2: "
-        "mean over targets and folds; std: its standard deviation over folds. gain: R2 "
-        "over that of separate networks (depth 0); s.e.: its standard error, from the "
-        "differences per fold, corrected for the rows that training sets have in common. "
-        "seconds: for fitting all folds. helps, hurts: gains that are clear at the 5 % "
-        "level, allowing for the number of targets and depths."
+        f"depth: hidden layers, of {sizes} units, that all targets share. {members}{score}:"
+        f"{meaning} mean over targets and folds; std: its standard deviation over folds. "
+        f"gain: {score} over that of separate networks (depth 0); s.e.: its standard "
+        "error, from the differences per fold, corrected for the rows that training sets "
+        "have in common. seconds: for fitting all folds. helps, hurts: gains that are "
+        "clear at the 5 % level, allowing for the number of targets and depths."
     )
 
 

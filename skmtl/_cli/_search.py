@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from joblib import parallel_config
+from sklearn.base import is_classifier
 from sklearn.compose import make_column_transformer
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.model_selection import RepeatedKFold
@@ -19,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from tqdm import tqdm
 
-from .._regressor import MultiTaskRegressor
+from .._base import BaseMultiTask
 from ..metrics import TargetScorer
 from ..model_selection import SharingDepthSearchCV
 from . import InputError
@@ -39,7 +40,7 @@ class DepthSearch:
 def search_depths(
     X: pd.DataFrame,
     Y: pd.DataFrame,
-    network: MultiTaskRegressor,
+    network: BaseMultiTask,
     folds: RepeatedKFold,
     n_jobs: int = 1,
 ) -> DepthSearch:
@@ -63,7 +64,10 @@ def search_depths(
         search = SharingDepthSearchCV(
             make_pipeline(feature_encoder(X), network),
             cv=folds,
-            scoring=_CountingScorer(when_scored=_one_at_a_time(progress.update)),
+            scoring=_CountingScorer(
+                metric="neg_log_loss" if is_classifier(network) else "r2",
+                when_scored=_one_at_a_time(progress.update),
+            ),
             n_jobs=n_jobs,
             error_score="raise",
         )

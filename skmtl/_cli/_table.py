@@ -11,7 +11,12 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_integer_dtype, is_numeric_dtype
+from pandas.api.types import (
+    is_bool_dtype,
+    is_float_dtype,
+    is_integer_dtype,
+    is_numeric_dtype,
+)
 from pandas.errors import ParserError
 from sklearn.model_selection import RepeatedKFold
 
@@ -22,13 +27,15 @@ from . import InputError
 # What pandas raises for a file that is missing, not text, not CSV or damaged.
 UNREADABLE = (OSError, ValueError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 MIN_ROWS_PER_FOLD = 2  # R2 is not defined for fewer
+MIN_ROWS_PER_CLASS = 3  # on average
 
 
 @dataclass(frozen=True)
 class Table:
     name: str
     X: pd.DataFrame
-    Y: pd.DataFrame  # float64; NaN where not observed
+    Y: pd.DataFrame  # float64, or labels as they are; NaN where not observed
+    of_classes: bool = False  # whether the targets are labels
     notes: list[str] = field(default_factory=list)  # what was left out, and why
 
 
@@ -37,11 +44,22 @@ def bundled_table() -> Table:
     return Table("energy (bundled)", X, Y)
 
 
-def read_table(path: str, targets: Sequence[str] | None, dropped: Sequence[str]) -> Table:
-    """A table from a CSV file, without rows and columns that nothing can be learnt of."""
+def read_table(
+    path: str,
+    targets: Sequence[str] | None,
+    dropped: Sequence[str],
+    *,
+    classify: bool = False,
+) -> Table:
+    """A table from a CSV file, without rows and columns that nothing can be learnt of.
+
+    Targets are numbers or, if they are text or if it is asked for, labels.
+    """
     frame = _read_csv(path)
     _check_columns(frame, path, targets, dropped)
-    Y = pd.DataFrame({name: _as_numbers(frame[name]) for name in targets})
+    classify = classify or _are_labels(frame[list(targets)])
+    as_target = _as_labels if classify else _as_numbers
+    Y = pd.DataFrame({name: as_target(frame[name]) for name in targets})
     X = frame.drop(columns=[*targets, *dropped])
     left_out, notes = _row_numbers(X)
     X = X.drop(columns=left_out)
@@ -59,7 +77,7 @@ def read_table(path: str, targets: Sequence[str] | None, dropped: Sequence[str])
     if X.shape[1] == 0:
         raise InputError(f"{path} has no column left to predict the targets from")
     _check_finite(X)
-    return Table(path, X.reset_index(drop=True), Y.reset_index(drop=True), notes)
+    return Table(path, X.reset_index(drop=True), Y.reset_index(drop=True), classify, notes)
 
 
 def choose_folds(table: Table, n_folds: int, n_repeats: int, seed: int) -> RepeatedKFold:
@@ -85,7 +103,12 @@ def choose_folds(table: Table, n_folds: int, n_repeats: int, seed: int) -> Repea
 
 
 def undefined_scores(table: Table, folds: RepeatedKFold) -> list[str]:
-    """Notes on rare targets, whose R2 is not defined where all test rows are alike."""
+    """Notes on rare targets, whose R2 is not defined where all test rows are alike.
+
+    Or, of labels, on classes that training rows lack: their log loss counts in full.
+    """
+    if table.of_classes:
+        return _unseen_classes(table, folds)
     n_values = pd.DataFrame([test.nunique() for test in _test_targets(table, folds)])
     n_constant = (n_values == 1).sum()
     return [
@@ -93,6 +116,21 @@ def undefined_scores(table: Table, folds: RepeatedKFold) -> list[str]:
         "its R2 counts as 0"
         for name, n in n_constant[n_constant > 0].items()
     ]
+
+
+def _unseen_classes(table: Table, folds: RepeatedKFold) -> list[str]:
+    """Notes on classes that are among the test rows of a fold alone."""
+    splits = [train for train, _ in folds.split(table.Y)]
+    notes = []
+    for name, column in table.Y.items():
+        every = set(column.dropna())
+        unseen = set().union(*(every - set(column.iloc[train]) for train in splits))
+        if unseen:
+            notes.append(
+                f"target {name!r} has the {listed('label', sorted(unseen))} in none "
+                "of the training rows of a fold, where the log loss counts as very large"
+            )
+    return notes
 
 
 def _test_targets(table: Table, folds: RepeatedKFold) -> Iterator[pd.DataFrame]:
@@ -177,6 +215,56 @@ def _check_columns(frame, path, targets, dropped) -> None:
         )
     if len(targets) < 2:
         raise InputError("--targets names one column: sharing needs at least two targets")
+
+
+def _are_labels(targets: pd.DataFrame) -> bool:
+    """Whether all targets are text; what is true or false goes with the others."""
+    kinds = {name: _kind(column.dropna()) for name, column in targets.items()}
+    texts, numbers = (
+        [name for name, kind in kinds.items() if kind == which]
+        for which in ("text", "numbers")
+    )
+    if texts and numbers:
+        raise InputError(
+            f"{listed('target', texts)} of text and {listed('target', numbers)} of numbers "
+            "are not predicted by one network: name targets of one kind, or --classify "
+            "to take numbers as classes, too"
+        )
+    return not numbers
+
+
+def _kind(column: pd.Series) -> str:
+    if is_bool_dtype(column) or set(column) <= {True, False}:
+        return "either"
+    if is_numeric_dtype(column) or pd.to_numeric(column, errors="coerce").notna().any():
+        return "numbers"
+    return "text"
+
+
+def _as_labels(column: pd.Series) -> pd.Series:
+    """A target's labels: text, whole numbers, or true and false."""
+    labels = column.dropna()
+    classes = labels.unique().tolist()
+    if len(classes) == 0:
+        raise InputError(f"target {column.name!r} has no observed value")
+    if len(classes) == 1:
+        raise InputError(
+            f"target {column.name!r} has a single class, {classes[0]!r}: there is nothing "
+            "to predict"
+        )
+    if is_float_dtype(column) and (labels % 1 != 0).any():
+        raise InputError(
+            f"target {column.name!r} holds {labels[labels % 1 != 0].iloc[0]:g}, which is "
+            "no class: leave --classify out"
+        )
+    if len(classes) > len(labels) / MIN_ROWS_PER_CLASS:
+        raise InputError(
+            f"target {column.name!r} has {len(classes)} classes in {len(labels)} rows: too "
+            "many to learn any"
+        )
+    if is_float_dtype(column):  # whole numbers with holes
+        column = column.astype("Int64").astype(object)
+    return column.where(column.notna(), np.nan)
 
 
 def _as_numbers(column: pd.Series) -> pd.Series:
