@@ -17,12 +17,15 @@ LEARNING_RATE = 1e-3  # the default of "adam" in Keras and in scikit-learn as we
 tf.get_logger().setLevel("ERROR")
 
 
-def hand_written(n_features: int, n_tasks: int) -> keras.Model:
-    """The network as a functional Keras model with one output per task, compiled."""
+def hand_written(n_features: int, n_tasks: int, n_classes: int = 0) -> keras.Model:
+    """The network as a functional Keras model with an output per task, compiled.
+
+    With classes, an output is their softmax; else it is a number.
+    """
     inputs = keras.Input((n_features,))
-    outputs = _outputs(inputs, n_tasks, sharing_depth=len(TRUNK_SIZES))
+    outputs = _outputs(inputs, n_tasks, len(TRUNK_SIZES), n_classes)
     model = keras.Model(inputs, outputs)
-    model.compile("adam", "mse")
+    model.compile("adam", "sparse_categorical_crossentropy" if n_classes else "mse")
     return model
 
 
@@ -57,10 +60,12 @@ def _searched_model(meta: dict, sharing_depth: int) -> keras.Model:
     return keras.Model(inputs, keras.layers.Concatenate()(outputs))
 
 
-def _outputs(inputs, n_tasks: int, sharing_depth: int) -> list:
+def _outputs(inputs, n_tasks: int, sharing_depth: int, n_classes: int = 0) -> list:
     hidden_sizes = TRUNK_SIZES + HEAD_SIZES
     trunk = _dense_layers(inputs, hidden_sizes[:sharing_depth])
     heads = [_dense_layers(trunk, hidden_sizes[sharing_depth:]) for _ in range(n_tasks)]
+    if n_classes:
+        return [keras.layers.Dense(n_classes, activation="softmax")(h) for h in heads]
     return [keras.layers.Dense(1)(head) for head in heads]
 
 

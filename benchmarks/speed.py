@@ -35,7 +35,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 
 # A process that a row starts imports this module, so both sides are imported, and paid
 # for, before it looks at a clock.
-from skmtl import MultiTaskRegressor, stack_tasks
+from skmtl import MultiTaskClassifier, MultiTaskRegressor, stack_tasks
 from skmtl._training._program import Program
 
 from ._clocks import (
@@ -61,7 +61,7 @@ from ._rivals import (
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
-N_ROWS, N_FEATURES, N_TASKS = 1000, 20, 3
+N_ROWS, N_FEATURES, N_TASKS, N_CLASSES = 1000, 20, 3, 4
 PLAIN = {"weight_decay": 0.0, "ema_momentum": 0.0, "linear_path": False, "n_bins": 0}
 STEPS_PER_EPOCH = -(-N_ROWS // BATCH_SIZE)
 WARM_UP_FITS = 10  # before memory is looked at: allocators and caches fill up
@@ -116,6 +116,23 @@ def first_fit(effort: Effort) -> Row:
     sides = [
         partial(in_fresh_process, fit, effort.epochs)
         for fit in (time_fit, time_fit_by_hand)
+    ]
+    return speedup(interleaved(sides, effort.repeats), at_least=5)
+
+
+def warm_fit_classes(effort: Effort) -> Row:
+    """As warm_fit, of a classifier: 3 targets of 4 classes, against three softmax outputs."""
+    sides = [partial(fit, effort.epochs) for fit in (time_classes, time_classes_by_hand)]
+    for warm_up in sides:
+        warm_up()
+    return speedup(interleaved(sides, effort.repeats), at_least=40)
+
+
+def first_fit_classes(effort: Effort) -> Row:
+    """As first_fit, of a classifier: 3 targets of 4 classes."""
+    sides = [
+        partial(in_fresh_process, fit, effort.epochs)
+        for fit in (time_classes, time_classes_by_hand)
     ]
     return speedup(interleaved(sides, effort.repeats), at_least=5)
 
@@ -325,6 +342,8 @@ ROWS = {
     for row in (
         warm_fit,
         first_fit,
+        warm_fit_classes,
+        first_fit_classes,
         grid_search,
         search_threads,
         search_mlp,
@@ -375,15 +394,18 @@ def standardised(A: np.ndarray) -> np.ndarray:
 
 
 def regressor(epochs: int, **params) -> MultiTaskRegressor:
-    return MultiTaskRegressor(
-        trunk_sizes=TRUNK_SIZES,
-        head_sizes=HEAD_SIZES,
-        learning_rate=LEARNING_RATE,
-        epochs=epochs,
-        batch_size=BATCH_SIZE,
-        early_stopping=False,
-        **(PLAIN | params),
-    )
+    return MultiTaskRegressor(**network(epochs), **(PLAIN | params))
+
+
+def network(epochs: int) -> dict:
+    return {
+        "trunk_sizes": TRUNK_SIZES,
+        "head_sizes": HEAD_SIZES,
+        "learning_rate": LEARNING_RATE,
+        "epochs": epochs,
+        "batch_size": BATCH_SIZE,
+        "early_stopping": False,
+    }
 
 
 def fit_mlp(epochs: int, X, Y):
@@ -404,6 +426,24 @@ def time_fit(epochs: int) -> float:
 def time_fit_by_hand(epochs: int) -> float:
     X, Y = table()
     return seconds(lambda: fit_by_hand(hand_written(N_FEATURES, N_TASKS), X, Y, epochs))
+
+
+def table_of_classes() -> tuple[np.ndarray, np.ndarray]:
+    """Features, and the quarter (0 to 3) that each target is in."""
+    X, Y = table()
+    return X, (Y.argsort(axis=0).argsort(axis=0) * N_CLASSES) // N_ROWS
+
+
+def time_classes(epochs: int) -> float:
+    classifier = MultiTaskClassifier(**network(epochs), **PLAIN)
+    return seconds(classifier.fit, *table_of_classes())
+
+
+def time_classes_by_hand(epochs: int) -> float:
+    X, Y = table_of_classes()
+    return seconds(
+        lambda: fit_by_hand(hand_written(N_FEATURES, N_TASKS, N_CLASSES), X, Y, epochs)
+    )
 
 
 def time_fit_300() -> float:

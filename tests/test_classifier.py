@@ -5,6 +5,7 @@ import inspect
 import pickle
 
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -563,6 +564,7 @@ def test_pictures_are_drawn(searched):
         drawn = display.from_search(searched)
         assert drawn.score_name == "Negative log loss"
     assert TrainingDisplay.from_estimator(searched).figure_ is not None
+    plt.close("all")
 
 
 def test_it_learns_at_least_what_one_per_target_does():

@@ -44,6 +44,7 @@ NAMES_50 = [f"gene {t}" for t in range(49)] + [LONG]
 @pytest.fixture(autouse=True)
 def _own_figures():
     """Nothing but figures is left behind, and they are drawn without complaint."""
+    plt.close("all")  # whatever ran before in this process may have drawn some
     settings = dict(matplotlib.rcParams)
     with plt.rc_context({"backend": "agg"}):
         yield
