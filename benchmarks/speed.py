@@ -121,7 +121,7 @@ def first_fit(effort: Effort) -> Row:
 
 
 def warm_fit_classes(effort: Effort) -> Row:
-    """As warm_fit, of a classifier: 3 targets of 4 classes, against three softmax outputs."""
+    """As warm_fit, of a classifier: 3 targets of 4 classes against 3 softmax outputs."""
     sides = [partial(fit, effort.epochs) for fit in (time_classes, time_classes_by_hand)]
     for warm_up in sides:
         warm_up()
