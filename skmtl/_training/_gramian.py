@@ -20,9 +20,7 @@ import tensorflow as tf
 from ._dropout import _hash, _hash_key
 from ._linear_algebra import nonnegative_minimum, product, solution, spectrum
 
-# Of the mean square of a gradient: what single precision leaves of a zero eigenvalue. Of
-# weights that do alike, as of parallel gradients, it chooses the even ones.
-RIDGE = 1e-6
+RIDGE = 1e-6  # of a diagonal: single precision leaves a tenth of it of a zero eigenvalue
 CAGRAD_RADIUS = 0.5  # of the ball around the mean gradient, in units of its norm
 
 
@@ -74,7 +72,7 @@ def mgda(G, mean, seed):
     is the minimum of w^T (G + 1 1^T) w / 2 - 1^T w over w >= 0: the conditions are the same.
     """
     seen = tf.sign(mean)
-    w = nonnegative_minimum(_with_ridge(G) + seen[:, None] * seen, -seen)
+    w = nonnegative_minimum(_with_ridge(G + seen[:, None] * seen), -seen)
     return w / tf.reduce_sum(w)
 
 
@@ -178,8 +176,9 @@ def upgrad(G, mean, seed):
     return w
 
 
-def _with_ridge(G):
-    return G + RIDGE * tf.eye(G.shape[0])
+def _with_ridge(M):
+    diagonal = tf.linalg.diag_part(M)
+    return tf.linalg.set_diag(M, diagonal + RIDGE * tf.maximum(diagonal, 1e-3))
 
 
 def _cosines(G):
