@@ -127,6 +127,46 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
 
         return build_trunk(self._members)
 
+    def gates(self, X):
+        """How much of each expert every target takes, row by row.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, d)
+            Features: finite numbers.
+
+        Returns
+        -------
+        ndarray of shape (n, T, E)
+            Shares that sum to 1 over the E experts: those of all targets, then those of the
+            target itself. Of several members, whose experts have nothing to do with each
+            other, those of one after the other.
+
+        Raises
+        ------
+        ValueError
+            If there is but one trunk, or one for each group of targets.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True)
+        >>> model = MultiTaskRegressor(n_experts=4, epochs=5, random_state=0).fit(X, y)
+        >>> model.gates(X).shape
+        (768, 2, 4)
+        """
+        check_is_fitted(self)
+        if not self._network.architecture.gated:
+            raise ValueError(
+                "There are no gates, for all that a target reads is one trunk: fit with "
+                "n_experts of 2 or more, or n_task_experts of 1 or more, and a "
+                "sharing_depth of 1 or more."
+            )
+        X = check_features(self, X, reset=False)
+        of_members = [member.gates(X) for member in self._members]
+        return np.concatenate(of_members, axis=2) / len(of_members)
+
     def _add_task(self, X, y, name, sample_weight, with_entries, **own) -> None:
         """Add a target, with parameters of its own for its head.
 
@@ -157,6 +197,12 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
             raise ValueError(
                 "add_task trains a head with an output of its own, but share_output=True "
                 "has one output for all. Fit with share_output=False."
+            )
+        if self._network.architecture.groups or self._network.architecture.n_task_experts:
+            raise ValueError(
+                "add_task trains a head on a trunk that stays as it is, but with "
+                "target_groups or n_task_experts a new target needs a part of it for "
+                "itself. Fit with n_experts alone, or fit all targets together."
             )
         n_columns = self._check_y(y)[0].shape[1]
         return new_target_name(y, n_columns, name, self.target_names_)
@@ -253,6 +299,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         # Two generators, so that rows are held out and shuffled alike for any network.
         weights_rng, self._rng = _parameters.generator(self.random_state).spawn(2)
         links = self._links()
+        _parameters.check_balancing(self.loss_weights, links, self.target_names_)
         targets = self._target_scaling(Y, W, links)
         trunks = self._trunks()
         features = _parameters.inputs(self, X, W.sum(axis=1), *trunks[:1])
@@ -290,15 +337,20 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         members, history = train_members(self, (X, Y, W), parts, seeds, epochs)
         vars(self).pop("_model", None)
         self._members, self._rng = members, rng
-        learnt, loss_weights = _parameters.loss_weights(
-            self.loss_weights, self.target_names_
-        )
-        self.loss_weights_ = loss_weights
-        if learnt:
-            log_variances = np.array([m.log_variances for m in members], dtype=np.float64)
-            self.loss_weights_ = np.exp(-log_variances).mean(axis=0)
+        self.loss_weights_ = self._last_loss_weights(history)
         self.history_ = extended_history(self.history_, self.n_iter_, history)
         self.n_iter_ += len(history["loss"])
+
+    def _last_loss_weights(self, history) -> np.ndarray:
+        """Of the targets (T,): as given, or where adapting ones have come to."""
+        balancing, given = _parameters.loss_weights(self.loss_weights, self.target_names_)
+        if balancing == "uncertainty":
+            learnt = np.array([m.log_variances for m in self._members], dtype=np.float64)
+            return np.exp(-learnt).mean(axis=0)
+        if balancing:
+            courses = [history[f"loss_weight_{name}"] for name in self.target_names_]
+            return np.array([course[-1] for course in courses])
+        return given
 
     def _take_over(self, members, names, loss_weights, parts):
         """Become the estimator of networks with the targets of these estimators."""

@@ -55,6 +55,13 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         Number of first hidden layers that all targets share, from 0 (separate networks)
         to ``len(trunk_sizes) + len(head_sizes)``. None means ``len(trunk_sizes)``.
 
+    n_experts, n_task_experts : int, default=1 and 0
+        Trunks side by side that the targets mix by gates, and more of each target's own, as
+        for `MultiTaskRegressor`.
+
+    target_groups : list of lists of str or int, or None, default=None
+        Targets that share a trunk, as for `MultiTaskRegressor`.
+
     share_output : bool, default=False
         Let every head end in the same linear layer.
 
@@ -73,7 +80,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         observed cells. A list of T, or a mapping by target name, has one of these for
         each target. Probabilities are then those of the reweighted classes.
 
-    loss_weights : None, array-like of shape (T,), mapping or "uncertainty", default=None
+    loss_weights : None, array-like of shape (T,), mapping or str, default=None
         How much each target counts, as for `MultiTaskRegressor`.
 
     optimizer : str or keras.optimizers.Optimizer, default="adam"
@@ -224,6 +231,9 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         trunk_sizes=(128, 128),
         head_sizes=(64,),
         sharing_depth=None,
+        n_experts=1,
+        n_task_experts=0,
+        target_groups=None,
         share_output=False,
         linear_path=True,
         activation="relu",
@@ -255,6 +265,9 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         self.trunk_sizes = trunk_sizes
         self.head_sizes = head_sizes
         self.sharing_depth = sharing_depth
+        self.n_experts = n_experts
+        self.n_task_experts = n_task_experts
+        self.target_groups = target_groups
         self.share_output = share_output
         self.linear_path = linear_path
         self.activation = activation

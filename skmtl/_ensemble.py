@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from itertools import zip_longest
 
@@ -77,7 +78,7 @@ def _train(
     if refit == "auto":
         refit = not any(link.grows_too_sure for link in network.links)
     if refit and len(validation.X) and callbacks is None:
-        n_epochs = _best_epochs(history, estimator.target_names_, network)
+        n_epochs = _best_epochs(history, estimator.target_names_, network, settings)
         n_epochs[n_epochs <= estimator.n_iter_no_change // 2] = 0
         if n_epochs.any() and len(table[0]) <= MOST_ROWS_TO_REFIT:
             network, more = _go_on(spec, settings, network, table, n_epochs, seed, options)
@@ -87,9 +88,13 @@ def _train(
 def _go_on(
     spec, settings, network, table, n_epochs, seed, options
 ) -> tuple[Network, History]:
-    """The network after more epochs (n_patience_groups,) with all rows."""
+    """The network after more epochs (n_networks,) with all rows."""
     from . import _training
 
+    if len(n_epochs) > 1:
+        # Its optimizer went on until the last of the networks stopped: what it remembers of
+        # one depends on the others.
+        network = dataclasses.replace(network, optimizer_state=None)
     everything = _training.Rows(*network.encode(*table))
     nothing = _training.Rows(*(A[:0] for A in everything))
     settings = settings._replace(
@@ -103,13 +108,30 @@ def _go_on(
     )
 
 
-def _best_epochs(history: History, names: Sequence[str], network: Network) -> np.ndarray:
-    """Number of epochs up to the best, of each separate network or of all together."""
-    courses = ["val_loss"]
-    if network.architecture.separate:
-        courses = [f"val_loss_{name}" for name in names]
-    losses = np.nan_to_num([history[name] for name in courses], nan=np.inf)
-    return losses.argmin(axis=1) + 1
+def _best_epochs(
+    history: History, names: Sequence[str], network: Network, settings
+) -> np.ndarray:
+    """Number of epochs up to the best, of each network without a common weight."""
+    architecture = network.architecture
+    courses = np.array([history[f"val_loss_{name}"] for name in names])
+    if not architecture.separate:
+        courses *= settings.loss_weights[:, None]
+    of_networks = np.arange(architecture.n_networks)[:, None] == architecture.networks
+    pairs = zip(of_networks, settings.patience, strict=True)
+    return np.array(
+        [_best_epoch(courses[tasks].mean(axis=0), patience) for tasks, patience in pairs]
+    )
+
+
+def _best_epoch(losses: np.ndarray, patience: int) -> int:
+    """The best before patience ran out: others may have been trained for longer."""
+    best = 0
+    for epoch, loss in enumerate(losses):
+        if epoch - best > patience:
+            break
+        if loss < losses[best] or np.isnan(losses[best]):
+            best = epoch
+    return best + 1
 
 
 def mean_history(histories: Sequence[History]) -> History:

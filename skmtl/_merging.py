@@ -50,7 +50,8 @@ def merge_tasks(estimators: Sequence, sharing_depth: int = 0):
     ------
     ValueError
         If the estimators differ in features, hidden layers, activation, linear path or
-        number of members, or if two of their targets have the same name.
+        number of members, if one has experts or groups of targets, or if two of their
+        targets have the same name.
     TypeError
         If regressors and classifiers are mixed.
 
@@ -144,6 +145,12 @@ def _check_alike(estimators: list) -> None:
                 "one learnt can start the other: fit it with init_trunk=."
             )
         check_is_fitted(estimator)
+        if estimator._network.architecture.n_trunks > 1:
+            raise ValueError(
+                "Only networks with a single trunk can be merged: what experts and groups "
+                "of targets have learnt is spread over several. Fit with n_experts=1, "
+                "n_task_experts=0 and target_groups=None."
+            )
     for what, of in (
         ("features", lambda e: e.n_features_in_),
         ("feature names", lambda e: list(getattr(e, "feature_names_in_", []))),

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ._activations import ACTIVATIONS
+from ._experts import gates, mixture
 from ._inputs import Inputs
 from ._links import (
     LINKS,
@@ -38,6 +39,11 @@ class Architecture:
     path from the features to the outputs, its kernel (T, d, O) comes last. The first
     hidden layer reads the features and, behind them, ``n_bins`` units that encode them.
     Every head puts out O numbers; one whose link needs fewer has some that nothing reads.
+
+    Where there are several trunks side by side, their layers have kernels (N, i, o).
+    Either they are experts, E of all tasks and behind these P of each task, which every
+    task mixes by gates that read what the experts read: kernels (T, i, E + P) and biases
+    (T, 1, E + P), behind those of the outputs. Or each is the trunk of a group of tasks.
     """
 
     n_features: int
@@ -50,6 +56,9 @@ class Architecture:
     n_bins: int = 0  # of all features together
     own_inputs: bool = False  # every task has units of its own in front
     n_outputs: int = 1  # O, of every head
+    n_experts: int = 1  # E; with no others, a single one is a trunk without gates
+    n_task_experts: int = 0  # P
+    groups: tuple[int, ...] = ()  # of each task, if there are several
 
     @property
     def n_inputs(self) -> int:
@@ -57,9 +66,53 @@ class Architecture:
         return self.n_features + self.n_bins
 
     @property
+    def gated(self) -> bool:
+        """Whether every task mixes the outputs of several experts."""
+        return self.n_experts + self.n_task_experts > 1
+
+    @property
+    def n_trunks(self) -> int:
+        """Number of trunks side by side."""
+        if self.groups:
+            return max(self.groups) + 1
+        return self.n_experts + self.n_targets * self.n_task_experts
+
+    @property
     def separate(self) -> bool:
         """Whether the tasks are networks of their own, without a common weight."""
         return self.sharing_depth == 0 and not self.share_output
+
+    @property
+    def networks(self) -> tuple[int, ...]:
+        """The network that each task is part of: different ones have no common weight."""
+        if self.separate:
+            return tuple(range(self.n_targets))
+        return (
+            (0,) * self.n_targets if self.share_output or not self.groups else self.groups
+        )
+
+    @property
+    def n_networks(self) -> int:
+        return max(self.networks) + 1
+
+    @property
+    def users(self) -> list[np.ndarray | None]:
+        """Of each weight, which tasks use which entry of its first axis, (A, T).
+
+        None for weights that all tasks share.
+        """
+        tasks = np.eye(self.n_targets, dtype=bool)
+        if self.groups:
+            trunks = np.arange(self.n_trunks)[:, None] == np.array(self.groups)
+        else:
+            common = np.ones((self.n_experts, self.n_targets), bool)
+            trunks = np.concatenate([common, tasks.repeat(self.n_task_experts, axis=0)])
+        n_hidden, n_in_trunk = 2 * len(self.hidden_sizes), 2 * self.sharing_depth
+        users = [tasks] * len(self.weight_shapes)
+        users[:n_in_trunk] = [None if self.n_trunks == 1 else trunks] * n_in_trunk
+        if self.share_output:
+            users[n_hidden : n_hidden + 2] = [None] * 2
+        return users
 
     @property
     def weight_shapes(self) -> list[tuple[int, ...]]:
@@ -67,10 +120,15 @@ class Architecture:
         shapes: list[tuple[int, ...]] = []
         for layer, (i, o) in enumerate(pairwise(sizes)):
             is_output = layer == len(self.hidden_sizes)
-            if layer < self.sharing_depth or (is_output and self.share_output):
+            n = self.n_trunks if layer < self.sharing_depth else self.n_targets
+            if (is_output and self.share_output) or (layer < self.sharing_depth and n == 1):
                 shapes += [(i, o), (o,)]
             else:
-                shapes += [(self.n_targets, i, o), (self.n_targets, 1, o)]
+                shapes += [(n, i, o), (n, 1, o)]
+        if self.gated:
+            n_experts = self.n_experts + self.n_task_experts
+            shapes.append((self.n_targets, self.n_inputs, n_experts))
+            shapes.append((self.n_targets, 1, n_experts))
         if self.linear_path:
             shapes.append((self.n_targets, self.n_features, self.n_outputs))
         return shapes
@@ -83,8 +141,9 @@ class Architecture:
     def width(self) -> int:
         """Most numbers per row that any layer puts out."""
         n_inputs = self.n_inputs * (self.n_targets if self.own_inputs else 1)
-        biases = self.weight_shapes[1::2]
-        return max(n_inputs, *(int(np.prod(shape)) for shape in biases))
+        biases = [int(np.prod(shape)) for shape in self.weight_shapes[1::2]]
+        mixed = self.n_targets * max(self.hidden_sizes, default=1) * (self.n_trunks > 1)
+        return max(n_inputs, mixed, *biases)
 
 
 def initial_weights(
@@ -93,7 +152,7 @@ def initial_weights(
     """Glorot-uniform kernels and zero biases, every head drawn as if it stood alone.
 
     Fan-in and fan-out are those of one task's kernel, whatever the number of tasks. The
-    kernel of the outputs is scaled down, and that of the linear path is zero.
+    kernel of the outputs is scaled down, those of gates and of the linear path are zero.
     """
     weights = []
     n_layers = len(architecture.hidden_sizes) + 1
@@ -109,6 +168,7 @@ def initial_weights(
 
 
 def forward(
+    architecture: Architecture,
     weights: Sequence,
     X,
     inputs,
@@ -123,27 +183,45 @@ def forward(
     ``inputs`` are the `Units` that the hidden layers read, and those that what is linear
     reads. ``drop`` is applied to every hidden layer's output.
     """
+
+    def layers(weights, H):
+        for K, b in zip(weights[::2], weights[1::2], strict=True):
+            H = drop(activation(_product(H, K, xp) + b))
+        return H
+
+    n_hidden, n_in_trunk = (
+        2 * len(architecture.hidden_sizes),
+        2 * architecture.sharing_depth,
+    )
     read_by_hidden, read_by_linear = inputs
-    if len(weights) % 2:
-        *weights, K_linear = weights
-        reach = read_by_linear(X, xp)
+    U = (read_by_hidden if n_hidden else read_by_linear)(X, xp)
+    H = layers(weights[:n_in_trunk], U)
+    if architecture.gated:
+        G = gates(U, *weights[n_hidden + 2 : n_hidden + 4], _product, xp)
+        H = mixture(H, G, architecture.n_experts, architecture.n_task_experts)
+    elif architecture.groups:
+        H = xp.take(H, np.array(architecture.groups), axis=0)
+    H = layers(weights[n_in_trunk:n_hidden], H)
+    outputs = _outputs(H, *weights[n_hidden : n_hidden + 2], xp)
+    if architecture.linear_path:
+        reach, K = read_by_linear(X, xp), weights[-1]
         # In NumPy target by target: another target must not change how one is rounded.
-        linear = reach @ K_linear if xp is np else _product(reach, K_linear, xp)
-        outputs = forward(weights, X, inputs, activation, drop=drop, xp=xp)
-        return outputs + xp.transpose(linear, (1, 0, 2))
-    *hidden, K_out, b_out = weights
-    H = (read_by_hidden if hidden else read_by_linear)(X, xp)
-    for K, b in zip(hidden[::2], hidden[1::2], strict=True):
-        H = drop(activation(_product(H, K, xp) + b))
-    if len(K_out.shape) == 2:  # one output layer for all heads
-        return xp.transpose(H @ K_out + b_out, (1, 0, 2))
+        linear = reach @ K if xp is np else _product(reach, K, xp)
+        outputs = outputs + xp.transpose(linear, (1, 0, 2))
+    return outputs
+
+
+def _outputs(H, K, b, xp):
+    """Outputs (n, T, O) of the last hidden layer, (n, i) or (T, n, i)."""
+    if len(K.shape) == 2:  # one output layer for all heads
+        return xp.transpose(H @ K + b, (1, 0, 2))
     if len(H.shape) == 2:  # every hidden layer is shared
-        return _products(H, K_out, xp) + b_out[:, 0]
-    if K_out.shape[-1] == 1:
+        return _products(H, K, xp) + b[:, 0]
+    if K.shape[-1] == 1:
         # Each head has its own H: multiply and sum is quicker than T products.
-        summed = xp.sum(H * xp.swapaxes(K_out, 1, 2), axis=-1) + b_out[:, :, 0]
+        summed = xp.sum(H * xp.swapaxes(K, 1, 2), axis=-1) + b[:, :, 0]
         return xp.transpose(summed)[..., None]
-    return xp.transpose(H @ K_out + b_out, (1, 0, 2))
+    return xp.transpose(H @ K + b, (1, 0, 2))
 
 
 def _product(H, K, xp):
@@ -166,10 +244,11 @@ def with_outputs(
     """Weights of the network with heads of more outputs, which nothing reads."""
     missing = (0, n_outputs - architecture.n_outputs)
     n_hidden = 2 * len(architecture.hidden_sizes)
-    of_outputs = [
-        np.pad(w, [(0, 0)] * (w.ndim - 1) + [missing]) for w in weights[n_hidden:]
-    ]
-    return [*weights[:n_hidden], *of_outputs]
+    of_outputs = [n_hidden, n_hidden + 1, *[len(weights) - 1] * architecture.linear_path]
+    weights = list(weights)
+    for i in of_outputs:
+        weights[i] = np.pad(weights[i], [(0, 0)] * (weights[i].ndim - 1) + [missing])
+    return weights
 
 
 def with_rows(kernel: np.ndarray, n_inputs: int) -> np.ndarray:
@@ -200,6 +279,7 @@ class Network:
     targets: Scaling
     links: tuple[Link, ...]  # of each target: what makes predictions of outputs
     log_variances: np.ndarray  # (T,) of learnt loss weights
+    balance: np.ndarray | None = None  # what adapting loss weights go on from
 
     @classmethod
     def untrained(
@@ -255,8 +335,17 @@ class Network:
         for start in range(0, len(X), chunk):
             rows = slice(start, start + chunk)
             scaled = self.features.scaling.apply(X[rows])
-            Y[rows] = forward(self._double, scaled, self.features.units, activation)
+            Y[rows] = forward(
+                self.architecture, self._double, scaled, self.features.units, activation
+            )
         return Y
+
+    def gates(self, X: np.ndarray) -> np.ndarray:
+        """How much of each expert every target takes (n, T, E + P)."""
+        n_hidden = 2 * len(self.architecture.hidden_sizes)
+        U = self.features.hidden(self.features.scaling.apply(X))
+        K, b = self._double[n_hidden + 2 : n_hidden + 4]
+        return gates(U, K, b, _product, np).transpose(1, 0, 2)
 
     @cached_property
     def _double(self) -> list[np.ndarray]:

@@ -10,7 +10,8 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._activations import ACTIVATIONS
-from ._features import did_you_mean
+from ._experts import target_groups
+from ._features import did_you_mean, listed
 from ._inputs import Inputs
 from ._links import Link
 from ._network import Architecture, Network
@@ -22,16 +23,26 @@ FEWEST_ROWS = 100  # for any bins
 ROWS_PER_FEATURE = 4  # likewise
 
 
+# How the weights of the targets may adapt while the network is trained: learnt, by losses,
+# by gradients of what the targets share.
+BY_LOSSES = ("dwa", "random", "geometric", "famo")
+BY_GRADIENTS = ("pcgrad", "mgda", "cagrad", "imtl_g", "nash", "aligned", "upgrad")
+BALANCING = ("uncertainty", *BY_LOSSES, *BY_GRADIENTS)
+NEEDS_POSITIVE_LOSSES = ("dwa", "geometric", "famo")
+
 # Of what both estimators have.
 CONSTRAINTS = {
     "trunk_sizes": ["array-like"],
     "head_sizes": ["array-like"],
     "sharing_depth": [None, Interval(Integral, 0, None, closed="left")],
+    "n_experts": [Interval(Integral, 1, None, closed="left")],
+    "n_task_experts": [Interval(Integral, 0, None, closed="left")],
+    "target_groups": [None, "array-like"],
     "share_output": ["boolean"],
     "linear_path": ["boolean"],
     "activation": "no_validation",  # checked with the layers, by near names too
     "dropout": [Interval(Real, 0, 1, closed="left")],
-    "loss_weights": [None, StrOptions({"uncertainty"}), Mapping, "array-like"],
+    "loss_weights": [None, StrOptions(set(BALANCING)), Mapping, "array-like"],
     "optimizer": "no_validation",  # checked in training, which imports Keras
     "learning_rate": [Interval(Real, 0, None, closed="neither")],
     "weight_decay": [Interval(Real, 0, None, closed="left")],
@@ -89,6 +100,9 @@ def architecture(estimator, features: Inputs, links: Sequence[Link]) -> Architec
     """The network that the parameters ask for, for the features and targets of `fit`."""
     sizes, depth = layers(estimator)
     _check_activation(estimator.activation)
+    n_experts, n_task_experts, groups = _trunks(estimator)
+    if depth == 0:  # there is no trunk
+        n_experts, n_task_experts, groups = 1, 0, ()
     return Architecture(
         estimator.n_features_in_,
         estimator.n_outputs_,
@@ -100,7 +114,25 @@ def architecture(estimator, features: Inputs, links: Sequence[Link]) -> Architec
         n_bins=features.hidden.n_units - estimator.n_features_in_,
         own_inputs=features.hidden.of_tasks,
         n_outputs=max(link.n_outputs for link in links),
+        n_experts=n_experts,
+        n_task_experts=n_task_experts,
+        groups=groups,
     )
+
+
+def _trunks(estimator) -> tuple[int, int, tuple[int, ...]]:
+    """Number of experts of all targets and of each; the group of each target, if any."""
+    n_experts, n_task_experts = int(estimator.n_experts), int(estimator.n_task_experts)
+    if estimator.target_groups is None:
+        return n_experts, n_task_experts, ()
+    if n_experts + n_task_experts > 1:
+        raise ValueError(
+            "target_groups gives each group a trunk of its own, and "
+            f"n_experts={n_experts}, n_task_experts={n_task_experts} ask for experts that "
+            "are mixed: give one or the other."
+        )
+    groups = target_groups(estimator.target_groups, estimator.target_names_)
+    return 1, 0, groups if max(groups) else ()
 
 
 def layers(estimator) -> tuple[tuple[int, ...], int]:
@@ -169,10 +201,10 @@ def warn_of_random_trunk(estimator, architecture: Architecture) -> None:
         )
 
 
-def loss_weights(value, names: np.ndarray) -> tuple[bool, np.ndarray]:
-    """Whether the weights of the targets are learnt, and those to start with (T,)."""
+def loss_weights(value, names: np.ndarray) -> tuple[str | None, np.ndarray]:
+    """How the weights of the targets adapt, if they do, and those to start with (T,)."""
     if value is None or isinstance(value, str):
-        return value is not None, np.ones(len(names))
+        return value, np.ones(len(names))
     weights = per_target("loss_weights", value, names, lambda value: False)
     weights = np.array(weights, dtype=np.float64)
     if weights.ndim != 1:
@@ -184,7 +216,20 @@ def loss_weights(value, names: np.ndarray) -> tuple[bool, np.ndarray]:
             "loss_weights must be finite, not negative and not all 0, got "
             f"{weights.tolist()}."
         )
-    return False, weights
+    return None, weights
+
+
+def check_balancing(value, links: Sequence[Link], names: np.ndarray) -> None:
+    """Logarithms and quotients of losses need losses that are positive."""
+    if not isinstance(value, str) or value not in NEEDS_POSITIVE_LOSSES:
+        return
+    bad = [name for name, link in zip(names, links, strict=True) if link.name == "normal"]
+    if bad:
+        raise ValueError(
+            f"loss_weights={value!r} compares losses by their quotients, but the loss "
+            f"'normal' of the {listed('target', bad)} may be negative: choose another, "
+            "such as 'uncertainty' or 'upgrad'."
+        )
 
 
 def batch_size(value, n_rows: int) -> int:
@@ -212,14 +257,14 @@ def training(estimator, network: Network, n_train: int, n_validation: int, epoch
         estimator.weight_decay,
         estimator.ema_momentum,
     )
-    learnt, weights = loss_weights(estimator.loss_weights, estimator.target_names_)
+    balancing, weights = loss_weights(estimator.loss_weights, estimator.target_names_)
     spec = _training.ProgramSpec(
         network.architecture,
         estimator._task_losses(),
         optimizer.config,
         batch_size=batch_size(estimator.batch_size, n_train),
         dropout=estimator.dropout > 0,
-        learn_loss_weights=learnt,
+        balancing=balancing,
         freeze_trunk=bool(estimator.freeze_trunk),
         with_columns=tuple(u.columns is not None for u in network.features.units),
     )
@@ -228,7 +273,8 @@ def training(estimator, network: Network, n_train: int, n_validation: int, epoch
         n_validation=n_validation,
         n_epochs=int(epochs),
         patience=np.full(
-            spec.n_patience_groups, estimator.n_iter_no_change if n_validation else epochs
+            network.architecture.n_networks,
+            estimator.n_iter_no_change if n_validation else epochs,
         ),
         inputs=network.features.units,
         learning_rate=optimizer.learning_rate,

@@ -59,6 +59,20 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         for each target) to ``len(trunk_sizes) + len(head_sizes)`` (only the outputs are
         separate). None means ``len(trunk_sizes)``.
 
+    n_experts : int, default=1
+        The trunk exists so many times side by side, and each target mixes what these
+        experts put out by a gate of its own, a softmax that reads what they read (MMoE, Ma
+        et al. 2018). 1 is one trunk, without gates. Does nothing if ``sharing_depth`` is 0.
+
+    n_task_experts : int, default=0
+        So many experts more for each target, which its gate alone mixes in (CGC, one level
+        of PLE, Tang et al. 2020). Does nothing if ``sharing_depth`` is 0.
+
+    target_groups : list of lists of str or int, or None, default=None
+        Targets, by name or position, that share a trunk, as in ``[["a", "b"], ["c"]]``:
+        each group has one of its own, and groups are networks apart. None is one group.
+        Does nothing if ``sharing_depth`` is 0; not with experts.
+
     share_output : bool, default=False
         Let every head end in the same linear output: the same kernel and bias, as in
         calling one ``Dense(1)`` on each branch. Needs at least one hidden layer per head.
@@ -107,11 +121,33 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         Losses see scaled targets: the error 1, beyond which "huber" is linear, is one
         standard deviation.
 
-    loss_weights : None, array-like of shape (T,), mapping or "uncertainty", default=None
+    loss_weights : None, array-like of shape (T,), mapping or str, default=None
         How much each target counts, by position or by target name; None is 1 for all,
-        and 0 switches a target off. "uncertainty" learns log-variances s_t along with
-        the network: the target's loss counts exp(-s_t) times, for which s_t is added to
-        it (Kendall et al. 2018). Validation losses are then not weighted.
+        and 0 switches a target off. By a name the weights adapt in training. Validation
+        losses are then not weighted. By the losses:
+
+        - "uncertainty" learns log-variances s_t along with the network: the target's loss
+          counts exp(-s_t) times, for which s_t is added to it (Kendall et al. 2018);
+        - "dwa": more where a loss fell less in the last two epochs (Liu et al. 2019);
+        - "random": new random weights in every step (RLW, Lin et al. 2022);
+        - "geometric": the geometric mean of the losses is minimised (GLS, Chennupati et al.
+          2019);
+        - "famo": the logarithms of all losses are to fall alike (Liu et al. 2023).
+
+        By the targets' gradients for what they share, G being the matrix of their products,
+        while each head is trained on its own loss:
+
+        - "pcgrad" takes away of each gradient what runs against another (Yu et al. 2020);
+        - "mgda": the shortest of all means (Désidéri 2012; Sener & Koltun 2018);
+        - "cagrad": near the mean, the most for whoever gains least (Liu et al. 2021a);
+        - "imtl_g": equal projections on all gradients (Liu et al. 2021b);
+        - "nash": a bargain, G w = 1 / w (Navon et al. 2022);
+        - "aligned": gradients made orthogonal (Senushkin et al. 2023);
+        - "upgrad": gradients projected to where no target loses (Quinton & Rey 2024).
+
+        These do nothing where nothing is shared and trained. "dwa", "geometric" and "famo"
+        take losses that are positive, so not "normal". On real tables none of them is
+        better than equal weights by much (``benchmarks/RESULTS.md``, "Ways to share").
 
     optimizer : str or keras.optimizers.Optimizer, default="adam"
         A Keras optimizer. An instance is used with its own learning rate (a number or a
@@ -257,8 +293,9 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         Number of epochs run: the most of any member.
 
     loss_weights_ : ndarray of shape (n_outputs_,)
-        Weight of each target's loss: as given, or learnt; then `history_` has their
-        course as ``loss_weight_<target>``.
+        Weight of each target's loss: as given, or, where they adapt, of the last epoch,
+        the mean over its steps. Equal weights are 1. `history_` has their course as
+        ``loss_weight_<target>``.
 
     model_ : keras.Model
         The fitted network as a Keras model of its own, in standard layers: raw features
@@ -267,7 +304,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
 
     trunk_ : keras.Model
         The shared part of `model_`: raw features in, the trunk's output out; the outputs
-        of all members' trunks side by side if there are several.
+        of all experts' or groups' trunks, and of all members', side by side.
 
     See Also
     --------
@@ -280,6 +317,11 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
 
     H.-T. Cheng et al., "Wide & Deep Learning for Recommender Systems", DLRS (2016).
 
+    S. Chennupati et al., "MultiNet++", CVPR workshops (2019).
+
+    J.-A. Désidéri, "Multiple-gradient descent algorithm (MGDA) for multiobjective
+    optimization", Comptes Rendus Mathematique 350 (2012).
+
     Y. Gorishniy, I. Rubachev and A. Babenko, "On Embeddings for Numerical Features in
     Tabular Deep Learning", NeurIPS (2022).
 
@@ -291,13 +333,41 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
 
     R. Koenker and G. Bassett, "Regression Quantiles", Econometrica 46, 33-50 (1978).
 
+    B. Lin et al., "Reasonable Effectiveness of Random Weighting", TMLR (2022).
+
+    B. Liu et al., "Conflict-Averse Gradient Descent for Multi-task Learning", NeurIPS
+    (2021a); "FAMO: Fast Adaptive Multitask Optimization", NeurIPS (2023).
+
+    L. Liu et al., "Towards Impartial Multi-task Learning", ICLR (2021b).
+
+    S. Liu, E. Johns and A. J. Davison, "End-to-End Multi-Task Learning with Attention",
+    CVPR (2019).
+
     I. Loshchilov and F. Hutter, "Decoupled Weight Decay Regularization", ICLR (2019).
+
+    J. Ma et al., "Modeling Task Relationships in Multi-task Learning with Multi-gate
+    Mixture-of-Experts", KDD (2018).
+
+    A. Navon et al., "Multi-Task Learning as a Bargaining Game", ICML (2022).
 
     D. A. Nix and A. S. Weigend, "Estimating the Mean and Variance of the Target
     Probability Distribution", ICNN (1994).
 
     B. T. Polyak and A. B. Juditsky, "Acceleration of Stochastic Approximation by
     Averaging", SIAM Journal on Control and Optimization 30, 838-855 (1992).
+
+    P. Quinton and V. Rey, "Jacobian Descent for Multi-Objective Optimization",
+    arXiv:2406.16232 (2024).
+
+    O. Sener and V. Koltun, "Multi-Task Learning as Multi-Objective Optimization", NeurIPS
+    (2018).
+
+    D. Senushkin et al., "Independent Component Alignment for Multi-Task Learning", CVPR
+    (2023).
+
+    H. Tang et al., "Progressive Layered Extraction (PLE)", RecSys (2020).
+
+    T. Yu et al., "Gradient Surgery for Multi-Task Learning", NeurIPS (2020).
 
     Examples
     --------
@@ -323,9 +393,18 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     >>> model.loss_weights_
     array([1., 2.])
 
+    Experts that the targets mix, and gradients that don't fight:
+
+    >>> model = MultiTaskRegressor(
+    ...     n_experts=4, loss_weights="upgrad", epochs=5, random_state=0
+    ... ).fit(X, y)
+    >>> model.gates(X).shape
+    (768, 2, 4)
+
     Loss weights that are learnt:
 
-    >>> model.set_params(loss_weights="uncertainty").fit(X, y).loss_weights_.shape
+    >>> model = model.set_params(n_experts=1, loss_weights="uncertainty").fit(X, y)
+    >>> model.loss_weights_.shape
     (2,)
 
     Eight networks, each with validation rows of its own, and where they disagree:
@@ -359,6 +438,9 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         trunk_sizes=(128, 128),
         head_sizes=(64,),
         sharing_depth=None,
+        n_experts=1,
+        n_task_experts=0,
+        target_groups=None,
         share_output=False,
         linear_path=True,
         activation="relu",
@@ -391,6 +473,9 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         self.trunk_sizes = trunk_sizes
         self.head_sizes = head_sizes
         self.sharing_depth = sharing_depth
+        self.n_experts = n_experts
+        self.n_task_experts = n_task_experts
+        self.target_groups = target_groups
         self.share_output = share_output
         self.linear_path = linear_path
         self.activation = activation

@@ -168,12 +168,12 @@ class KerasMultiTaskRegressor(KerasRegressor):
         if prepared.freeze_trunk:
             for layer in range(architecture.sharing_depth):
                 model.get_layer(f"trunk_{layer + 1}").trainable = False
-        learnt, loss_weights = _parameters.loss_weights(
+        balancing, loss_weights = _parameters.loss_weights(
             prepared.loss_weights, prepared.target_names_
         )
-        if learnt:
+        if balancing:
             raise ValueError(
-                "loss_weights='uncertainty' is not available in Keras' own training; give "
+                f"loss_weights={balancing!r} is not available in Keras' own training; give "
                 "numbers or None."
             )
         optimizer = compile_kwargs["optimizer"]

@@ -100,10 +100,12 @@ def _of_estimator(estimator) -> list[Trunk]:
 def _of_network(network: Network) -> Trunk:
     architecture = network.architecture
     # The layers of a single task are as good as shared ones.
-    single = architecture.n_targets == 1
+    single = architecture.n_targets == 1 and architecture.n_trunks == 1
     depth = len(architecture.hidden_sizes) if single else architecture.sharing_depth
     weights = [
-        w[0].reshape(w.shape[-1:] if i % 2 else w.shape[-2:]) if w.ndim == 3 else w
+        w[0].reshape(w.shape[-1:] if i % 2 else w.shape[-2:])
+        if single and w.ndim == 3
+        else w
         for i, w in enumerate(network.weights[: 2 * depth])
     ]
     # Where every task reads units of its own, none of them serve a new one.
@@ -163,7 +165,9 @@ def add_head(network: Network, head: Network) -> Network:
     ]
     if features.hidden.of_tasks:
         pairs[0] = [with_rows(kernel, architecture.n_inputs) for kernel in pairs[0]]
-    weights = [np.concatenate([w, new]) if w.ndim == 3 else w for w, new in pairs]
+    n_in_trunk = 2 * architecture.sharing_depth
+    weights = [w for w, _ in pairs[:n_in_trunk]]
+    weights += [np.concatenate(pair) for pair in pairs[n_in_trunk:]]
     return Network(
         architecture,
         weights,

@@ -111,7 +111,13 @@ class _Tensor:
         return self.then("MatMul", other)
 
     def __getitem__(self, key):
-        """Only what is asked for: a new last axis, or one entry of the last."""
+        """Only what is asked for: a new last axis, entries of the first or the last."""
+        if isinstance(key, int):
+            return self.then("Gather", np.array(key), axis=0, rank=self.rank - 1)
+        if isinstance(key, slice):
+            last = np.iinfo(np.int64).max
+            bounds = [np.array([n], np.int64) for n in (key.start, last, 0, key.step)]
+            return self.then("Slice", *bounds, rank=self.rank)
         if key == (..., None):
             return self.then("Unsqueeze", np.array([-1]), rank=self.rank + 1)
         *rest, index = key
@@ -157,8 +163,17 @@ class _Operators:
         return A.then("Reshape", np.array(shape, np.int64), rank=len(shape))
 
     @staticmethod
-    def sum(A, axis):
-        return A.then("ReduceSum", np.array([axis]), keepdims=0, rank=A.rank - 1)
+    def exp(A):
+        return A.then("Exp")
+
+    @staticmethod
+    def max(A, axis, keepdims):
+        return A.then("ReduceMax", np.array([axis]), keepdims=int(keepdims), rank=A.rank)
+
+    @staticmethod
+    def sum(A, axis, keepdims=False):
+        rank = A.rank if keepdims else A.rank - 1
+        return A.then("ReduceSum", np.array([axis]), keepdims=int(keepdims), rank=rank)
 
 
 def _float(value: float) -> np.ndarray:
@@ -192,7 +207,16 @@ def _outputs(members: list[Network], X: _Tensor) -> list[_Tensor]:
             read[id(features)] = _reads(features, X)
         activation = ACTIVATIONS[network.architecture.activation]
         of_features = read[id(features)]
-        results.append(forward(network.weights, X, of_features, activation, xp=_Operators))
+        results.append(
+            forward(
+                network.architecture,
+                network.weights,
+                X,
+                of_features,
+                activation,
+                xp=_Operators,
+            )
+        )
     return results
 
 

@@ -1,4 +1,4 @@
-"""Weights from the Gramian of gradients: against TorchJD, SciPy and what is known of them."""
+"""Weights from the Gramian of gradients, against TorchJD, SciPy and what is known."""
 
 from functools import lru_cache
 from itertools import permutations, product
@@ -302,7 +302,7 @@ COMPARED = {"mgda": 5, "pcgrad": 2}
 @pytest.mark.parametrize("method", METHODS)
 def test_weights_are_those_of_torchjd(method, J):
     T = len(J)
-    if T > COMPARED.get(method, 30):
+    if COMPARED.get(method, 30) < T:
         pytest.skip("TorchJD does not determine these to 1e-3")
     if method == "nash" and T in (1, 30):
         pytest.skip("TorchJD's solver refuses one target, and gives up on some of thirty")

@@ -96,7 +96,7 @@ def test_without_hidden_layers_features_are_cut_off_where_a_linear_path_would():
     X = np.random.default_rng(1).normal(size=(50, 5)) * 4
     kernel, bias = network.weights
 
-    outputs = forward(network.weights, X, network.features.units, ACTIVATIONS["relu"])
+    outputs = raw_outputs(network, X)
 
     expected = np.clip(X, -6, 6) @ kernel[:, :, 0].T + bias[:, 0, 0]
     np.testing.assert_allclose(outputs[..., 0], expected)
@@ -109,10 +109,12 @@ def test_the_linear_path_sees_three_times_as_far_as_the_hidden_layers():
     X = np.random.default_rng(1).normal(size=(50, 5)) * 4
     weights, relu = network.weights, ACTIVATIONS["relu"]
 
-    outputs = forward(weights, X, network.features.units, relu)
+    architecture = network.architecture
+    outputs = forward(architecture, weights, X, network.features.units, relu)
 
     as_they_are = Inputs.unscaled(5).units
-    expected = forward(weights[:-1], np.clip(X, -2, 2), as_they_are, relu)
+    without = dataclasses.replace(architecture, linear_path=False)
+    expected = forward(without, weights[:-1], np.clip(X, -2, 2), as_they_are, relu)
     expected[..., 0] += np.clip(X, -6, 6) @ weights[-1][:, :, 0].T
     np.testing.assert_allclose(outputs, expected)
     expected = build_keras_model(network).predict(X, verbose=0)
@@ -123,20 +125,26 @@ def test_the_linear_path_adds_a_linear_function_of_the_features():
     network = make_network((8, 6), 1, linear_path=True)
     X = np.random.default_rng(1).normal(size=(7, 5))
 
-    units = network.features.units
+    architecture, units = network.architecture, network.features.units
+    plain = dataclasses.replace(architecture, linear_path=False)
 
-    both = forward(network.weights, X, units, ACTIVATIONS["relu"])
+    both = forward(architecture, network.weights, X, units, ACTIVATIONS["relu"])
 
-    without = forward(network.weights[:-1], X, units, ACTIVATIONS["relu"])
+    without = forward(plain, network.weights[:-1], X, units, ACTIVATIONS["relu"])
     expected = X @ network.weights[-1][:, :, 0].T
     np.testing.assert_allclose((both - without)[..., 0], expected)
+
+
+def raw_outputs(network, X):
+    of_features, relu = network.features.units, ACTIVATIONS["relu"]
+    return forward(network.architecture, network.weights, X, of_features, relu)
 
 
 @pytest.mark.parametrize(("hidden_sizes", "sharing_depth"), SPLITS)
 def test_each_task_is_a_plain_network_of_its_own_weights(hidden_sizes, sharing_depth):
     network = make_network(hidden_sizes, sharing_depth)
     X = np.random.default_rng(1).normal(size=(7, 5))
-    outputs = forward(network.weights, X, network.features.units, ACTIVATIONS["relu"])
+    outputs = raw_outputs(network, X)
 
     for task in range(3):
         own = [w[task] if w.ndim == 3 else w for w in network.weights]

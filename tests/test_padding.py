@@ -96,6 +96,10 @@ OPTIONS = {
     "no linear path": {"linear_path": False},
     "no bins": {"n_bins": 0},
     "learnt weights": {"loss_weights": "uncertainty"},
+    "experts": {"n_experts": 2, "n_task_experts": 1},
+    "groups": {"target_groups": [[0, 2], [1]]},
+    "balanced gradients": {"loss_weights": "upgrad"},
+    "weights by losses": {"loss_weights": "famo"},
     "average": {"ema_momentum": 0.9, "weight_decay": 0.5},
     "no hidden layers": {"trunk_sizes": (), "head_sizes": ()},
 }

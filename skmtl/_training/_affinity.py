@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from .._network import Architecture, Network, forward
 from ._losses import TaskLoss, cell_losses
-from ._program import Rows, activation_named, as_tensors
+from ._program import activation_named, as_tensors
+from ._spec import Rows
 
 MAX_PROGRAMS = 32
 
@@ -73,7 +74,7 @@ def program(architecture: Architecture, losses: tuple[TaskLoss, ...]) -> Callabl
 
     def losses_and_falls(weights, X, Y, W, learning_rate, inputs):
         def outputs_of(weights):
-            return forward(weights, X, inputs, activation, xp=keras.ops)
+            return forward(architecture, weights, X, inputs, activation, xp=keras.ops)
 
         outputs = outputs_of(weights)
         with tf.GradientTape() as tape:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 
 from ._padding import roomy, serves
-from ._program import VALIDATION_CHUNK, Program, ProgramSpec
+from ._program import VALIDATION_CHUNK, Program
+from ._spec import ProgramSpec
 
 MAX_PROGRAMS = 32
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from ._keras_model import get_weights, set_weights
 from ._optimizer import OptimizerChoice
-from ._program import Settings, State
+from ._spec import Settings, State
 
 BATCH_HOOKS = (
     "on_batch_begin",

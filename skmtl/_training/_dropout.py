@@ -1,4 +1,4 @@
-"""Dropout masks from an integer hash.
+"""Dropout masks, and other random numbers, from an integer hash.
 
 XLA compiles the generators of TensorFlow badly on a CPU: drawing the masks with them takes
 thirty times as long as the rest of an optimiser step. A hash of a counter is fused
@@ -18,14 +18,18 @@ def dropout_mask(shape, key, rate):
     of the mask depends on its row and its unit, not on how many units (the last axis)
     there are: a wider layer has the same mask in front.
     """
+    return tf.where(uniform(shape, key) < rate, 0.0, 1.0 / (1.0 - rate))
+
+
+def uniform(shape, key):
+    """Numbers from 0 to 1, without 1, by a key of int32 numbers."""
     *rows, n_units = shape
     row = tf.cast(tf.range(int(np.prod(rows)), dtype=tf.int32), tf.uint32)
     unit = tf.cast(tf.range(n_units, dtype=tf.int32), tf.uint32)
     bits = _hash(_hash(row ^ _hash_key(key))[:, None] ^ unit)
     # 24 bits: the integers that float32 holds exactly.
-    uniform = tf.cast(tf.cast(_shift(bits, 8), tf.int32), tf.float32) * 2.0**-24
-    mask = tf.where(uniform < rate, 0.0, 1.0 / (1.0 - rate))
-    return tf.reshape(mask, shape)
+    numbers = tf.cast(tf.cast(_shift(bits, 8), tf.int32), tf.float32) * 2.0**-24
+    return tf.reshape(numbers, shape)
 
 
 def _hash_key(key):

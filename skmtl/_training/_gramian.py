@@ -59,7 +59,9 @@ def pcgrad(G, mean, seed):
         return n_done + 1, W - tf.where(is_next, along[:, None], 0.0)
 
     _, W = tf.while_loop(
-        lambda n_done, W: n_done < n_targets, project, (tf.constant(0), tf.linalg.diag(mean))
+        lambda n_done, W: n_done < n_targets,
+        project,
+        (tf.constant(0), tf.linalg.diag(mean)),
     )
     return tf.reduce_sum(W, axis=0)
 
@@ -69,7 +71,7 @@ def mgda(G, mean, seed):
     """The shortest step in the gradients' convex hull (Désidéri 2012).
 
     min w^T G w over w >= 0, 1^T w = 1 (Sener & Koltun 2018, equation 4). Up to a factor, w
-    is the minimum of w^T (G + 1 1^T) w / 2 - 1^T w over w >= 0: the conditions are the same.
+    is the minimum of w^T (G + 1 1^T) w / 2 - 1^T w over w >= 0, by the same conditions.
     """
     seen = tf.sign(mean)
     w = nonnegative_minimum(_with_ridge(G + seen[:, None] * seen), -seen)

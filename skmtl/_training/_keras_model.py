@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import keras
@@ -9,7 +10,7 @@ import numpy as np
 
 from .._inputs import Units
 from .._links import by_activation
-from .._network import Network
+from .._network import Architecture, Network
 
 
 def build_keras_model(
@@ -25,8 +26,8 @@ def build_keras_model(
 
     With ``scaled_outputs`` it ends in what the loss is computed from, (n, T O).
 
-    Its trainable variables are the network's weights in their order; a bias (T, 1, o)
-    has the shape (T, o) here.
+    Its trainable variables are the network's weights; a bias (T, 1, o) has the shape
+    (T, o) here.
     """
     architecture, features = network.architecture, network.features
     activation = architecture.activation
@@ -34,14 +35,18 @@ def build_keras_model(
     scale = 1 / features.scaling.scale
     X = _rescaling(scale, -features.scaling.mean * scale, "scale_features")(inputs)
     units = features.hidden if architecture.hidden_sizes else features.linear
-    H = _units(units, X, "inputs")
+    H = U = _units(units, X, "inputs")
     for layer, size in enumerate(architecture.hidden_sizes):
+        if layer == architecture.sharing_depth:
+            H = _read_by_heads(architecture, H, U)
         part = "trunk" if layer < architecture.sharing_depth else "heads"
         H = _dense(architecture, layer, size, activation, f"{part}_{layer + 1}")(H)
         if dropout:
             name = f"dropout_{layer + 1}"
             H = keras.layers.Dropout(dropout, seed=0, name=name, dtype="float32")(H)
     n_layers = len(architecture.hidden_sizes)
+    if n_layers == architecture.sharing_depth:
+        H = _read_by_heads(architecture, H, U)
     n_outputs = architecture.n_outputs
     H = _dense(architecture, n_layers, n_outputs, "linear", "outputs")(H)
     if architecture.linear_path:
@@ -108,6 +113,50 @@ def _taken(units: Units, slope, offset, X, name: str):
     return taken
 
 
+def _read_by_heads(architecture: Architecture, H, U):
+    """What the trunk puts out, or what each task reads of several side by side."""
+    if architecture.n_trunks == 1:
+        return H
+    tasks = np.eye(architecture.n_targets)
+    if architecture.groups:
+        which = np.eye(architecture.n_trunks)[:, list(architecture.groups)]
+        return _fixed("bei,et->bti", which, H, "groups")
+    E, P = architecture.n_experts, architecture.n_task_experts
+    options = {"activation": "softmax", "bias_axes": "te", "name": "gates"}
+    G = _per_task("bi,tie->bte", architecture, E + P, **options)(U)
+    if P:  # 0 for the experts of other tasks
+        where = np.zeros((architecture.n_targets, E + P, architecture.n_trunks))
+        where[:, :E, :E] = np.eye(E)
+        where[:, E:, E:] = np.einsum("ts,pq->tpsq", tasks, np.eye(P)).reshape(
+            -1, P, architecture.n_targets * P
+        )
+        G = _fixed("bte,tek->btk", where, G, "gates_of_all")
+    return keras.layers.Dot((2, 1), name="mixture", dtype="float32")([G, H])
+
+
+def _fixed(equation: str, kernel: np.ndarray, H, name: str):
+    """The product with a constant."""
+    layer = keras.layers.EinsumDense(
+        equation,
+        output_shape=_shape_after(equation, kernel, H),
+        kernel_initializer="zeros",
+        trainable=False,
+        name=name,
+        dtype="float32",
+    )
+    product = layer(H)
+    layer.set_weights([kernel])
+    return product
+
+
+def _shape_after(equation: str, kernel: np.ndarray, H) -> list[int]:
+    """Sizes of what an equation such as "bei,et->bti" makes, but the batch."""
+    operands, result = equation.split("->")
+    letters = operands.replace(",", "")
+    sizes = dict(zip(letters, [*H.shape, *kernel.shape], strict=True))
+    return [sizes[letter] for letter in result[1:]]
+
+
 def build_ensemble(
     members: Sequence[Network], dropout: float = 0.0, *, one_dimensional: bool = False
 ) -> keras.Model:
@@ -120,13 +169,18 @@ def build_ensemble(
 
 
 def build_trunk(members: Sequence[Network]) -> keras.Model:
-    """Raw features in, the output of the last shared layer out; of all members in a row."""
+    """Raw features in, the output of the last shared layer out.
+
+    Those of several trunks in a row, and of all members.
+    """
     models = []
     for member in members:
         depth = member.architecture.sharing_depth
         model = build_keras_model(member)
-        last = model.get_layer(f"trunk_{depth}" if depth else "inputs")
-        models.append(keras.Model(model.inputs, last.output, name="trunk"))
+        output = model.get_layer(f"trunk_{depth}" if depth else "inputs").output
+        if depth and member.architecture.n_trunks > 1:
+            output = _reshape((-1,), "trunks")(output)
+        models.append(keras.Model(model.inputs, output, name="trunk"))
     return _side_by_side(models, keras.layers.Concatenate, "trunk")
 
 
@@ -194,15 +248,24 @@ def _dense(architecture, layer, size, activation, name) -> keras.layers.Layer:
         return keras.layers.Dense(
             size, kernel_initializer="zeros", dtype="float32", **options
         )
-    is_first = layer == architecture.sharing_depth and not architecture.own_inputs
-    equation = "bi,tio->bto" if is_first else "bti,tio->bto"
-    return _per_task(equation, architecture, size, bias_axes="to", **options)
+    in_trunk = layer < architecture.sharing_depth
+    is_first = layer == 0 or (
+        layer == architecture.sharing_depth and architecture.n_trunks == 1
+    )
+    reads_one = is_first and not architecture.own_inputs
+    equation = "bi,tio->bto" if reads_one else "bti,tio->bto"
+    n = architecture.n_trunks if in_trunk else architecture.n_targets
+    return _stacked(equation, n, size, bias_axes="to", **options)
 
 
 def _per_task(equation, architecture, size, **options) -> keras.layers.Layer:
+    return _stacked(equation, architecture.n_targets, size, **options)
+
+
+def _stacked(equation, n, size, **options) -> keras.layers.Layer:
     return keras.layers.EinsumDense(
         equation,
-        output_shape=(architecture.n_targets, size),
+        output_shape=(n, size),
         kernel_initializer="zeros",
         dtype="float32",
         **options,
@@ -219,11 +282,23 @@ def _reshape(shape, name) -> keras.layers.Layer:
 
 def set_weights(model: keras.Model, weights: Sequence[np.ndarray]) -> None:
     """Put the network's weights into a model that ``build_keras_model`` made."""
-    for variable, value in zip(model.trainable_variables, weights, strict=True):
+    for variable, value in zip(_variables(model), weights, strict=True):
         variable.assign(np.reshape(value, variable.shape))
 
 
 def get_weights(model: keras.Model, shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
     """The weights of such a model in the shapes of the network."""
-    variables = model.trainable_variables
-    return [v.value.numpy().reshape(s) for v, s in zip(variables, shapes, strict=True)]
+    pairs = zip(_variables(model), shapes, strict=True)
+    return [v.value.numpy().reshape(s) for v, s in pairs]
+
+
+def _variables(model: keras.Model) -> list[keras.Variable]:
+    """In the order of the network's weights: Keras has parallel layers in an own one."""
+    parts = ["trunk", "heads", "outputs", "gates", "linear_path"]
+
+    def part(layer):
+        return re.sub(r"_\d+$", "", layer.name)
+
+    layers = [layer for layer in model.layers if part(layer) in parts]
+    layers.sort(key=lambda layer: parts.index(part(layer)))
+    return [variable for layer in layers for variable in layer.weights]

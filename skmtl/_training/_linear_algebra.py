@@ -98,16 +98,19 @@ def product(A, x):
 
 
 def _tableau(M, q):
-    """Of w - M z = q: coefficients of what is outside the basis, values of what is in it."""
+    """Of w - M z = q: coefficients of what is outside the basis, and values inside it."""
     return tf.concat([-M, q[:, None]], axis=1)
 
 
 def _exchange(tableau, k):
-    """Gauss and Jordan's step: pair k changes places in the basis."""
+    """Gauss and Jordan's step: pair k changes places in the basis.
+
+    Gathered, since XLA would compile a slice at k anew for every k that the data lead to.
+    """
     n = tableau.shape[0]
     column = tf.gather(tableau, k, axis=1)
     unit = tf.one_hot(k, n)
     tableau = tf.where(tf.range(n + 1) == k, unit[:, None], tableau)
     # It is negative, but for rounding.
-    row = tableau[k] / tf.minimum(column[k], -1e-12)
+    row = tf.gather(tableau, k) / tf.minimum(tf.gather(column, k), -1e-12)
     return tableau - (column - unit)[:, None] * row

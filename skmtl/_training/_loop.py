@@ -15,7 +15,8 @@ from .._network import Network, OptimizerState
 from ._cache import PROGRAMS
 from ._callbacks import EpochCallbacks
 from ._padding import padded_inputs
-from ._program import EpochLosses, Program, ProgramSpec, Rows, Settings, State
+from ._program import Program
+from ._spec import EpochLosses, ProgramSpec, Rows, Settings, State
 
 SECONDS_PER_CALL = 0.1  # between calls a progress bar moves and Ctrl-C is heard
 
@@ -36,7 +37,7 @@ def train(
 ) -> tuple[Network, dict[str, list[float]]]:
     """The network after up to ``settings.n_epochs`` epochs, and the history of losses."""
     _check_not_forked()
-    log_variances = [network.log_variances] if spec.learn_loss_weights else []
+    log_variances = [network.log_variances] if spec.learns_loss_weights else []
     n_weights = len(network.weights)
     # Callbacks see the state of the program, and Keras' models have no room in them.
     program = PROGRAMS.get(
@@ -44,7 +45,9 @@ def train(
     )
     with tqdm(total=settings.n_epochs, unit="epoch", disable=not verbose) as progress:
         first = program.initial_state(
-            [*network.weights, *log_variances], _state_to_go_on_from(network, spec)
+            [*network.weights, *log_variances],
+            _state_to_go_on_from(network, spec),
+            network.balance,
         )
         room = program.spec.architecture
         settings = settings._replace(inputs=padded_inputs(settings.inputs, room))
@@ -65,10 +68,10 @@ def train(
     )
     unseen = ~np.any(train_rows.W, axis=0)
     if unseen.any():
-        of_tasks, of_tasks_in_optimizer = program.belongs_to_tasks
-        _put_back(unseen, of_tasks, last, first.weights)
-        _put_back(unseen, of_tasks, kept, first.kept_weights)
-        _put_back(unseen, of_tasks_in_optimizer, optimizer, first.optimizer)
+        users, users_in_optimizer = program.users
+        _put_back(unseen, users, last, first.weights)
+        _put_back(unseen, users, kept, first.kept_weights)
+        _put_back(unseen, users_in_optimizer, optimizer, first.optimizer)
     last, kept, optimizer = program.without_room(spec, last, kept, optimizer)
     if callbacks is not None:
         kept[:n_weights] = callbacks.finish(kept[:n_weights])
@@ -77,8 +80,9 @@ def train(
         network,
         weights=kept[:n_weights],
         optimizer_state=OptimizerState(_optimizer_key(spec), optimizer, last),
+        balance=np.array(state.balance[0]) if state.balance else None,
     )
-    if spec.learn_loss_weights:
+    if spec.learns_loss_weights:
         trained = dataclasses.replace(trained, log_variances=kept[-1])
     return trained, history.by_name()
 
@@ -136,7 +140,7 @@ def _run_epochs(
 
 def _optimizer_key(spec: ProgramSpec) -> str:
     """What an optimizer's state belongs to, besides the network's weights."""
-    return f"{spec.optimizer_config}, {spec.n_frozen}, {spec.learn_loss_weights}"
+    return f"{spec.optimizer_config}, {spec.n_frozen}, {spec.learns_loss_weights}"
 
 
 def _state_to_go_on_from(network: Network, spec: ProgramSpec) -> OptimizerState | None:
@@ -208,7 +212,7 @@ class _History:
         history = self._losses("", tables.train)
         if self._validation:
             history |= self._losses("val_", tables.validation)
-        if self._spec.learn_loss_weights:
+        if self._spec.balancing:
             history |= self._columns("loss_weight_", tables.loss_weights)
         return history
 
@@ -223,7 +227,7 @@ class _History:
 
 def _put_back(
     unseen: np.ndarray,
-    belongs_to_tasks: Sequence[bool],
+    users: Sequence[np.ndarray | None],
     arrays: list[np.ndarray],
     before: Sequence,
 ) -> None:
@@ -231,9 +235,10 @@ def _put_back(
 
     Momentum and weight decay would move it all the same.
     """
-    for of_tasks, array, old in zip(belongs_to_tasks, arrays, before, strict=True):
-        if of_tasks:
-            array[unseen] = old.numpy()[unseen]
+    for tasks, array, old in zip(users, arrays, before, strict=True):
+        if tasks is not None:
+            unused = ~tasks[:, ~unseen].any(axis=1)
+            array[unused] = old.numpy()[unused]
 
 
 def _check_finite(weights: Sequence[np.ndarray], history: _History) -> None:

@@ -17,7 +17,7 @@ from .._activations import ACTIVATIONS
 from .._inputs import Units
 from .._network import Architecture
 from ._arrays import padded
-from ._program import ProgramSpec
+from ._spec import ProgramSpec
 
 SMALLEST_LAYER = 32  # units: fewer take a step as long
 # Their step for one weight depends on the shape of its kernel, or on its mean.

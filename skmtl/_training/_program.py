@@ -4,96 +4,25 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from .._inputs import Units
-from .._network import Architecture, OptimizerState, forward
+from .._network import OptimizerState, forward
 from ._arrays import cut, in_front, padded
+from ._balancing import BY_LOSSES
 from ._dropout import dropout_mask
-from ._losses import TaskLoss, cell_losses
+from ._gramian import GRAMIAN_WEIGHTS
+from ._losses import cell_losses
 from ._optimizer import CompiledOptimizer
+from ._spec import EpochLosses, ProgramSpec, Rows, Settings, State
+from ._unshared import balanced_gradients, shares_trained_weights
 
 VALIDATION_CHUNK = 128  # rows per forward pass of the validation set
 MAX_ORDER_SIZE = 2**19  # row numbers handed over in one call: 2 MiB
 MAX_EPOCHS_PER_CALL = 64
-
-
-@dataclass(frozen=True)
-class ProgramSpec:
-    """What a compiled program depends on, besides its row capacities."""
-
-    architecture: Architecture
-    losses: tuple[TaskLoss, ...]
-    optimizer_config: str
-    batch_size: int
-    dropout: bool
-    learn_loss_weights: bool = False
-    freeze_trunk: bool = False
-    with_columns: tuple[bool, bool] = (False, False)  # what hidden layers, linear path read
-
-    @property
-    def weight_shapes(self) -> list[tuple[int, ...]]:
-        """Of the network's weights, and of the log-variances if they are learnt."""
-        learnt = [(self.architecture.n_targets,)] * self.learn_loss_weights
-        return [*self.architecture.weight_shapes, *learnt]
-
-    @property
-    def n_patience_groups(self) -> int:
-        """Separate networks stop one by one, any others together."""
-        return self.architecture.n_targets if self.architecture.separate else 1
-
-    @property
-    def n_frozen(self) -> int:
-        """Number of weights, from the first, that training leaves alone."""
-        return 2 * self.architecture.sharing_depth if self.freeze_trunk else 0
-
-
-class State(NamedTuple):
-    """All that training changes."""
-
-    weights: list
-    optimizer: list
-    kept_weights: list  # of the best epoch, or the last without rows to validate on
-    best_loss: np.ndarray  # (n_patience_groups,)
-    wait: np.ndarray  # (n_patience_groups,) epochs since the best loss
-
-
-class Rows(NamedTuple):
-    """Scaled features (n, d), zero-filled scaled targets (n, T), cell weights (n, T)."""
-
-    X: np.ndarray
-    Y: np.ndarray
-    W: np.ndarray
-
-
-class Settings(NamedTuple):
-    """Run-time values: changing them compiles nothing."""
-
-    n_train: int
-    n_validation: int
-    n_epochs: int
-    patience: np.ndarray  # (n_patience_groups,), or epochs without rows to validate on
-    inputs: tuple[Units, Units]
-    learning_rate: float
-    weight_decay: float
-    ema_momentum: float
-    ema_warm_up: float
-    dropout: float
-    loss_weights: np.ndarray  # (T,)
-
-
-class EpochLosses(NamedTuple):
-    """Per epoch and target (n_epochs, T): losses and loss weights."""
-
-    train: np.ndarray
-    validation: np.ndarray
-    loss_weights: np.ndarray
 
 
 def activation_named(name: str) -> Callable:
@@ -131,22 +60,29 @@ class Program:
         self._weights = [*self._frozen, *self._optimizer.weights]
         self._variables = [*self._weights, *self._optimizer.variables]
         self._function = tf.function(self._run, jit_compile=True, autograph=False)
+        self._by_losses = BY_LOSSES.get(spec.balancing)
+        self._by_gradients = GRAMIAN_WEIGHTS.get(spec.balancing)
+        if not shares_trained_weights(spec.architecture, spec.n_frozen):
+            self._by_gradients = None
+        self._adapts = bool(self._by_losses or self._by_gradients)
+        self._n_balance_rows = self._by_losses.n_rows if self._by_losses else 0
         self._compiled = None
         self._lock = threading.Lock()
         self._free: list[list[tf.Variable]] = []  # sets of scratch variables
 
     @property
-    def belongs_to_tasks(self) -> tuple[list[bool], list[bool]]:
-        """Which weights, and which optimizer variables, have the tasks as first axis."""
-        n_targets = self.spec.architecture.n_targets
-        weights = [len(w.shape) == 3 for w in self._weights]
-        weights[self._n_network_weights :] = [True] * self.spec.learn_loss_weights
-        trainable = weights[self.spec.n_frozen :]
-        optimizer = [
-            owner is not None and trainable[owner] and v.shape[:1] == (n_targets,)
-            for owner, v in zip(self._optimizer.owners, self._optimizer.state, strict=True)
-        ]
-        return weights, optimizer
+    def users(self) -> tuple[list, list]:
+        """Which tasks (A, T) use which entry of the first axis, or None if all use all.
+
+        Of the weights, and of the optimizer's variables.
+        """
+        of_weights = self.spec.users
+        optimizer = []
+        for owner, slot in zip(self._optimizer.owners, self._optimizer.state, strict=True):
+            users = None if owner is None else of_weights[owner + self.spec.n_frozen]
+            belongs = users is not None and slot.shape[:1] == (len(users),)
+            optimizer.append(users if belongs else None)
+        return of_weights, optimizer
 
     @property
     def compiled(self) -> bool:
@@ -159,7 +95,9 @@ class Program:
     def _new_scratch(self) -> list[tf.Variable]:
         return [tf.Variable(tf.zeros(v.shape, v.dtype)) for v in self._variables]
 
-    def initial_state(self, kept_weights, going_on: OptimizerState | None = None) -> State:
+    def initial_state(
+        self, kept_weights, going_on: OptimizerState | None = None, balance=None
+    ) -> State:
         """What to start from: the weights of a network, with a new optimizer or its own."""
         kept_weights = self._with_room(kept_weights, self._weights)
         trained = kept_weights[self.spec.n_frozen :]
@@ -172,13 +110,17 @@ class Program:
             ]
             for slot, weight in zip(self._optimizer.average_slots, trained, strict=False):
                 optimizer[slot] = weight
-        n_groups = self.spec.n_patience_groups
+        n_networks = self.spec.architecture.n_networks
+        new = np.zeros((self._n_balance_rows, self.spec.architecture.n_targets), np.float32)
+        if balance is not None and balance.shape == new.shape:
+            new = balance
         return State(
             weights=[tf.constant(w) for w in weights],
             optimizer=[tf.constant(v) for v in optimizer],
             kept_weights=[tf.constant(w) for w in kept_weights],
-            best_loss=tf.fill([n_groups], np.float32(np.inf)),
-            wait=tf.zeros([n_groups], tf.int32),
+            best_loss=tf.fill([n_networks], np.float32(np.inf)),
+            wait=tf.zeros([n_networks], tf.int32),
+            balance=[tf.constant(new)] * bool(self._n_balance_rows),
         )
 
     def _with_room(self, arrays, variables) -> list[np.ndarray]:
@@ -242,20 +184,22 @@ class Program:
     def _train(self, state, train, validation, order, seeds, settings):
         self._load(state)
 
-        def not_stopped(epoch, kept_weights, best_loss, wait, losses):
+        def not_stopped(epoch, kept_weights, best_loss, wait, balance, losses):
             return (epoch < settings.n_epochs) & tf.reduce_any(wait < settings.patience)
 
-        def one_epoch(epoch, kept_weights, best_loss, wait, losses):
-            train_loss = self._train_epoch(train, order[epoch], seeds[epoch], settings)
+        def one_epoch(epoch, kept_weights, best_loss, wait, balance, losses):
+            train_loss, loss_weights, balance = self._train_epoch(
+                train, order[epoch], seeds[epoch], balance, settings
+            )
             validation_loss = self._validation_loss(validation, settings)
             kept_weights, best_loss, wait = self._keep_best(
                 validation_loss, kept_weights, best_loss, wait, settings
             )
-            row = tf.stack([train_loss, validation_loss, self._loss_weights(settings)])
+            row = tf.stack([train_loss, validation_loss, loss_weights])
             losses = tf.tensor_scatter_nd_update(losses, [[epoch]], [row])
-            return epoch + 1, kept_weights, best_loss, wait, losses
+            return epoch + 1, kept_weights, best_loss, wait, balance, losses
 
-        n_run, kept_weights, best_loss, wait, losses = tf.while_loop(
+        n_run, kept_weights, best_loss, wait, balance, losses = tf.while_loop(
             not_stopped,
             one_epoch,
             (
@@ -263,6 +207,7 @@ class Program:
                 state.kept_weights,
                 state.best_loss,
                 state.wait,
+                state.balance,
                 tf.zeros((self.max_epochs, 3, self.spec.architecture.n_targets)),
             ),
         )
@@ -272,6 +217,7 @@ class Program:
             kept_weights,
             best_loss,
             wait,
+            balance,
         )
         return state, losses, n_run
 
@@ -282,59 +228,119 @@ class Program:
         ):
             variable.assign(value)
 
-    def _train_epoch(self, train, order, seed, settings):
-        """Mean training loss (T,) over the epoch's batches."""
+    def _train_epoch(self, train, order, seed, balance, settings):
+        """Mean loss (T,) and loss weight (T,) over the epoch's batches, and the balance."""
         batch_size = self.spec.batch_size
         positions = tf.range(batch_size)
         n_steps = (settings.n_train + batch_size - 1) // batch_size
 
-        def one_step(step, total):
+        def one_step(step, total, total_weights, balance):
             start = step * batch_size
             n_rows = tf.minimum(batch_size, settings.n_train - start)
             batch = tf.slice(order, [start], [batch_size])
             X, Y, W = (tf.gather(A, batch) for A in train)
             W = tf.where((positions < n_rows)[:, None], W, 0.0)
-            loss = self._step(
-                Rows(X, Y, W), tf.cast(n_rows, tf.float32), (seed, step), settings
+            loss, weights, balance = self._step(
+                Rows(X, Y, W), tf.cast(n_rows, tf.float32), (seed, step), settings, balance
             )
-            return step + 1, total + loss
+            total_weights = [old + weights for old in total_weights]
+            return step + 1, total + loss, total_weights, balance
 
-        total = tf.zeros((self.spec.architecture.n_targets,))
-        _, total = tf.while_loop(
-            lambda step, total: step < n_steps, one_step, (tf.constant(0), total)
+        zeros = tf.zeros((self.spec.architecture.n_targets,))
+        _, total, total_weights, balance = tf.while_loop(
+            lambda step, *_: step < n_steps,
+            one_step,
+            (tf.constant(0), zeros, [zeros] * self._adapts, balance),
         )
-        return total / tf.cast(settings.n_train, tf.float32)
+        losses = total / tf.cast(settings.n_train, tf.float32)
+        if self._by_losses and self._by_losses.after_epoch:
+            balance = [self._by_losses.after_epoch(*balance, losses)]
+        if self._adapts:
+            return losses, total_weights[0] / tf.cast(n_steps, tf.float32), balance
+        return losses, self._loss_weights(settings), balance
 
-    def _step(self, batch, n_rows, dropout_key, settings):
-        """One optimiser step; the sum over rows of the weighted losses (T,)."""
+    def _step(self, batch, n_rows, key, settings, balance):
+        """One optimiser step.
+
+        The sums over rows of the weighted losses (T,), the weights of the targets (T,), and
+        what balancing goes on from.
+        """
+        gradients_of = self._balanced if self._by_gradients else self._gradients
+        gradients, losses, weights = gradients_of(batch, n_rows, key, settings, balance)
+        self._optimizer.step(gradients, settings)
+        if self._by_losses and self._by_losses.after_step:
+            after = self._losses_of_batch(self._weights, batch, settings, key)
+            means, seen = _means_and_seen(losses, batch.W)
+            means_after, _ = _means_and_seen(after, batch.W)
+            balance = [self._by_losses.after_step(*balance, means, means_after, seen)]
+        return losses, weights, balance
+
+    def _gradients(self, batch, n_rows, key, settings, balance):
+        """Of the mean of the weighted losses."""
         variables = [v.value for v in self._optimizer.weights]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
-            drop = self._drop(dropout_key, settings.dropout)
-            outputs = self._forward(self._weights, batch.X, settings, drop)
-            task_losses = self._task_losses(outputs, batch.Y, batch.W)
-            loss = tf.reduce_mean(self._loss_weights(settings) * task_losses) / n_rows
-            if self.spec.learn_loss_weights:
+            losses = self._losses_of_batch(self._weights, batch, settings, key)
+            weights = self._loss_weights(settings)
+            if self._by_losses:
+                means, seen = _means_and_seen(tf.stop_gradient(losses), batch.W)
+                weights = self._by_losses.weights(*(balance or [None]), means, seen, key)
+            loss = tf.reduce_mean(weights * losses) / n_rows
+            if self.spec.learns_loss_weights:
                 loss += tf.reduce_mean(self._weights[-1].value)
             loss = self._optimizer.scale_loss(loss)
-        gradients = tape.gradient(loss, variables)
-        self._optimizer.step(gradients, settings)
-        return task_losses
+        return tape.gradient(loss, variables), losses, weights
+
+    def _balanced(self, batch, n_rows, key, settings, balance):
+        """Of losses whose gradients by the shared weights are balanced."""
+        n_targets = self.spec.architecture.n_targets
+        _, seen = _means_and_seen(tf.zeros(n_targets), batch.W)
+        n_seen = tf.reduce_sum(seen)
+
+        def losses_of(architecture, weights):
+            losses = self._losses_of_batch(weights, batch, settings, key, architecture)
+            return losses / n_rows
+
+        def task_weights_of(G):
+            return self._by_gradients(G, seen, key[0] + key[1]) * n_seen / n_targets
+
+        gradients, losses, weights = balanced_gradients(
+            [tf.convert_to_tensor(v.value) for v in self._weights],
+            self.spec.architecture,
+            self.spec.n_frozen,
+            losses_of,
+            task_weights_of,
+        )
+        scale = self._optimizer.scale_loss(1.0)
+        return [g * scale for g in gradients], losses * n_rows, weights * n_targets
 
     def _loss_weights(self, settings):
         """Given weights (T,), or learnt: exp(-s) with log-variances s, which cost s."""
-        if self.spec.learn_loss_weights:
+        if self.spec.learns_loss_weights:
             return tf.exp(-self._weights[-1].value)
         return settings.loss_weights
+
+    def _losses_of_batch(self, weights, batch, settings, key, architecture=None):
+        """Sum over rows of the weighted losses (T,), with dropout."""
+        drop = self._drop(key, settings.dropout)
+        outputs = self._forward(weights, batch.X, settings, drop, architecture)
+        return self._task_losses(outputs, batch.Y, batch.W)
 
     def _averaged_weights(self):
         return [*self._frozen, *self._optimizer.averaged_weights()]
 
-    def _forward(self, weights, X, settings, drop=lambda H: H):
+    def _forward(self, weights, X, settings, drop=lambda H: H, architecture=None):
         weights = weights[: self._n_network_weights]
-        weights = [tf.convert_to_tensor(v.value) for v in weights]
-        inputs = settings.inputs
-        return forward(weights, X, inputs, self._activation, drop=drop, xp=keras.ops)
+        weights = [tf.convert_to_tensor(getattr(w, "value", w)) for w in weights]
+        return forward(
+            architecture or self.spec.architecture,
+            weights,
+            X,
+            settings.inputs,
+            self._activation,
+            drop=drop,
+            xp=keras.ops,
+        )
 
     def _task_losses(self, outputs, Y, W):
         """Sum over rows of the weighted losses (T,)."""
@@ -366,23 +372,47 @@ class Program:
 
     def _keep_best(self, task_losses, kept_weights, best_loss, wait, settings):
         patience = settings.patience
-        if not self.spec.architecture.separate:
-            task_losses = tf.reduce_mean(settings.loss_weights * task_losses, keepdims=True)
+        losses = self._losses_of_networks(task_losses, settings.loss_weights)
         validated = settings.n_validation > 0
-        better = ((task_losses < best_loss) | ~validated) & (wait < patience)
+        better = ((losses < best_loss) | ~validated) & (wait < patience)
 
-        def choose(new, old):
-            flags = tf.reshape(better, [-1] + [1] * (len(old.shape) - 1))
-            return tf.where(flags, new, old)
+        def choose(new, old, users):
+            flags = better[:1]
+            if users is not None and self.spec.architecture.n_networks > 1:
+                # Whoever uses an entry is part of the same network.
+                of_entries = np.array(self.spec.architecture.networks)[users.argmax(axis=1)]
+                flags = tf.gather(better, of_entries)
+            return tf.where(tf.reshape(flags, [-1] + [1] * (len(old.shape) - 1)), new, old)
 
         kept_weights = [
-            choose(v.value, old)
-            for v, old in zip(self._averaged_weights(), kept_weights, strict=True)
+            choose(v.value, old, users)
+            for v, old, users in zip(
+                self._averaged_weights(), kept_weights, self.spec.users, strict=True
+            )
         ]
-        best_loss = tf.where(better, task_losses, best_loss)
+        best_loss = tf.where(better, losses, best_loss)
         # A group that ran out of patience stays out of it.
         wait = tf.where(better & validated, 0, tf.minimum(wait + 1, patience))
         return kept_weights, best_loss, wait
+
+    def _losses_of_networks(self, task_losses, loss_weights):
+        """Loss of every network (N,): of its only task, or the mean of weighted ones."""
+        architecture = self.spec.architecture
+        if architecture.separate:
+            return task_losses
+        weighted = loss_weights * task_losses
+        if architecture.n_networks == 1:
+            return tf.reduce_mean(weighted, keepdims=True)
+        return tf.math.unsorted_segment_mean(
+            weighted, tf.constant(architecture.networks), architecture.n_networks
+        )
+
+
+def _means_and_seen(losses, W):
+    """Mean loss of each target's observed cells, and 1 where there are any, both (T,)."""
+    total = tf.reduce_sum(W, axis=0)
+    seen = tf.cast(total > 0, tf.float32)
+    return losses / tf.where(total > 0, total, 1.0), seen
 
 
 def _values(variables):

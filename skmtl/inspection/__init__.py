@@ -15,6 +15,7 @@ drawn on new axes or on those given as ``ax=``, which are then the attributes ``
 - `SharingDepthDisplay`: which sharing depth is best;
 - `SharingGainDisplay`: which targets gain by it;
 - `TaskAffinityDisplay`: which targets help each other;
+- `GatesDisplay`: which target uses which expert;
 - `TrainingDisplay`: the losses of every epoch;
 - `NetworkDisplay`: the trunk and the heads.
 """
@@ -22,10 +23,12 @@ drawn on new axes or on those given as ``ax=``, which are then the attributes ``
 from ._affinity import TaskAffinityDisplay
 from ._depth import SharingDepthDisplay
 from ._gain import SharingGainDisplay
+from ._gates import GatesDisplay
 from ._network import NetworkDisplay
 from ._training import TrainingDisplay
 
 __all__ = [
+    "GatesDisplay",
     "NetworkDisplay",
     "SharingDepthDisplay",
     "SharingGainDisplay",

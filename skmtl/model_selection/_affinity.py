@@ -73,8 +73,8 @@ def task_affinity(
     TypeError
         If `estimator` is, or ends in, anything else.
     ValueError
-        If no layer is shared, if the data is not usable, or if the step is so large that
-        a loss is not finite afterwards.
+        If no layer is shared, if there are several trunks, if the data is not usable, or
+        if the step is so large that a loss is not finite afterwards.
 
     Notes
     -----
@@ -156,6 +156,12 @@ def _of_network(
             "There is no shared layer: with sharing_depth=0 the tasks are separate "
             "networks, and a step on one changes no other. Fit with sharing_depth of at "
             "least 1."
+        )
+    if network.architecture.n_trunks > 1:
+        raise ValueError(
+            "Affinity is what tasks do to each other through one trunk, but there are "
+            f"{network.architecture.n_trunks}. Fit with n_experts=1, n_task_experts=0 and "
+            "target_groups=None."
         )
     from .._training._affinity import Rows, affinity  # takes in TensorFlow
 

@@ -1,0 +1,119 @@
+"""Which target uses which expert."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._estimators import network_in
+from ._style import axes_for, label, row_font_size
+
+MAX_NUMBERS = 12  # experts for which the cells hold numbers
+
+
+class GatesDisplay:
+    """Heat map of how much of each expert every target takes, on average over rows.
+
+    Parameters
+    ----------
+    gates : ndarray of shape (T, E)
+        Mean shares; every row sums to 1.
+    target_names : sequence of str
+        Names of the targets.
+    n_own : int, default=0
+        How many of the experts, the last ones, each target has for itself.
+
+    Attributes
+    ----------
+    image_ : matplotlib.image.AxesImage
+        The heat map.
+    ax_ : matplotlib.axes.Axes
+        Axes with the heat map.
+    figure_ : matplotlib.figure.Figure
+        Figure with the axes.
+
+    See Also
+    --------
+    skmtl.MultiTaskRegressor.gates : The shares in every row.
+
+    Examples
+    --------
+    >>> from skmtl.inspection import GatesDisplay
+    >>> display = GatesDisplay(
+    ...     gates=[[0.7, 0.3], [0.2, 0.8]], target_names=["flow", "slump"]
+    ... )
+    >>> display.plot().figure_.savefig("gates.png")  # doctest: +SKIP
+    """
+
+    def __init__(self, *, gates, target_names, n_own=0):
+        self.gates = gates
+        self.target_names = target_names
+        self.n_own = n_own
+
+    @classmethod
+    def from_estimator(cls, estimator, X, *, ax=None):
+        """Plot the mean gates of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : fitted MultiTaskRegressor or MultiTaskClassifier, or a search that \
+                found one
+            With ``n_experts`` or ``n_task_experts``; of one member, for the experts of
+            several have nothing to do with each other.
+        X : array-like or DataFrame of shape (n, d)
+            Features, as the network gets them.
+        ax : matplotlib.axes.Axes, default=None
+            Axes to plot on; None makes a figure.
+
+        Returns
+        -------
+        GatesDisplay
+
+        Raises
+        ------
+        ValueError
+            If there are no gates, or several members.
+        """
+        network = network_in(estimator, fitted=True)
+        if len(network._members) > 1:
+            raise ValueError(
+                f"The gates of {len(network._members)} members are of different experts: "
+                "fit with n_members=1."
+            )
+        return cls(
+            gates=network.gates(X).mean(axis=0),
+            target_names=network.target_names_,
+            n_own=network._network.architecture.n_task_experts,
+        ).plot(ax=ax)
+
+    def plot(self, ax=None):
+        """Draw the heat map.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to plot on; None makes a figure whose size fits the number of targets.
+
+        Returns
+        -------
+        GatesDisplay
+            The display itself.
+        """
+        G = np.asarray(self.gates)
+        n_targets, n_experts = G.shape
+        ax = axes_for(self, ax, figsize=(0.6 * n_experts + 3.2, 0.4 * n_targets + 1.6))
+        self.image_ = ax.imshow(G, cmap="Purples", vmin=0, vmax=1, aspect="auto")
+        names = [label(name, 22) for name in self.target_names]
+        ax.set_yticks(range(n_targets), names, fontsize=row_font_size(ax, n_targets))
+        experts = [f"{e + 1}" for e in range(n_experts - self.n_own)]
+        own = [f"own {p + 1}" for p in range(self.n_own)]
+        ax.set_xticks(range(n_experts), [*experts, *own])
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+        ax.set(xlabel="takes of expert")
+        bar = self.figure_.colorbar(self.image_, ax=ax, label="mean share")
+        bar.outline.set_visible(False)
+        if n_experts <= MAX_NUMBERS:
+            for (row, column), share in np.ndenumerate(G):
+                colour = "white" if share > 0.6 else "black"
+                ax.text(column, row, f"{share:.2f}", ha="center", va="center", color=colour)
+        return self

@@ -1,0 +1,213 @@
+"""Weights of the targets that adapt in training, beside the same by hand."""
+
+import pickle
+from itertools import pairwise
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from skmtl._parameters import BALANCING, BY_GRADIENTS
+from skmtl._training import build_keras_model
+from skmtl._training._gramian import GRAMIAN_WEIGHTS
+from tests._asserts import raises_naming
+from tests._inputs import full_batch, make_table, small, with_holes
+
+X, Y = make_table()
+OPPOSED = np.column_stack([Y[:, 0], Y[:, 1], -Y[:, 0] + 0.1 * Y[:, 2]])
+RATE = 0.1
+
+
+def one_epoch(**parameters):
+    """Of plain gradient steps on all rows."""
+    sgd = keras.optimizers.SGD(RATE)
+    return full_batch(optimizer=sgd, epochs=1, n_bins=0, **parameters)
+
+
+def course(model, name="loss_weight_") -> np.ndarray:
+    """What history has under this name, epochs by targets."""
+    return np.array([model.history_[f"{name}{t}"] for t in model.target_names_]).T
+
+
+def softmax(z):
+    return np.exp(z) / np.exp(z).sum(axis=-1, keepdims=True)
+
+
+def stepped_by_hand(method, start, x, Y, n_shared):
+    """Weights after a step written for Keras: a backward pass for every target."""
+    model = build_keras_model(start, scaled_outputs=True)
+    variables = model.trainable_variables
+    with tf.GradientTape(persistent=True) as tape:
+        outputs = model(x)
+        losses = [tf.reduce_mean((Y[:, t] - outputs[:, t]) ** 2) for t in range(3)]
+    gradients = [tape.gradient(loss, variables) for loss in losses]
+    task_weights = GRAMIAN_WEIGHTS[method]
+    J = np.array(
+        [np.concatenate([g.numpy().ravel() for g in of[:n_shared]]) for of in gradients]
+    )
+    w = task_weights(tf.constant(J @ J.T), tf.ones(3), 0).numpy()
+    mean = np.full(3, 1 / 3)
+    stepped = []
+    for i, variable in enumerate(variables):
+        direction = sum(
+            weight * of[i].numpy()
+            for weight, of in zip(w if i < n_shared else mean, gradients, strict=True)
+        )
+        stepped.append(variable.numpy() - RATE * direction)
+    return stepped, w
+
+
+@pytest.mark.parametrize("method", BY_GRADIENTS)
+def test_a_step_by_gradients_is_that_written_for_keras(method):
+    # Gradients that fight, but for the order in which pcgrad takes them.
+    targets = Y if method == "pcgrad" else OPPOSED
+    model = one_epoch(loss_weights=method).fit(X, targets)
+    plain = one_epoch().fit(X, targets)
+    start = one_epoch(loss_weights=method)
+    table = start._check_table(X, targets, None, resume=False)
+    start._start(*table)
+    _, y, _ = start._network.encode(*table)
+
+    expected, w = stepped_by_hand(
+        method, start._network, X.astype(np.float32), y.astype(np.float32), n_shared=4
+    )
+
+    for mine, theirs in zip(model._network.weights, expected, strict=True):
+        np.testing.assert_allclose(mine.reshape(theirs.shape), theirs, atol=2e-5)
+    np.testing.assert_allclose(model.loss_weights_, 3 * w, rtol=1e-3, atol=1e-4)
+    for mine, theirs in zip(
+        model._network.weights[4:], plain._network.weights[4:], strict=True
+    ):  # heads learn their own loss
+        np.testing.assert_allclose(mine, theirs, atol=1e-5)
+
+
+def test_a_step_of_groups_is_balanced_within_each():
+    """What fights with a target of another group is no conflict."""
+    opposed = OPPOSED.copy()
+    opposed[:, 1] = -OPPOSED[:, 0]
+    sgd = keras.optimizers.SGD(RATE)
+    model = full_batch(optimizer=sgd, epochs=20, n_bins=0, loss_weights="upgrad")
+
+    together = model.fit(X, opposed).loss_weights_
+    apart = model.set_params(target_groups=[[0, 2], [1]]).fit(X, opposed).loss_weights_
+
+    assert together.max() > 1.05
+    np.testing.assert_allclose(apart, 1, rtol=1e-3)
+
+
+def test_without_shared_weights_there_is_nothing_to_balance():
+    balanced = one_epoch(loss_weights="upgrad", sharing_depth=0).fit(X, Y)
+
+    plain = one_epoch(sharing_depth=0).fit(X, Y)
+    np.testing.assert_array_equal(balanced.predict(X), plain.predict(X))
+
+
+def test_experts_of_all_targets_are_balanced_and_own_ones_are_not():
+    options = {"n_experts": 2, "n_task_experts": 1}
+    balanced = one_epoch(loss_weights="mgda", **options).fit(X, OPPOSED)
+    plain = one_epoch(**options).fit(X, OPPOSED)
+
+    for mine, theirs in zip(
+        balanced._network.weights[:4], plain._network.weights[:4], strict=True
+    ):
+        assert np.abs(mine[:2] - theirs[:2]).max() > 1e-4
+        np.testing.assert_allclose(mine[2:], theirs[2:], atol=1e-6)
+
+
+# By losses: history has the losses of a step and the weights that they got.
+
+
+@pytest.fixture(scope="module")
+def courses():
+    """Of full batches: an epoch is a step, whose losses after it are the next one's."""
+    methods = ("geometric", "dwa", "famo", "random")
+    return {m: full_batch(loss_weights=m, epochs=12).fit(X, Y) for m in methods}
+
+
+def test_geometric_weights_are_the_geometric_mean_over_each_loss(courses):
+    L = course(courses["geometric"], "loss_")
+
+    expected = np.exp(np.log(L).mean(axis=1, keepdims=True)) / L
+
+    np.testing.assert_allclose(course(courses["geometric"]), expected, rtol=1e-3)
+
+
+def test_dwa_looks_at_the_last_two_epochs(courses):
+    L = course(courses["dwa"], "loss_")
+
+    weights = course(courses["dwa"])
+
+    np.testing.assert_allclose(weights[:2], 1, rtol=1e-5)
+    np.testing.assert_allclose(weights[2:], 3 * softmax(L[1:-1] / L[:-2] / 2), rtol=1e-3)
+
+
+def test_famo_makes_logarithms_fall_alike(courses):
+    L = course(courses["famo"], "loss_")
+    logits, m, v = np.zeros((3, 3))
+    expected = []
+    for step, (before, after) in enumerate(pairwise(L), start=1):
+        z = softmax(logits)
+        expected.append(3 * z / before / (z / before).sum())
+        fall = np.log(before) - np.log(after)
+        gradient = z * (fall - (z * fall).sum()) + 1e-3 * logits
+        m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
+        logits -= 0.025 * (m / (1 - 0.9**step)) / (np.sqrt(v / (1 - 0.999**step)) + 1e-8)
+
+    np.testing.assert_allclose(course(courses["famo"])[:-1], expected, rtol=2e-3)
+
+
+def test_random_weights_are_new_in_every_step_and_have_mean_one(courses):
+    weights = course(courses["random"])
+
+    np.testing.assert_allclose(weights.mean(axis=1), 1, rtol=1e-5)
+    assert len(np.unique(weights)) == weights.size
+    assert (weights > 0).all()
+
+
+def test_what_they_remember_is_kept(courses):
+    model = pickle.loads(pickle.dumps(courses["dwa"]))
+    L = course(model, "loss_")
+
+    model.partial_fit(X, Y)
+
+    expected = 3 * softmax(L[-1] / L[-2] / 2)
+    np.testing.assert_allclose(model.loss_weights_, expected, rtol=1e-3)
+
+
+# Estimators
+
+
+@pytest.mark.parametrize("method", BALANCING)
+def test_targets_with_holes_are_learnt(method):
+    model = small(loss_weights=method, epochs=20, refit=False).fit(X, with_holes(Y))
+
+    assert np.isfinite(model.loss_weights_).all()
+    assert (course(model) >= -1e-6).all() or method == "imtl_g"
+    assert model.score(X, Y) > 0.2
+
+
+def test_a_target_that_is_not_observed_has_no_say():
+    unseen = Y.copy()
+    unseen[:, 1] = np.nan
+    model = small(loss_weights="mgda", early_stopping=False).fit(X, Y)
+    both = small(loss_weights="mgda", early_stopping=False).fit(X, Y[:, [0, 2]])
+    before = [w.copy() for w in model._network.weights]
+
+    model.partial_fit(X, unseen)
+    both.partial_fit(X, Y[:, [0, 2]])
+
+    assert model.loss_weights_[1] == 0
+    assert model.loss_weights_.sum() == pytest.approx(2, rel=1e-3)
+    assert (model._network.weights[0] != before[0]).any()
+
+
+@pytest.mark.parametrize("method", ["dwa", "geometric", "famo"])
+def test_losses_that_may_be_negative_have_no_quotient(method):
+    with raises_naming(f"loss_weights='{method}'", "'normal'", "target_0"):
+        small(loss="normal", loss_weights=method).fit(X, Y)
+
+
+def test_an_unknown_method_is_named():
+    with raises_naming("loss_weights", "upgrad", "'upgrade'"):
+        small(loss_weights="upgrade").fit(X, Y)
