@@ -227,13 +227,17 @@ class Network:
         weights[bias] = outputs[:, None].astype(np.float32)
         return dataclasses.replace(self, weights=weights)
 
-    def encode(self, X, Y, W) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def encode(
+        self, X, Y, W, mean_weight=None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What training sees of a table.
 
         Scaled features; scaled targets, 0 where they are not observed (0 * NaN is NaN);
-        cell weights with mean 1 over the rows of every target that has any.
+        cell weights with mean 1 over the rows of every target that has any, which are
+        these unless there are more of them, with a ``mean_weight`` (T,).
         """
-        mean_weight = W.sum(axis=0) / max(len(W), 1)
+        if mean_weight is None:
+            mean_weight = W.sum(axis=0) / max(len(W), 1)
         return (
             self.features.scaling.apply(X),
             np.where(W > 0, self.targets.apply(Y), 0.0),
