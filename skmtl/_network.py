@@ -21,6 +21,7 @@ from ._links import (
     quantiles_of,
     variance_of,
 )
+from ._many_rows import MANY_ROWS, outputs_of_many
 from ._scaling import Scaling
 
 OUTPUT_SCALE = 0.1  # of the first output kernels: training starts near the targets' means
@@ -252,8 +253,11 @@ class Network:
         """What the heads put out (n, T, O), for features (n, d) in their own units.
 
         In double precision: so a row's prediction does not depend on the rows beside it.
+        Of more than `MANY_ROWS` in single, as in training, which is quicker.
         """
         activation = ACTIVATIONS[self.architecture.activation]
+        if len(X) > MANY_ROWS:
+            return outputs_of_many(self, X, forward, activation)
         chunk = max(1, PREDICTION_CHUNK // self.architecture.width)
         Y = np.empty((len(X), self.architecture.n_targets, self.architecture.n_outputs))
         for start in range(0, len(X), chunk):
