@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from sklearn.utils import check_array
 
-from ._features import check_numeric_columns, listed, not_numbers
+from ._features import check_numeric_columns, in_one_array, listed, not_numbers
 from ._links import Link, names_of
 
 MAX_DRAWS = 50  # of rows to hold out, before it is given up to cover all targets
@@ -41,7 +41,7 @@ def check_targets(y, *, estimator) -> tuple[np.ndarray, bool]:
     check_numeric_columns(y, "y", "Targets are numbers: encode or drop such columns.")
     try:
         Y = check_array(
-            y,
+            in_one_array(y),
             dtype=[np.float64, np.float32],
             ensure_2d=False,
             ensure_all_finite=False,

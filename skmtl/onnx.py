@@ -12,6 +12,7 @@ import numpy as np
 import skl2onnx
 from skl2onnx.algebra import onnx_ops as ops
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+from sklearn.impute import MissingIndicator
 
 from ._classifier import MultiTaskClassifier
 from ._inputs import Inputs, Units
@@ -311,4 +312,22 @@ skl2onnx.update_registered_converter(
     _shapes_of_classes,
     _convert_classifier,
     parser=_outputs_of_classifier,
+)
+
+
+def _shape_of_flags(operator) -> None:
+    n_rows = operator.inputs[0].get_first_dimension()
+    tensor = DoubleTensorType if _is_double(operator) else FloatTensorType
+    operator.outputs[0].type = tensor([n_rows, len(operator.raw_operator.features_)])
+
+
+def _convert_flags(scope, operator, container) -> None:
+    flags = _Tensor(operator.inputs[0], 2, container.target_opset).then("IsNaN")
+    flags = flags.then("Gather", operator.raw_operator.features_, axis=1)
+    _add(flags, operator.outputs[0], operator, scope, container)
+
+
+# skl2onnx has none. It takes missing for NaN, as the command line does.
+skl2onnx.update_registered_converter(
+    MissingIndicator, "SkmtlMissingIndicator", _shape_of_flags, _convert_flags
 )

@@ -116,7 +116,7 @@ def build_ensemble(
         build_keras_model(member, dropout, one_dimensional=one_dimensional)
         for member in members
     ]
-    return _side_by_side(models, keras.layers.Average, "multi_task_ensemble")
+    return _called(_side_by_side(models, keras.layers.Average, "multi_task_ensemble"))
 
 
 def build_trunk(members: Sequence[Network]) -> keras.Model:
@@ -127,7 +127,13 @@ def build_trunk(members: Sequence[Network]) -> keras.Model:
         model = build_keras_model(member)
         last = model.get_layer(f"trunk_{depth}" if depth else "inputs")
         models.append(keras.Model(model.inputs, last.output, name="trunk"))
-    return _side_by_side(models, keras.layers.Concatenate, "trunk")
+    return _called(_side_by_side(models, keras.layers.Concatenate, "trunk"))
+
+
+def _called(model: keras.Model) -> keras.Model:
+    """The model after a call: without one, Keras exports no ONNX graph of it."""
+    model(np.zeros((1, *model.input_shape[1:]), np.float32))
+    return model
 
 
 def _side_by_side(models: Sequence[keras.Model], join: type, name: str) -> keras.Model:
