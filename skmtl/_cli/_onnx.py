@@ -7,6 +7,7 @@ import importlib.util
 
 import numpy as np
 import pandas as pd
+from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 
 from . import InputError
@@ -41,8 +42,7 @@ def onnx_bytes(pipeline: Pipeline, X: pd.DataFrame) -> bytes:
 
     encoder = copy.deepcopy(pipeline[0])
     encoder.transformers_ = [
-        (name, _of_texts(part) if isinstance(part, Pipeline) else part, columns)
-        for name, part, columns in encoder.transformers_
+        (name, _convertible(part), columns) for name, part, columns in encoder.transformers_
     ]
     numbers = X.select_dtypes("number").astype(np.float64)
     texts = as_text(X.drop(columns=numbers.columns)).fillna("")
@@ -52,9 +52,17 @@ def onnx_bytes(pipeline: Pipeline, X: pd.DataFrame) -> bytes:
     ).SerializeToString()
 
 
-def _of_texts(part: Pipeline):
-    """The one-hot encoder behind what makes texts of a column, which ONNX has already."""
-    one_hot = part[-1]
+def _convertible(part):
+    """A step of the encoder in the place of which there are operators."""
+    from ..onnx import ImputerOfNumbers
+
+    if isinstance(part, SimpleImputer):
+        imputer = ImputerOfNumbers(**part.get_params())
+        vars(imputer).update(vars(part))
+        return imputer
+    if not isinstance(part, Pipeline):
+        return part
+    one_hot = part[-1]  # behind what makes texts of a column, which ONNX has already
     one_hot.categories_ = [
         np.array(["" if pd.isna(value) else value for value in values], dtype=object)
         for values in one_hot.categories_
