@@ -68,6 +68,10 @@ def _run(args: argparse.Namespace) -> None:
         table = bundled_table()
     else:
         table = read_table(args.table, args.targets, args.drop, classify=args.classify)
+    from ._cli._onnx import check_onnx, is_onnx
+
+    if is_onnx(args.output):
+        check_onnx(table.X)
     folds = choose_folds(table, args.folds, args.repeats, args.seed)
     for note in [*table.notes, *undefined_scores(table, folds)]:
         _tell(f"note: {note}")
@@ -93,7 +97,7 @@ def _run(args: argparse.Namespace) -> None:
             _tell(f"warning: {warning}")
         _write(f"\nThe scores of all depths are drawn in {args.plot}.\n")
     if args.output is not None:
-        _save(search.fitted.best_estimator_, args.output)
+        _save(search.fitted.best_estimator_, args.output, table.X)
         _write(how_to_load(args.output, table, search))
 
 
@@ -160,7 +164,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="most epochs of a fit, which stops early (default: 400)",
     )
-    add("--output", metavar="FILE", help="save the best model here, with joblib")
+    add(
+        "--output",
+        metavar="FILE",
+        help="save the best model here: as an ONNX graph if the name ends in .onnx, which "
+        "needs skl2onnx, else with joblib",
+    )
     add("--plot", metavar="FILE", help="draw the scores here, as .png, .pdf or .svg")
     add(
         "--jobs",
@@ -221,11 +230,16 @@ def _check_writable(option: str, file: str | None) -> None:
         raise InputError(f"{option}: no permission to write {file}")
 
 
-def _save(model, output: str) -> None:
+def _save(model, output: str, X) -> None:
     import joblib
 
+    from ._cli._onnx import is_onnx, onnx_bytes
+
     try:
-        joblib.dump(model, output)
+        if is_onnx(output):
+            Path(output).write_bytes(onnx_bytes(model, X))
+        else:
+            joblib.dump(model, output)
     except OSError as error:
         raise InputError(f"the model cannot be saved: {error}") from error
 

@@ -346,6 +346,9 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
     def predict_proba(self, X):
         """Predict the probabilities of every target's classes: the mean over members.
 
+        In double precision for up to 32768 rows in one call, in single for more, as
+        `MultiTaskRegressor.predict` explains.
+
         Parameters
         ----------
         X : array-like or DataFrame of shape (n, d)

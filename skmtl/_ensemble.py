@@ -48,11 +48,9 @@ def _train(
     """A trained member, its history, and that of going on with all rows if it did."""
     from . import _training
 
-    train, validation = (
-        _training.Rows(*network.encode(*(A[part] for A in table))) for part in rows
-    )
+    train, validation = (_training.TableRows(network, table, part) for part in rows)
     spec, settings, optimizer = _parameters.training(
-        estimator, network, len(train.X), len(validation.X), epochs
+        estimator, network, len(train), len(validation), epochs
     )
     callbacks = None
     if estimator.callbacks:
@@ -77,7 +75,7 @@ def _train(
     refit = estimator.refit
     if refit == "auto":
         refit = not any(link.grows_too_sure for link in network.links)
-    if refit and len(validation.X) and callbacks is None:
+    if refit and len(validation) and callbacks is None:
         n_epochs = _best_epochs(history, estimator.target_names_, network, settings)
         n_epochs[n_epochs <= estimator.n_iter_no_change // 2] = 0
         if n_epochs.any() and len(table[0]) <= MOST_ROWS_TO_REFIT:
@@ -95,10 +93,10 @@ def _go_on(
         # Its optimizer went on until the last of the networks stopped: what it remembers of
         # one depends on the others.
         network = dataclasses.replace(network, optimizer_state=None)
-    everything = _training.Rows(*network.encode(*table))
-    nothing = _training.Rows(*(A[:0] for A in everything))
+    everything = _training.TableRows(network, table, slice(None))
+    nothing = _training.TableRows(network, table, slice(0))
     settings = settings._replace(
-        n_train=len(everything.X),
+        n_train=len(everything),
         n_validation=0,
         n_epochs=n_epochs.max(),
         patience=n_epochs,

@@ -19,6 +19,7 @@ def check_features(estimator, X, *, reset: bool) -> np.ndarray:
         "Features are numbers: encode such columns in a Pipeline, for example with "
         "ColumnTransformer and OneHotEncoder.",
     )
+    X = in_one_array(X)
     X = validate_data(estimator, X, reset=reset, dtype="numeric", ensure_all_finite=False)
     if not _is_finite(X):
         names = getattr(estimator, "feature_names_in_", np.arange(X.shape[1]))
@@ -47,6 +48,24 @@ def _is_plain(X, estimator) -> bool:
         and len(X) > 0
         and not hasattr(estimator, "feature_names_in_")
     )
+
+
+def in_one_array(table):
+    """A DataFrame of pandas' or pyarrow's nullable numbers, over an array that holds them.
+
+    scikit-learn's checks would go by way of double precision, and of a second copy.
+    """
+    dtypes = list(getattr(table, "dtypes", [])) if hasattr(table, "select_dtypes") else []
+    numpy_dtypes = [getattr(dtype, "numpy_dtype", dtype) for dtype in dtypes]
+    pairs = zip(dtypes, numpy_dtypes, strict=True)
+    of_extensions = any(dtype is not own for dtype, own in pairs)
+    if not of_extensions or not all(
+        isinstance(dtype, np.dtype) and dtype.kind in "fiub" for dtype in numpy_dtypes
+    ):
+        return table
+    single = all(dtype.kind == "f" and dtype.itemsize <= 4 for dtype in numpy_dtypes)
+    array = table.to_numpy(np.float32 if single else np.float64, na_value=np.nan)
+    return type(table)(array, columns=table.columns, copy=False)
 
 
 def check_numeric_columns(table, argument: str, remedy: str) -> None:

@@ -124,7 +124,8 @@ class Inputs:
         hidden = features_cut_off(n_features, limit)
         if n_bins:
             step = -(-len(X) // MAX_QUANTILE_ROWS)
-            X, weight = X[weight > 0][::step], weight[weight > 0][::step]
+            rows = np.flatnonzero(weight > 0)[::step]
+            X, weight = X[rows], weight[rows]
             bins = [
                 _bins(column, x, weight, limit, n_bins)
                 for column, x in enumerate(scaling.apply(X).T)

@@ -97,7 +97,7 @@ def first_outputs(links: Sequence[Link], Y: np.ndarray, W: np.ndarray) -> np.nda
         if not link.unscaled or link.n_classes == 1:
             continue
         seen = W[:, t] > 0
-        y, w = Y[seen, t], W[seen, t] / W[seen, t].mean()
+        y, w = Y[seen, t].astype(np.float64), W[seen, t] / W[seen, t].mean()
         if link.n_outputs == 1:
             start[t, 0] = np.log(((w * y).sum() + 0.5) / ((w * (1 - y)).sum() + 0.5))
         else:

@@ -22,6 +22,7 @@ from ._links import (
     quantiles_of,
     variance_of,
 )
+from ._many_rows import MANY_ROWS, outputs_of_many
 from ._scaling import Scaling
 
 OUTPUT_SCALE = 0.1  # of the first output kernels: training starts near the targets' means
@@ -307,13 +308,17 @@ class Network:
         weights[bias] = outputs[:, None].astype(np.float32)
         return dataclasses.replace(self, weights=weights)
 
-    def encode(self, X, Y, W) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def encode(
+        self, X, Y, W, mean_weight=None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What training sees of a table.
 
         Scaled features; scaled targets, 0 where they are not observed (0 * NaN is NaN);
-        cell weights with mean 1 over the rows of every target that has any.
+        cell weights with mean 1 over the rows of every target that has any, which are
+        these unless there are more of them, with a ``mean_weight`` (T,).
         """
-        mean_weight = W.sum(axis=0) / max(len(W), 1)
+        if mean_weight is None:
+            mean_weight = W.sum(axis=0) / max(len(W), 1)
         return (
             self.features.scaling.apply(X),
             np.where(W > 0, self.targets.apply(Y), 0.0),
@@ -328,8 +333,11 @@ class Network:
         """What the heads put out (n, T, O), for features (n, d) in their own units.
 
         In double precision: so a row's prediction does not depend on the rows beside it.
+        Of more than `MANY_ROWS` in single, as in training, which is quicker.
         """
         activation = ACTIVATIONS[self.architecture.activation]
+        if len(X) > MANY_ROWS:
+            return outputs_of_many(self, X, forward, activation)
         chunk = max(1, PREDICTION_CHUNK // self.architecture.width)
         Y = np.empty((len(X), self.architecture.n_targets, self.architecture.n_outputs))
         for start in range(0, len(X), chunk):

@@ -508,6 +508,12 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     def predict(self, X, return_std=False):
         """Predict all targets.
 
+        Up to 32768 rows are predicted in double precision: what a row gets does not
+        depend, beyond rounding (1e-12), on the rows beside it. More of them in one call
+        are predicted in single precision, as in training, in a third of the time: the
+        same row then gets a prediction that differs by some millionths of the target's
+        standard deviation. Call `predict` for fewer rows at a time to avoid that.
+
         Parameters
         ----------
         X : array-like or DataFrame of shape (n, d)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ._links import Link, names_of
+from ._pieces import pieces
 
 
 @dataclass(frozen=True)
@@ -29,17 +30,23 @@ class Scaling:
         column that is constant up to rounding keeps the scale 1.
         """
         W = np.broadcast_to(W, A.shape)
-        W = W / W.sum(axis=0)
-        A = np.where(W > 0, A, 0.0)
+        total, largest = np.zeros((2, A.shape[1]))
+        for a, w in _doubles(A, W):
+            total += w.sum(axis=0)
+            largest = np.maximum(largest, np.abs(a).max(axis=0))
         # In units of the largest value, whose square must not overflow.
-        largest = np.abs(A).max(axis=0)
-        A = A / np.where(largest > 0, largest, 1.0)
-        mean = (W * A).sum(axis=0)
-        std = np.sqrt((W * (A - mean) ** 2).sum(axis=0))
+        unit = np.where(largest > 0, largest, 1.0)
+        mean, variance = np.zeros((2, A.shape[1]))
+        lowest, highest = np.full((2, A.shape[1]), [[np.inf], [-np.inf]])
+        for a, w in _doubles(A, W):
+            mean += (w / total * (a / unit)).sum(axis=0)
+            lowest = np.minimum(lowest, np.where(w > 0, a / unit, np.inf).min(axis=0))
+            highest = np.maximum(highest, np.where(w > 0, a / unit, -np.inf).max(axis=0))
+        for a, w in _doubles(A, W):
+            variance += (w / total * (a / unit - mean) ** 2).sum(axis=0)
         # By the range: the mean, and so the deviation, is rounded.
-        lowest = np.where(W > 0, A, np.inf).min(axis=0)
-        highest = np.where(W > 0, A, -np.inf).max(axis=0)
         varies = highest - lowest > 10 * np.finfo(np.float64).eps
+        std = np.sqrt(variance)
         return cls(mean * largest, np.where(varies, std * largest, 1.0))
 
     def for_links(self, links: Sequence[Link]) -> Scaling:
@@ -56,3 +63,10 @@ class Scaling:
 
     def undo(self, A: np.ndarray) -> np.ndarray:
         return A * self.scale + self.mean
+
+
+def _doubles(A: np.ndarray, W: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Values, 0 where they have no weight, and weights in double precision, by pieces."""
+    for rows in pieces(*A.shape):
+        w = W[rows].astype(np.float64)
+        yield np.where(w > 0, A[rows], 0.0), w

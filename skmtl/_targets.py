@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from sklearn.utils import check_array
 
-from ._features import check_numeric_columns, listed, not_numbers
+from ._features import check_numeric_columns, in_one_array, listed, not_numbers
 from ._links import Link, names_of
 
 MAX_DRAWS = 50  # of rows to hold out, before it is given up to cover all targets
@@ -32,7 +32,7 @@ def target_names(y, n_targets: int) -> np.ndarray:
 
 
 def check_targets(y, *, estimator) -> tuple[np.ndarray, bool]:
-    """y as float64 (n, T), and whether it was 1-D. NaN means "not observed"."""
+    """y as floats (n, T), and whether it was 1-D. NaN means "not observed"."""
     if y is None:
         raise ValueError(
             f"This {type(estimator).__name__} estimator requires y to be passed, but the "
@@ -41,8 +41,8 @@ def check_targets(y, *, estimator) -> tuple[np.ndarray, bool]:
     check_numeric_columns(y, "y", "Targets are numbers: encode or drop such columns.")
     try:
         Y = check_array(
-            y,
-            dtype=np.float64,
+            in_one_array(y),
+            dtype=[np.float64, np.float32],
             ensure_2d=False,
             ensure_all_finite=False,
             input_name="y",
@@ -163,11 +163,15 @@ def is_quantile(loss) -> bool:
 
 
 def cell_weights(Y: np.ndarray, sample_weight=None) -> np.ndarray:
-    """How much each cell of Y (n, T) counts: its sample weight, or 0 where Y is NaN."""
-    W = np.ones_like(Y)
+    """How much each cell of Y (n, T) counts: its sample weight, or 0 where Y is NaN.
+
+    To be read only: cells that count alike may share their memory.
+    """
+    W = np.ones((1, 1))
     if sample_weight is not None:
-        W = W * _check_sample_weight(sample_weight, Y.shape)
-    return np.where(np.isnan(Y), 0.0, W)
+        W = _check_sample_weight(sample_weight, Y.shape)
+    missing = np.isnan(Y)
+    return np.where(missing, 0.0, W) if missing.any() else np.broadcast_to(W, Y.shape)
 
 
 def _check_sample_weight(sample_weight, shape: tuple[int, int]) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 import skl2onnx
 from skl2onnx.algebra import onnx_ops as ops
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+from sklearn.impute import MissingIndicator, SimpleImputer
 
 from ._classifier import MultiTaskClassifier
 from ._inputs import Inputs, Units
@@ -335,4 +336,44 @@ skl2onnx.update_registered_converter(
     _shapes_of_classes,
     _convert_classifier,
     parser=_outputs_of_classifier,
+)
+
+
+class ImputerOfNumbers(SimpleImputer):
+    """One that puts its statistics for NaN by operators of double precision, too.
+
+    onnxruntime has the operator that skl2onnx writes for others in single alone.
+    """
+
+
+def _shape_of_imputed(operator) -> None:
+    n_rows = operator.inputs[0].get_first_dimension()
+    tensor = DoubleTensorType if _is_double(operator) else FloatTensorType
+    operator.outputs[0].type = tensor([n_rows, len(operator.raw_operator.statistics_)])
+
+
+def _convert_imputer(scope, operator, container) -> None:
+    X = _features(operator, container.target_opset)
+    filled = X.then("IsNaN").then("Where", operator.raw_operator.statistics_, X)
+    _add(filled, operator.outputs[0], operator, scope, container)
+
+
+def _shape_of_flags(operator) -> None:
+    n_rows = operator.inputs[0].get_first_dimension()
+    tensor = DoubleTensorType if _is_double(operator) else FloatTensorType
+    operator.outputs[0].type = tensor([n_rows, len(operator.raw_operator.features_)])
+
+
+def _convert_flags(scope, operator, container) -> None:
+    X = _features(operator, container.target_opset)
+    flags = X.then("IsNaN").then("Gather", operator.raw_operator.features_, axis=1)
+    _add(flags, operator.outputs[0], operator, scope, container)
+
+
+# What the command line's pipelines have besides.
+skl2onnx.update_registered_converter(
+    ImputerOfNumbers, "SkmtlImputer", _shape_of_imputed, _convert_imputer
+)
+skl2onnx.update_registered_converter(
+    MissingIndicator, "SkmtlMissingIndicator", _shape_of_flags, _convert_flags
 )

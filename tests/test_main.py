@@ -551,6 +551,53 @@ def test_columns_are_listed_if_no_targets_are_named(save, capsys):
     assert_one_line(capsys, "--targets", "'a', 'b', 'c'")
 
 
+@pytest.mark.parametrize("labels", [False, True], ids=["numbers", "labels"])
+def test_an_onnx_graph_predicts_what_the_pipeline_does(save, capsys, tmp_path, labels):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    frame = make_frame()
+    frame.loc[::9, "a"] = np.nan
+    frame.loc[::7, "c"] = None
+    if labels:
+        frame["y"] = np.where(frame["y"] > 0, "high", "low")
+        frame["z"] = np.where(frame["z"] > -50, "near", "far")
+    X = frame.drop(columns=["y", "z"])
+    arguments = [*save(frame), *FAST, "--output"]
+
+    assert main([*arguments, str(tmp_path / "model.onnx")]) == 0
+    assert "onnxruntime.InferenceSession(" in capsys.readouterr().out
+    assert main([*arguments, str(tmp_path / "model.joblib")]) == 0
+    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
+    inputs = {
+        node.name: X[[node.name]].to_numpy(np.float64)
+        if node.type == "tensor(double)"
+        else X[[node.name]].map(str, na_action="ignore").fillna("").to_numpy(object)
+        for node in session.get_inputs()
+    }
+
+    model = joblib.load(tmp_path / "model.joblib")
+    expected = model.predict_proba(X) if labels else [model.predict(X)]
+    for actual, wanted in zip(session.run(None, inputs), expected, strict=True):
+        np.testing.assert_allclose(actual, wanted, atol=1e-5 * np.ptp(wanted))
+
+
+def test_an_onnx_graph_without_what_writes_it(save, capsys, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "skl2onnx", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    output = str(tmp_path / "model.ONNX")
+
+    assert main([*save(make_frame()), *FAST, "--output", output]) == 2
+    assert "pip install 'skmtl[onnx]'" in capsys.readouterr().err
+
+
+def test_an_onnx_graph_of_a_column_with_very_many_texts(save, capsys, tmp_path):
+    frame = make_frame(240)
+    frame["c"] = [f"text {i // 2}" for i in range(240)]
+    output = str(tmp_path / "model.onnx")
+
+    assert main([*save(frame), *FAST, "--output", output]) == 2
+    assert "'c' has 120 different texts" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("no_search")
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_output_folder_without_permission_to_write(tmp_path, capsys):

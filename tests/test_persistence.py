@@ -9,6 +9,7 @@ import joblib
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests._asserts import assert_close, assert_same_predictions
 from tests._inputs import FEATURES, TARGETS, as_frames, small
@@ -199,3 +200,37 @@ assert "skmtl" not in sys.modules
         assert_close(np.load(tmp_path / f"{name}.npy"), expected)
     assert_close(np.load(tmp_path / "several.npy"), fitted.predict(X), atol=1e-4)
     assert_close(np.load(tmp_path / "one.npy"), one_target.predict(X), atol=1e-4)
+
+
+@pytest.mark.parametrize("part", ["model_", "trunk_"])
+def test_keras_exports_a_saved_model(table, fitted, tmp_path, part):
+    X = table[0].astype(np.float32)
+    model = getattr(fitted, part)
+
+    model.export(tmp_path / "model", format="tf_saved_model", verbose=False)
+
+    exported = tf.saved_model.load(tmp_path / "model").serve(X).numpy()
+    expected = model.predict(X, verbose=0)
+    np.testing.assert_allclose(exported, expected, atol=1e-5 * expected.std())
+
+
+def test_keras_takes_the_model_for_called(table):
+    """Else it refuses to export to ONNX."""
+    for estimator in (small().fit(*table), small(n_members=2).fit(*table)):
+        assert estimator.model_._called
+        assert estimator.trunk_._called
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+def test_keras_exports_an_onnx_graph(table, tmp_path):
+    pytest.importorskip("tf2onnx")  # in no extra: Keras says that it needs patches
+    onnxruntime = pytest.importorskip("onnxruntime")
+    X = table[0].astype(np.float32)
+    fitted = small().fit(*table)
+
+    fitted.model_.export(tmp_path / "model.onnx", format="onnx", verbose=False)
+
+    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
+    (exported,) = session.run(None, {session.get_inputs()[0].name: X})
+    expected = fitted.predict(X)
+    np.testing.assert_allclose(exported, expected, atol=1e-5 * expected.std())

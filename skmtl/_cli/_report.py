@@ -12,6 +12,7 @@ from .._features import shortened
 from ..model_selection import sharing_verdict
 from ..model_selection._gain import _fold_scores
 from ..model_selection._verdict import Judgement, highest_gain_first, judgement
+from ._onnx import is_onnx
 from ._search import DepthSearch
 from ._table import Table
 
@@ -39,11 +40,18 @@ def how_to_load(path: str, table: Table, search: DepthSearch) -> str:
         f"The model of depth {depth}, fitted to all rows, is saved in {path}. "
         f"It predicts, in this order: {', '.join(table.Y.columns)}."
     )
-    return (
-        f"\n{_filled(text)}\n\n"
-        "    import joblib, pandas\n"
-        f"    joblib.load({path!r}).predict(pandas.read_csv('new_rows.csv'))\n"
-    )
+    if is_onnx(path):
+        text += (
+            " The graph has an input of shape (rows, 1) for every column: float64 with NaN "
+            "for what is missing, or strings with ''."
+        )
+        how = f"    import onnxruntime\n    onnxruntime.InferenceSession({path!r})\n"
+    else:
+        how = (
+            "    import joblib, pandas\n"
+            f"    joblib.load({path!r}).predict(pandas.read_csv('new_rows.csv'))\n"
+        )
+    return f"\n{_filled(text)}\n\n{how}"
 
 
 def _data_line(table: Table, search: DepthSearch) -> str:

@@ -17,6 +17,7 @@ from ._keras_model import build_ensemble, build_keras_model, build_trunk  # noqa
 from ._loop import train  # noqa: E402
 from ._losses import class_losses, mean_loss, task_losses  # noqa: E402
 from ._optimizer import choose_optimizer, optimizer_class  # noqa: E402
+from ._rows import TableRows  # noqa: E402
 from ._spec import ProgramSpec, Rows, Settings  # noqa: E402
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "ProgramSpec",
     "Rows",
     "Settings",
+    "TableRows",
     "build_ensemble",
     "build_keras_model",
     "build_trunk",

@@ -165,7 +165,7 @@ def build_ensemble(
         build_keras_model(member, dropout, one_dimensional=one_dimensional)
         for member in members
     ]
-    return _side_by_side(models, keras.layers.Average, "multi_task_ensemble")
+    return _called(_side_by_side(models, keras.layers.Average, "multi_task_ensemble"))
 
 
 def build_trunk(members: Sequence[Network]) -> keras.Model:
@@ -180,8 +180,14 @@ def build_trunk(members: Sequence[Network]) -> keras.Model:
         output = model.get_layer(f"trunk_{depth}" if depth else "inputs").output
         if depth and member.architecture.n_trunks > 1:
             output = _reshape((-1,), "trunks")(output)
-        models.append(keras.Model(model.inputs, output, name="trunk"))
-    return _side_by_side(models, keras.layers.Concatenate, "trunk")
+        models.append(keras.Model(model.input, output, name="trunk"))
+    return _called(_side_by_side(models, keras.layers.Concatenate, "trunk"))
+
+
+def _called(model: keras.Model) -> keras.Model:
+    """The model after a call: without one, Keras exports no ONNX graph of it."""
+    model(np.zeros((1, *model.input_shape[1:]), np.float32))
+    return model
 
 
 def _side_by_side(models: Sequence[keras.Model], join: type, name: str) -> keras.Model:

@@ -16,6 +16,7 @@ from ._cache import PROGRAMS
 from ._callbacks import EpochCallbacks
 from ._padding import padded_inputs
 from ._program import Program
+from ._rows import TableRows, unseen_targets, with_room
 from ._spec import EpochLosses, ProgramSpec, Rows, Settings, State
 
 SECONDS_PER_CALL = 0.1  # between calls a progress bar moves and Ctrl-C is heard
@@ -27,8 +28,8 @@ def train(
     spec: ProgramSpec,
     settings: Settings,
     network: Network,
-    train_rows: Rows,
-    validation_rows: Rows,
+    train_rows: Rows | TableRows,
+    validation_rows: Rows | TableRows,
     *,
     names: Sequence[str],
     seed: int,
@@ -52,8 +53,8 @@ def train(
         room = program.spec.architecture
         settings = settings._replace(inputs=padded_inputs(settings.inputs, room))
         data = (
-            _with_capacity(train_rows, program.train_capacity, room.n_features),
-            _with_capacity(validation_rows, program.validation_capacity, room.n_features),
+            with_room(train_rows, program.train_capacity, room.n_features),
+            with_room(validation_rows, program.validation_capacity, room.n_features),
         )
         history = _History(names, spec, settings)
         state = _run_epochs(
@@ -66,7 +67,7 @@ def train(
         [np.array(A) for A in arrays]
         for arrays in (state.weights, state.kept_weights, state.optimizer)
     )
-    unseen = ~np.any(train_rows.W, axis=0)
+    unseen = unseen_targets(train_rows)
     if unseen.any():
         users, users_in_optimizer = program.users
         _put_back(unseen, users, last, first.weights)
@@ -147,18 +148,6 @@ def _state_to_go_on_from(network: Network, spec: ProgramSpec) -> OptimizerState 
     """The optimizer's state, or None if it is that of another optimizer."""
     state = network.optimizer_state
     return state if state is not None and state.key == _optimizer_key(spec) else None
-
-
-def _with_capacity(rows: Rows, capacity: int, n_features: int) -> Rows:
-    """Rows, and zeros behind them."""
-
-    def pad(A, n_columns):
-        with_room = np.zeros((capacity, n_columns), np.float32)
-        with_room[: len(A), : A.shape[1]] = A
-        return tf.constant(with_room)
-
-    X, Y, W = rows
-    return Rows(pad(X, n_features), pad(Y, Y.shape[1]), pad(W, W.shape[1]))
 
 
 def _shuffle(program: Program, n_rows: int, seed: int, epochs: range):

@@ -37,6 +37,15 @@ def accuracy_score(y_true, y_pred, *, sample_weight=None, multioutput="uniform_a
     ------
     ValueError
         If the shapes do not agree.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmtl.metrics import accuracy_score
+    >>> y_true = np.array([["a", "x"], ["b", None], ["b", "y"]], dtype=object)
+    >>> y_pred = np.array([["a", "x"], ["b", "x"], ["a", "y"]], dtype=object)
+    >>> accuracy_score(y_true, y_pred, multioutput="raw_values").round(2)
+    array([0.67, 1.  ])
     """
     return _of_labels(_sklearn.accuracy_score, y_true, y_pred, sample_weight, multioutput)
 
@@ -55,6 +64,15 @@ def balanced_accuracy_score(
     -------
     float or ndarray of shape (T,)
         Equal to `sklearn.metrics.balanced_accuracy_score` of every target's observed rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmtl.metrics import balanced_accuracy_score
+    >>> y_true = np.array([["a", "x"], ["b", None], ["b", "y"]], dtype=object)
+    >>> y_pred = np.array([["a", "x"], ["b", "x"], ["a", "y"]], dtype=object)
+    >>> balanced_accuracy_score(y_true, y_pred, multioutput="raw_values").round(2)
+    array([0.75, 1.  ])
     """
     return _of_labels(
         _sklearn.balanced_accuracy_score, y_true, y_pred, sample_weight, multioutput
@@ -80,6 +98,16 @@ def log_loss(
     -------
     float or ndarray of shape (T,)
         In nats.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmtl.metrics import log_loss
+    >>> y_true = np.array([["a", "x"], ["b", None], ["b", "y"]], dtype=object)
+    >>> y_proba = [np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]])] * 2
+    >>> classes = [["a", "b"], ["x", "y"]]
+    >>> round(log_loss(y_true, y_proba, classes=classes), 2)
+    0.37
     """
 
     def of_target(true, proba, labels, weights):
@@ -109,6 +137,16 @@ def roc_auc_score(
         Equal to `sklearn.metrics.roc_auc_score` of every target's observed rows; of more
         than two classes, the mean of each against the rest. NaN for a target with a class
         of which no row, or every row, was observed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmtl.metrics import roc_auc_score
+    >>> y_true = np.array([["a", "x"], ["b", None], ["b", "y"]], dtype=object)
+    >>> y_proba = [np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]])] * 2
+    >>> classes = [["a", "b"], ["x", "y"]]
+    >>> roc_auc_score(y_true, y_proba, classes=classes)
+    1.0
     """
 
     def of_target(true, proba, labels, weights):

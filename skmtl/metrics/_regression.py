@@ -35,6 +35,15 @@ def r2_score(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average
     ------
     ValueError
         If the shapes do not agree, or if y_pred is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmtl.metrics import r2_score
+    >>> y_true = np.array([[1.0, 10.0], [2.0, np.nan], [3.0, 20.0]])
+    >>> y_pred = np.array([[1.0, 12.0], [2.0, 15.0], [4.0, 20.0]])
+    >>> r2_score(y_true, y_pred, multioutput="raw_values").round(2)
+    array([0.5 , 0.92])
     """
     return _score(_sklearn.r2_score, y_true, y_pred, sample_weight, multioutput, fewest=2)
 
@@ -58,6 +67,15 @@ def root_mean_squared_error(
     float or ndarray of shape (T,)
         In the units of the targets. Equal to `sklearn.metrics.root_mean_squared_error`
         of every target's observed rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmtl.metrics import root_mean_squared_error
+    >>> y_true = np.array([[1.0, 10.0], [2.0, np.nan], [3.0, 20.0]])
+    >>> y_pred = np.array([[1.0, 12.0], [2.0, 15.0], [4.0, 20.0]])
+    >>> root_mean_squared_error(y_true, y_pred, multioutput="raw_values").round(2)
+    array([0.58, 1.41])
     """
     return _score(
         _sklearn.root_mean_squared_error, y_true, y_pred, sample_weight, multioutput
@@ -79,6 +97,15 @@ def mean_absolute_error(
     float or ndarray of shape (T,)
         In the units of the targets. Equal to `sklearn.metrics.mean_absolute_error` of
         every target's observed rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmtl.metrics import mean_absolute_error
+    >>> y_true = np.array([[1.0, 10.0], [2.0, np.nan], [3.0, 20.0]])
+    >>> y_pred = np.array([[1.0, 12.0], [2.0, 15.0], [4.0, 20.0]])
+    >>> mean_absolute_error(y_true, y_pred, multioutput="raw_values").round(2)
+    array([0.33, 1.  ])
     """
     return _score(_sklearn.mean_absolute_error, y_true, y_pred, sample_weight, multioutput)
 
@@ -120,6 +147,15 @@ def average_relative_rmse(
     E. Spyromitros-Xioufis, G. Tsoumakas, W. Groves and I. Vlahavas, "Multi-target
     regression via input space expansion: treating targets as inputs", Machine Learning
     104, 55-98 (2016).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmtl.metrics import average_relative_rmse
+    >>> y_true = np.array([[1.0, 10.0], [2.0, np.nan], [3.0, 20.0]])
+    >>> y_pred = np.array([[1.0, 12.0], [2.0, 15.0], [4.0, 20.0]])
+    >>> round(average_relative_rmse(y_true, y_pred, y_train_mean=[2.0, 15.0]), 2)
+    0.49
     """
     errors = root_mean_squared_error(
         y_true, y_pred, sample_weight=sample_weight, multioutput="raw_values"

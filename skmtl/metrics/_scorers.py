@@ -104,7 +104,18 @@ _METRICS = {
 
 @dataclass(frozen=True)
 class TargetScorer:
-    """What `target_scorers` returns."""
+    """What `target_scorers` returns.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from skmtl.datasets import load_energy
+    >>> from skmtl.metrics import TargetScorer
+    >>> X, y = load_energy(return_X_y=True, as_frame=True)
+    >>> scores = TargetScorer()(LinearRegression().fit(X, y), X, y)
+    >>> list(scores)
+    ['mean', 'heating_load', 'cooling_load']
+    """
 
     names: tuple[str, ...] | None = None
     metric: str = "r2"
