@@ -1,0 +1,88 @@
+"""Differences between the candidates of a search, in its folds and in its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+FEWEST_UNITS = 30  # to tell how candidates go together
+
+
+class Differences(NamedTuple):
+    """Scores of one candidate less those of another, with a column per score."""
+
+    folds: pd.DataFrame
+    rows: pd.DataFrame | None  # contributions to the mean over the folds, if known
+    test_ratio: float  # test rows per training row
+
+    @property
+    def se(self) -> pd.Series:
+        """Standard errors, as `sharing_gain` has them."""
+        if self.rows is None:
+            return np.sqrt((1 / self.folds.count() + self.test_ratio) * self.folds.var())
+        return np.sqrt((1 + self.test_ratio) * self.rows.count() * self.rows.var())
+
+    @property
+    def n(self) -> pd.Series:
+        """What the standard errors rest on: rows, or folds."""
+        return (self.folds if self.rows is None else self.rows).count()
+
+
+class Scored(NamedTuple):
+    """The candidates of a search, as far as they were scored."""
+
+    names: list[str]  # of the scores
+    folds: np.ndarray  # (folds, names, candidates)
+    rows: np.ndarray | None  # (candidates, rows, names)
+    iterations: np.ndarray  # of a successive halving, by candidate; 0 in other searches
+    leading: int  # index of the score that the search goes by
+
+    def between(self, labels, base: Hashable, test_ratio: float) -> dict:
+        """By label: the best candidate of that label less the best of the base label.
+
+        They are compared in the last iteration that has candidates of both.
+        """
+        labels = pd.Series(labels)
+        found = {}
+        for label in labels.unique():
+            a, b = self._best_of(labels == label, labels == base)
+            folds = pd.DataFrame(
+                self.folds[:, :, a] - self.folds[:, :, b], columns=self.names
+            )
+            rows = None
+            if self.rows is not None:
+                rows = pd.DataFrame(
+                    self.rows[a].astype(float) - self.rows[b], columns=self.names
+                )
+            found[label] = Differences(folds, rows, test_ratio)
+        return found
+
+    def chance(self, labels, base: Hashable, t: float, n: int) -> float:
+        """How likely the best of the other candidates has a t of this size by chance.
+
+        Every candidate of another label is compared with the best of the base label. Where
+        rows are known, by the joint distribution of all t (Dunnett 1955), whose
+        correlations are those of the rows; else by Bonferroni, for the number of labels.
+        """
+        labels = pd.Series(labels)
+        p = stats.t.sf(t, n - 1)
+        others = np.flatnonzero(labels != base)
+        if self.rows is None or n < FEWEST_UNITS or np.isnan(p):
+            return p * (labels.nunique() - 1)
+        _, b = self._best_of(labels == base, labels == base)
+        rows = self.rows[..., self.leading].astype(float)
+        together = pd.DataFrame((rows[others] - rows[b]).T).corr().fillna(0).to_numpy()
+        np.fill_diagonal(together, 1)
+        joint = stats.multivariate_t(shape=together, df=n - 1, allow_singular=True, seed=0)
+        return 1 - joint.cdf(np.full(len(others), t))
+
+    def _best_of(self, *masks: pd.Series) -> list[int]:
+        masks = [mask.to_numpy() for mask in masks]
+        last = max(set.intersection(*(set(self.iterations[mask]) for mask in masks)))
+        means = pd.DataFrame(self.folds[:, self.leading]).mean()
+        means = means.fillna(-np.inf)  # all NaN where every fit failed
+        return [int(means[mask & (self.iterations == last)].idxmax()) for mask in masks]
