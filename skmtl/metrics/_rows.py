@@ -11,9 +11,8 @@ from ._cells import check_weight
 class Scores(dict):
     """Scores by name; ``rows``, if known, is what each row contributes to each of them.
 
-    An array (n, number of scores) whose sum over the rows changes as the score does: a
-    mean of cells is their sum over their weight, R2 is 1 less such a sum, and of the root
-    of a mean it is the linear approximation. NaN where a row has no part in a score.
+    An array (n, number of scores) whose sum over the rows is the score, up to a constant:
+    R2 is 1 less a sum over rows. NaN where a row has no part in a score.
     """
 
     rows: np.ndarray | None = None
@@ -31,12 +30,11 @@ def contributions(metric: str, y, predicted, sample_weight, classes) -> np.ndarr
     if sample_weight is not None:
         given = check_weight(sample_weight, true.shape)
         weight *= given.reshape(len(true), -1)
-    loss = np.column_stack(_OF_CELLS[metric](true, predicted, classes))
+    loss = np.column_stack(list(_OF_CELLS[metric](true, predicted, classes)))
     loss = np.where(weight > 0, loss, 0.0)
     total = weight.sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):  # no cell, or all alike: NaN
-        mean = (weight * loss).sum(axis=0) / total
-        share = weight * loss / (total * _scale(metric, true, weight, mean))
+        share = weight * loss / (total * _scale(metric, true, weight))
     return np.where((weight > 0) & np.isfinite(share), -share, np.nan)
 
 
@@ -47,10 +45,8 @@ def with_mean(cells: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return np.column_stack([np.where(np.isnan(cells).all(axis=1), np.nan, mean), cells])
 
 
-def _scale(metric: str, true: pd.DataFrame, weight: np.ndarray, mean: np.ndarray):
-    """What a metric divides the mean loss of each target by, seen as a constant."""
-    if metric == "neg_root_mean_squared_error":
-        return 2 * np.sqrt(mean)
+def _scale(metric: str, true: pd.DataFrame, weight: np.ndarray):
+    """What a metric divides the mean loss of each target by."""
     if metric == "r2":
         Y = np.nan_to_num(true.to_numpy(dtype=float, na_value=np.nan))
         total = weight.sum(axis=0)
@@ -98,7 +94,6 @@ def minus_log(true, proba: np.ndarray, labels) -> np.ndarray:
 
 _OF_CELLS = {
     "r2": _squared,
-    "neg_root_mean_squared_error": _squared,
     "neg_mean_absolute_error": _absolute,
     "accuracy": _wrong,
     "neg_log_loss": _minus_log,
