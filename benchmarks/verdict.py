@@ -41,7 +41,7 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 N_FEATURES, N_HIDDEN, NOISE, N_FOLDS = 24, 2, 0.5, 5
 N_NEW = 5000  # rows that no search has seen
 N_FITS = 5  # of other seeds, for the true gain
-RIGHT = 0.8  # share of seeds that is aimed at
+FOUND, NOT_WRONG = 0.8, 0.95  # shares of seeds that are aimed at
 
 
 SHAPES = {
@@ -147,7 +147,8 @@ def row(setting: Setting, seeds: range) -> list[str]:
             spread([gain for _, gain in trials]),
             f"{np.mean(effects == HELPS):.0%}, {np.mean(effects == HURTS):.0%}",
         ]
-    met = "yes" if min(n_right) >= RIGHT * len(seeds) else "**no**"
+    aims = [FOUND * len(seeds), NOT_WRONG * len(seeds)]
+    met = "yes" if np.greater_equal(n_right, aims).all() else "**no**"
     return [*cells, met if setting.aimed_at else ""]
 
 
@@ -173,9 +174,10 @@ def main(argv=None) -> None:
         explanation,
         "",
         "Gains are those of the best depth that shares: median, lowest and highest of the "
-        f"tables. At least {RIGHT:.0%} right is the aim where sharing matters; the other "
-        "rows show where a verdict ends. Last in each half: the share of single targets "
-        "that the verdict says are helped, and hurt.",
+        f"tables. At least {FOUND:.0%} right of the related and {NOT_WRONG:.0%} of the "
+        "unrelated ones is the aim; the rows without one show where a verdict ends. Last "
+        "in each half: the share of single targets that the verdict says are helped, and "
+        "hurt.",
         "",
         *markdown_table(
             [*header, "aim met"], [row(setting, seeds) for setting in SETTINGS]

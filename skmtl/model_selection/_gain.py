@@ -23,14 +23,14 @@ def sharing_gain(search, *, by="depth", test_ratio=None):
 
         se = sqrt( (1 + n_test/n_train) * n * var_i(d_i) )
 
-    The first factor allows for networks that depend on the rows that they were trained on.
-    It makes the error as large as if no more rows had been tested than trained on: by
-    simulation, the gain is then off by one standard error on average, where fewer folds
-    than rows would have to be trusted otherwise. Other searches know their folds only, and
-    so does this one if it was given another scorer than `target_scorers`, one whose metric
-    is no mean over rows (as "roc_auc"), or a ``TimeSeriesSplit``, or if a fit failed.
-    Training sets of different folds overlap, so their differences vary less than
-    independent ones would, and the standard error is corrected for it (Nadeau & Bengio
+    The first factor allows for what the networks owe to the rows they were trained on, as
+    Nadeau & Bengio's does below. In simulations, gains were then as far from the truth as
+    their standard errors say, and these about half of what folds alone give. Other
+    searches know only their folds, and so does this one if it was given another scorer
+    than `target_scorers`, one whose metric is not a sum over rows (such as "roc_auc" or a
+    root mean squared error), or a ``TimeSeriesSplit``, or if a fit failed. Training sets
+    of different folds overlap, so their differences vary less than independent ones
+    would, and the standard error is corrected for it (Nadeau & Bengio
     2003)::
 
         se = sqrt( (1/K + n_test/n_train) * var_k(difference_k) )
