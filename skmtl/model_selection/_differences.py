@@ -47,10 +47,10 @@ class Scored(NamedTuple):
 
         They are compared in the last iteration that has candidates of both.
         """
-        labels = pd.Series(labels)
+        labels = np.asarray(labels)
         found = {}
-        for label in labels.unique():
-            a, b = self._best_of(labels == label, labels == base)
+        for label in dict.fromkeys(labels.tolist()):
+            a, b = self.best_of(labels == label, labels == base)
             folds = pd.DataFrame(
                 self.folds[:, :, a] - self.folds[:, :, b], columns=self.names
             )
@@ -69,19 +69,19 @@ class Scored(NamedTuple):
         rows are known, by the joint distribution of all t (Dunnett 1955), whose
         correlations are those of the rows; else by Bonferroni, for the number of labels.
         """
-        labels = pd.Series(labels)
+        labels = np.asarray(labels)
         p = stats.t.sf(t, n - 1)
         others = np.flatnonzero(labels != base)
         if self.rows is None or n < FEWEST_UNITS or np.isnan(p):
-            return p * (labels.nunique() - 1)
-        _, b = self._best_of(labels == base, labels == base)
+            return p * (len(set(labels.tolist())) - 1)
+        (b,) = self.best_of(labels == base)
         rows = self.rows[..., self.leading].astype(float)
         together = np.array(pd.DataFrame((rows[others] - rows[b]).T).corr().fillna(0))
         np.fill_diagonal(together, 1)
         return float(max(p, (_highest_t(together, n - 1) >= t).mean()))
 
-    def _best_of(self, *masks: pd.Series) -> list[int]:
-        masks = [mask.to_numpy() for mask in masks]
+    def best_of(self, *masks: np.ndarray) -> list[int]:
+        """The best candidate of each mask, in the last iteration that has some of all."""
         last = max(set.intersection(*(set(self.iterations[mask]) for mask in masks)))
         means = pd.DataFrame(self.folds[:, self.leading]).mean()
         means = means.fillna(-np.inf)  # all NaN where every fit failed
@@ -89,7 +89,7 @@ class Scored(NamedTuple):
 
 
 def _highest_t(together: np.ndarray, df: int) -> np.ndarray:
-    """Draws of the highest of several t with these correlations, 1 among them or not."""
+    """Draws of the highest of several t with these correlations, singular or not."""
     rng = np.random.default_rng(0)  # the same in every call
     variances, directions = np.linalg.eigh(together)
     factor = directions * np.sqrt(np.maximum(variances, 0))
