@@ -2,7 +2,7 @@
 
 ::
 
-    python -m benchmarks.verdict [--seeds 10] [--results FILE]
+    python -m benchmarks.verdict [--seeds 20] [--first-seed 200] [--results FILE]
 
 Two kinds of tables with 24 normal features. *Related*: every target is a random linear
 combination of the same 2 hidden features, so what one target teaches serves all.
@@ -13,11 +13,11 @@ either a *bump*, exp(-2 (a.x)^2), whose direction is hard to find from one targe
 little is left to gain. All targets have unit variance, plus noise of standard deviation
 0.5. The network has hidden layers of 32 and 16 units, so the depths are 0, 1 and 2.
 
-A verdict is right if it says that sharing pays on average over related targets, and if it
-does not over unrelated ones: separate networks are best, or there is no clear difference.
-Sharing may help unrelated targets too, as it leaves fewer weights to overfit with. So there
-is also the true gain: the same depth and depth 0, fitted to all rows and scored on 5000
-new ones.
+A verdict is right over related targets if it says that sharing pays on average. Over
+unrelated targets it is wrong if it says so although the true gain is not positive: sharing
+may help them too, as it leaves fewer weights to overfit with. The true gain is that of the
+same depth over depth 0, each fitted to all rows with five seeds and scored on 5000 new
+rows. The seeds of the tables are none of those that the rule of the verdict was chosen on.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ from ._report import circumstances, markdown_table, write_section
 RESULTS = Path(__file__).with_name("RESULTS.md")
 N_FEATURES, N_HIDDEN, NOISE, N_FOLDS = 24, 2, 0.5, 5
 N_NEW = 5000  # rows that no search has seen
-RIGHT = 0.9  # share of seeds that is aimed at
+N_FITS = 5  # of other seeds, for the true gain
+FOUND, NOT_WRONG = 0.8, 0.95  # shares of seeds that are aimed at
 
 
 SHAPES = {
@@ -61,7 +62,7 @@ SETTINGS = [
     Setting("bump", 6, 600, 1, aimed_at=True),
     Setting("bump", 6, 600, 4, aimed_at=True),
     Setting("bump", 6, 400, 4, aimed_at=False),
-    Setting("step", 6, 200, 4, aimed_at=False),
+    Setting("step", 6, 200, 4, aimed_at=True),
     Setting("step", 12, 200, 1, aimed_at=False),
     Setting("step", 6, 200, 1, aimed_at=False),
 ]
@@ -109,36 +110,45 @@ def trial(make: Callable, setting: Setting, seed: int) -> Trial:
     search = SharingDepthSearchCV(model, cv=folds).fit(X[old], Y[old])
     found = judgement(search)
     shared, separate = (
-        model.set_params(sharing_depth=depth).fit(X[old], Y[old]).score(X[new], Y[new])
+        [
+            model.set_params(sharing_depth=depth, random_state=1000 * seed + i)
+            .fit(X[old], Y[old])
+            .score(X[new], Y[new])
+            for i in range(N_FITS)
+        ]
         for depth in (found.depth, 0)
     )
+    true_gain = float(np.mean(shared) - np.mean(separate))
     sys.stderr.write(
-        f"{make.__name__} {seed}, true gain {shared - separate:+.3f}: "
-        f"{sharing_verdict(search)}\n"
+        f"{make.__name__} {seed}, true gain {true_gain:+.3f}: {sharing_verdict(search)}\n"
     )
-    return Trial(found, shared - separate)
+    return Trial(found, true_gain)
 
 
-def pays(found: Judgement) -> bool:
-    return found.table.loc[MEAN, "effect"] == HELPS
+def says(trial: Trial) -> str:
+    return trial.found.table.loc[MEAN, "effect"]
 
 
-def row(setting: Setting, n_seeds: int) -> list[str]:
+def row(setting: Setting, seeds: range) -> list[str]:
     folds = f"{setting.n_repeats} x {N_FOLDS}"
     cells = [setting.shape, f"{setting.n_targets}", f"{setting.n_rows}", folds]
     n_right = []
     for make, truth in ((related, True), (unrelated, False)):
-        trials = [trial(make, setting, seed) for seed in range(n_seeds)]
+        trials = [trial(make, setting, seed) for seed in seeds]
         tables = [found.table for found, _ in trials]
         effects = np.concatenate([table["effect"].drop(MEAN) for table in tables])
-        n_right.append(sum(pays(found) == truth for found, _ in trials))
+        pays = [says(t) == HELPS for t in trials]
+        wrongly = [says(t) == HELPS and t.true_gain <= 0 for t in trials]
+        n_right.append(sum(pays) if truth else len(trials) - sum(wrongly))
         cells += [
-            f"{n_right[-1]} of {n_seeds}",
+            f"{n_right[-1]} of {len(trials)}",
+            f"{sum(pays)}, {sum(says(t) == HURTS for t in trials)}",
             spread([table.loc[MEAN, "gain"] for table in tables]),
             spread([gain for _, gain in trials]),
             f"{np.mean(effects == HELPS):.0%}, {np.mean(effects == HURTS):.0%}",
         ]
-    met = "yes" if min(n_right) >= RIGHT * n_seeds else "**no**"
+    aims = [FOUND * len(seeds), NOT_WRONG * len(seeds)]
+    met = "yes" if np.greater_equal(n_right, aims).all() else "**no**"
     return [*cells, met if setting.aimed_at else ""]
 
 
@@ -148,25 +158,29 @@ def spread(gains: list[float]) -> str:
 
 def main(argv=None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seeds", type=int, default=10, help="tables of each kind")
+    parser.add_argument("--seeds", type=int, default=20, help="tables of each kind")
     parser.add_argument("--results", type=Path, default=RESULTS, help="file to write")
+    parser.add_argument("--first-seed", type=int, default=200, help="of the tables")
     options = parser.parse_args(argv)
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
 
     lines = ["## Is the verdict on sharing right?", "", *circumstances(), ""]
     explanation = " ".join(__doc__.split("::\n")[1].split("\n\n", 1)[1].split())
     header = ["hidden", "targets", "rows", "folds"]
     for kind in ("related", "unrelated"):
-        header += [f"{kind}: right", "gain in R2", "true gain", "targets helped, hurt"]
+        header += [f"{kind}: right", "says pays, does not pay", "gain in R2"]
+        header += ["true gain", "targets helped, hurt"]
     lines += [
         explanation,
         "",
         "Gains are those of the best depth that shares: median, lowest and highest of the "
-        f"tables. At least {RIGHT:.0%} right is the aim where sharing matters; the other "
-        "rows show where a verdict ends. Last in each half: the share of single targets "
-        "that the verdict says are helped, and hurt.",
+        f"tables. At least {FOUND:.0%} right of the related and {NOT_WRONG:.0%} of the "
+        "unrelated ones is the aim; the rows without one show where a verdict ends. Last "
+        "in each half: the share of single targets that the verdict says are helped, and "
+        "hurt.",
         "",
         *markdown_table(
-            [*header, "aim met"], [row(setting, options.seeds) for setting in SETTINGS]
+            [*header, "aim met"], [row(setting, seeds) for setting in SETTINGS]
         ),
     ]
     write_section(options.results, "verdict", lines)

@@ -179,10 +179,14 @@ def test_a_single_comparison_is_a_paired_t_test_with_the_corrected_error():
         cv = RepeatedKFold(n_splits=4, n_repeats=n_repeats)
         gains = steady(0, n_folds=4 * n_repeats, spread=1)
         error = np.sqrt((1 / len(gains) + 1 / 3) * gains.var(ddof=1))
-        critical = stats.t.isf(T_TEST / 2, len(gains) - 1) * error
-        for factor, effect in ((0.99, "no clear difference"), (1.01, "helps")):
-            search = search_with([gains + factor * critical], ["cost"], cv=cv)
-            assert effects(search)["mean"] == effect
+        one_sided, two_sided = stats.t.isf([T_TEST, T_TEST / 2], len(gains) - 1) * error
+        for factor, clear in ((0.99, False), (1.01, True)):
+            for sign, effect in ((1, "helps"), (-1, "hurts")):
+                expected = effect if clear else "no clear difference"
+                search = search_with([gains + sign * factor * one_sided], ["cost"], cv=cv)
+                assert effects(search)["mean"] == expected
+                search = search_with([gains + sign * factor * two_sided], ["cost"], cv=cv)
+                assert effects(search)["cost"] == expected
 
 
 def test_the_mean_of_the_best_of_several_depths_needs_more():

@@ -141,9 +141,9 @@ def _legend(search: DepthSearch) -> str:
         f"depth: hidden layers, of {sizes} units, that all targets share. {members}{score}:"
         f"{meaning} mean over targets and folds; std: its standard deviation over folds. "
         f"gain: {score} over that of separate networks (depth 0); s.e.: its standard "
-        "error, from the differences per fold, corrected for the rows that training sets "
-        "have in common. seconds: for fitting all folds. helps, hurts: gains that are "
-        "clear at the 5 % level, allowing for the number of targets and depths."
+        "error, from the differences that single rows make. seconds: for fitting all "
+        "folds. helps, hurts: gains that are clear at the 5 % level, allowing for the "
+        "number of targets and depths."
     )
 
 

@@ -38,7 +38,8 @@ class SharingGainDisplay:
     Targets are sorted by their gain; bars are one standard error to either side. A clear
     gain or loss has a filled triangle, all others an open circle. What is clear goes by
     the rule of `skmtl.model_selection.sharing_verdict`, a t-test that allows for several
-    targets and depths; with five folds, it takes three standard errors and more.
+    targets and depths: it takes about two standard errors for their mean, and more for one
+    of many targets.
 
     Parameters
     ----------

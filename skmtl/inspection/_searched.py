@@ -23,18 +23,13 @@ def searched_depths(search) -> SearchedDepths:
     """The best candidate of each depth, by the metric that the search goes by."""
     check_is_fitted(search, "cv_results_")
     depths = _gain._depths(search)
-    names, scores = _gain._fold_scores(search.cv_results_, search.n_splits_)
-    leading = _gain._leading(search, names)
-    iterations = _gain._iterations(search)
+    scored = _gain.scored(search)
     each = np.unique(depths)
-    candidates = []
-    for depth in each:
-        rivals = depths == depth
-        rivals &= iterations == iterations[rivals].max()
-        candidates.append(_gain._best(scores[:, leading], rivals))
-    by_name = dict(zip(names, scores[:, :, candidates].swapaxes(0, 1), strict=True))
+    candidates = [scored.best_of(depths == depth)[0] for depth in each]
+    by_candidate = scored.folds[:, :, candidates].swapaxes(0, 1)
+    by_name = dict(zip(scored.names, by_candidate, strict=True))
     target_scores = pd.DataFrame(index=each)
-    by_fold = by_name[names[leading]].T
+    by_fold = by_name[scored.names[scored.leading]].T
     if "mean" in by_name:
         by_fold = by_name.pop("mean").T
         target_scores = pd.DataFrame(

@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn import metrics as _sklearn
 
 from ._cells import score_targets
+from ._rows import minus_log
 
 
 def accuracy_score(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average"):
@@ -111,10 +112,7 @@ def log_loss(
     """
 
     def of_target(true, proba, labels, weights):
-        position = pd.Index(labels).get_indexer(pd.Index(true))
-        of_true = np.where(position < 0, 0.0, proba[np.arange(len(true)), position])
-        smallest = np.finfo(proba.dtype).eps
-        return np.average(-np.log(np.maximum(of_true, smallest)), weights=weights)
+        return np.average(minus_log(true, proba, labels), weights=weights)
 
     return _of_probabilities(
         of_target, y_true, y_proba, classes, sample_weight, multioutput

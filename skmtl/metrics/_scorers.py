@@ -24,6 +24,7 @@ from ._regression import (
     r2_score,
     root_mean_squared_error,
 )
+from ._rows import Scores, contributions, with_mean
 
 
 def target_scorers(names=None, metric="r2"):
@@ -129,12 +130,9 @@ class TargetScorer:
         if error in (log_loss, roc_auc_score):
             options["classes"] = estimator.classes_
             method = "predict_proba"
+        predicted = getattr(estimator, method)(X)
         scores = sign * error(
-            y,
-            getattr(estimator, method)(X),
-            sample_weight=sample_weight,
-            multioutput="raw_values",
-            **options,
+            y, predicted, sample_weight=sample_weight, multioutput="raw_values", **options
         )
         undefined = [name for name, s in zip(names, scores, strict=True) if np.isnan(s)]
         if undefined:
@@ -146,7 +144,12 @@ class TargetScorer:
                 stacklevel=2,
             )
         by_name = dict(zip(names, scores.tolist(), strict=True))
-        return {"mean": averaged(scores, "uniform_average"), **by_name}
+        found = Scores({"mean": averaged(scores, "uniform_average"), **by_name})
+        classes = options.get("classes")
+        cells = contributions(self.metric, y, predicted, sample_weight, classes)
+        if cells is not None:
+            found.rows = with_mean(cells, scores)
+        return found
 
     def names_of(self, y) -> tuple[str, ...]:
         """The names of the targets in y, checked."""

@@ -1,7 +1,8 @@
 """Should these targets share a network, how much, and which of them gain by it?
 
 `SharingDepthSearchCV` cross-validates every sharing depth, `sharing_gain` says what each
-does for each target, `sharing_verdict` which of these gains are clear::
+does for each target, `sharing_verdict` which of these gains are clear. `task_affinity`
+says who helps whom, `suggest_groups` makes groups of it::
 
     >>> from skmtl import MultiTaskRegressor
     >>> from skmtl.datasets import load_energy
@@ -17,7 +18,14 @@ does for each target, `sharing_verdict` which of these gains are clear::
 
 from ._affinity import task_affinity
 from ._gain import sharing_gain
+from ._groups import suggest_groups
 from ._search import SharingDepthSearchCV
 from ._verdict import sharing_verdict
 
-__all__ = ["SharingDepthSearchCV", "sharing_gain", "sharing_verdict", "task_affinity"]
+__all__ = [
+    "SharingDepthSearchCV",
+    "sharing_gain",
+    "sharing_verdict",
+    "suggest_groups",
+    "task_affinity",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 
 import numpy as np
 import pandas as pd
@@ -10,14 +10,27 @@ from sklearn.base import clone, is_classifier
 from sklearn.utils.validation import check_is_fitted
 
 from .._features import listed
+from ._differences import Scored
 
 
-def sharing_gain(search, *, test_ratio=None):
+def sharing_gain(search, *, by="depth", test_ratio=None):
     """Gain of every sharing depth over separate networks on the same folds, per target.
 
     For each depth, the score minus that of depth 0 on the same fold is averaged over the
-    K folds. Training sets of different folds overlap, so the differences vary less than
-    independent ones would; the standard error is corrected for it (Nadeau & Bengio
+    K folds. A `SharingDepthSearchCV` keeps what each row contributes to the scores, so the
+    mean is also a sum over the n rows, of the differences d_i that each row makes in all
+    the folds that tested it. Rows that are drawn independently give the standard error ::
+
+        se = sqrt( (1 + n_test/n_train) * n * var_i(d_i) )
+
+    The first factor allows for what the networks owe to the rows they were trained on, as
+    Nadeau & Bengio's does below. In simulations, gains were then as far from the truth as
+    their standard errors say, and these about half of what folds alone give. Other
+    searches know only their folds, and so does this one if it was given another scorer
+    than `target_scorers`, one whose metric is not a sum over rows (such as "roc_auc" or a
+    root mean squared error), or a ``TimeSeriesSplit``, or if a fit failed. Training sets
+    of different folds overlap, so their differences vary less than independent ones
+    would, and the standard error is corrected for it (Nadeau & Bengio
     2003)::
 
         se = sqrt( (1/K + n_test/n_train) * var_k(difference_k) )
@@ -32,6 +45,11 @@ def sharing_gain(search, *, test_ratio=None):
         too, the best candidate of each depth stands for it: by the metric that `refit`
         names, else by the first, which is "mean" for `target_scorers`. A successive
         halving compares each depth with depth 0 in the last iteration that has both.
+    by : {"depth", "parameters"}, default="depth"
+        With "parameters", the table has a row for every combination of the parameters that
+        were searched beside the depth, such as ``n_bins=0``, and the yardstick is the
+        combination that comes first: the first value of each. Each is compared at the
+        depth that is best for it.
     test_ratio : float, default=None
         Test rows per training row, n_test/n_train. None means the mean over the folds if
         the search's `cv` is a list of them, (train, test), and else that of K-fold
@@ -41,8 +59,8 @@ def sharing_gain(search, *, test_ratio=None):
     Returns
     -------
     DataFrame of shape (n_depths, 3 * (T + 1))
-        Index: "sharing_depth". Columns: statistic and target, where the target is "mean"
-        or its name, and the statistic
+        Index: "sharing_depth" (or "parameters"). Columns: statistic and target, where the
+        target is "mean" or its name, and the statistic
 
         - "gain": mean difference over folds, in units of the score;
         - "se": its standard error;
@@ -53,57 +71,95 @@ def sharing_gain(search, *, test_ratio=None):
     Raises
     ------
     ValueError
-        If the search does not vary the sharing depth or lacks depth 0.
+        If the search does not vary the sharing depth or lacks depth 0, or, with
+        ``by="parameters"``, varies nothing else.
+
+    Notes
+    -----
+    Rows that belong together, such as visits of one patient, are no evidence of their own.
+    Give `fit` their `groups`, with a splitter such as ``GroupKFold``: then each group, not
+    each row, counts as one of the n.
 
     References
     ----------
     C. Nadeau and Y. Bengio, "Inference for the Generalization Error", Machine Learning
     52, 239-281 (2003).
 
+    P. Bayle, A. Bayle, L. Janson and L. Mackey, "Cross-validation Confidence Intervals for
+    Test Error", NeurIPS (2020): the error from single rows, for stable learners.
+
     Examples
     --------
     >>> from skmtl import MultiTaskRegressor
     >>> from skmtl.datasets import load_energy
-    >>> from skmtl.model_selection import SharingDepthSearchCV
+    >>> from skmtl.model_selection import SharingDepthSearchCV, sharing_gain
     >>> X, y = load_energy(return_X_y=True, as_frame=True)
     >>> model = MultiTaskRegressor(epochs=5, random_state=0)
-    >>> search = SharingDepthSearchCV(model, depths=[1, 3], cv=3).fit(X, y)
+    >>> search = SharingDepthSearchCV(
+    ...     model, depths=[1, 3], param_grid={"n_bins": [0, 4]}, cv=3
+    ... ).fit(X, y)
     >>> search.sharing_gain_["gain"].columns.tolist()
     ['mean', 'heating_load', 'cooling_load']
     >>> search.sharing_gain_.index.tolist()
     [0, 1, 3]
+    >>> sharing_gain(search, by="parameters").index.tolist()
+    ['n_bins=0', 'n_bins=4']
     """
     check_is_fitted(search, "cv_results_")
-    results = search.cv_results_
-    depths = _depths(search)
-    names, scores = _fold_scores(results, search.n_splits_)
-    leading = _leading(search, names)
-    iterations = _iterations(search)
-    if test_ratio is None:
-        test_ratio = _test_ratio(search)
-
-    differences = {}
-    for depth in np.unique(depths).tolist():
-        at_depth, separate = depths == depth, depths == 0
-        last = max(set(iterations[at_depth]) & set(iterations[separate]))
-        a, b = (
-            _best(scores[:, leading], candidates & (iterations == last))
-            for candidates in (at_depth, separate)
-        )
-        differences[depth] = pd.DataFrame(scores[:, :, a] - scores[:, :, b], columns=names)
+    found = differences(search, by, test_ratio)
     statistics = {
-        "gain": {depth: D.mean() for depth, D in differences.items()},
-        "se": {
-            depth: np.sqrt((1 / D.count() + test_ratio) * D.var())
-            for depth, D in differences.items()
-        },
-        "n_gained": {depth: (D > 0).sum() for depth, D in differences.items()},
+        "gain": {label: D.folds.mean() for label, D in found.items()},
+        "se": {label: D.se for label, D in found.items()},
+        "n_gained": {label: (D.folds > 0).sum() for label, D in found.items()},
     }
     return pd.concat(
         {statistic: pd.DataFrame(rows).T for statistic, rows in statistics.items()},
         axis=1,
         names=["statistic", "target"],
-    ).rename_axis("sharing_depth")
+    ).rename_axis("sharing_depth" if by == "depth" else by)
+
+
+def differences(search, by: str, test_ratio: float | None = None) -> dict:
+    """Each depth less depth 0, or each combination of other parameters less the first."""
+    labels, base = labelled(search, by)
+    if test_ratio is None:
+        test_ratio = _test_ratio(search)
+    found = scored(search).between(labels, base, test_ratio)
+    return dict(sorted(found.items())) if by == "depth" else found
+
+
+def labelled(search, by: str) -> tuple[list, Hashable]:
+    """What is compared, by candidate, and which of it is the yardstick."""
+    depths = _depths(search)
+    if by == "depth":
+        return depths.tolist(), 0
+    if by != "parameters":
+        raise ValueError(f"by must be 'depth' or 'parameters', got {by!r}.")
+    labels = combinations(search)
+    if len(set(labels)) < 2:
+        raise ValueError(
+            "by='parameters' needs a search that varies another parameter than the sharing "
+            "depth: give it param_grid={'n_bins': [0, 8]}, for example."
+        )
+    return labels, labels[0]
+
+
+def combinations(search) -> list[str]:
+    """By candidate, its values of the parameters other than the depth."""
+    candidates = search.cv_results_["params"]
+    varied = sorted({name for parameters in candidates for name in parameters})
+    others = [name for name in varied if name not in depth_parameters(varied)]
+    return [
+        ", ".join(f"{n.split('__')[-1]}={p[n]!r}" for n in others if n in p)
+        for p in candidates
+    ]
+
+
+def scored(search) -> Scored:
+    """The candidates of a search, as far as they were scored."""
+    names, scores = _fold_scores(search.cv_results_, search.n_splits_)
+    rows = getattr(search, "row_scores_", None)
+    return Scored(names, scores, rows, _iterations(search), _leading(search, names))
 
 
 def depth_parameters(names: Iterable[str]) -> list[str]:
@@ -187,9 +243,3 @@ def _iterations(search) -> np.ndarray:
     """Iteration of each candidate of a successive halving; 0 in other searches."""
     results = search.cv_results_
     return np.asarray(results.get("iter", np.zeros(len(results["params"]), dtype=int)))
-
-
-def _best(scores: np.ndarray, candidates: np.ndarray) -> int:
-    """Index of the one of the candidates (a mask) with the best mean over the folds."""
-    means = pd.DataFrame(scores).mean()[candidates]
-    return int(means.fillna(-np.inf).idxmax())  # all NaN where every fit failed

@@ -21,6 +21,7 @@ from .._regressor import MultiTaskRegressor
 from .._targets import check_targets
 from ..metrics import TargetScorer, target_scorers
 from ._gain import configured, depth_parameters, sharing_gain
+from ._row_scores import Folds, row_scores
 
 
 class SharingDepthSearchCV(GridSearchCV):
@@ -83,6 +84,11 @@ class SharingDepthSearchCV(GridSearchCV):
             n_splits_, refit_time_, multimetric_, n_features_in_, feature_names_in_
         As for `GridSearchCV`. With target scorers, `cv_results_` has
         ``mean_test_<target>``, ``split0_test_<target>``, ... beside ``mean_test_mean``.
+
+    row_scores_ : ndarray of shape (n_candidates, n, 1 + T), or None
+        What each row contributes to the mean over the folds of each target scorer, up to a
+        constant; of each group, if `fit` was given `groups`. NaN where a row has no part
+        in a score. None where that is not known; see `sharing_gain`.
 
     sharing_gain_ : DataFrame
         Gain of each depth over separate networks, per target, with its standard error
@@ -179,11 +185,11 @@ class SharingDepthSearchCV(GridSearchCV):
         if is_classifier(search.estimator):
             columns, one_dimensional = check_labels(y, estimator=self)
             shape = (len(columns[0]), len(columns))
-            # Folds of rows, whose labels of several targets cannot all be stratified.
-            search.cv = check_cv(self.cv)
         else:
             Y, one_dimensional = check_targets(y, estimator=self)
             shape = Y.shape
+        # Of rows: labels of several targets cannot all be stratified.
+        search.cv = Folds(check_cv(self.cv))
         if shape[1] == 1:
             _check_nothing_shared(search, shape[:1] if one_dimensional else shape)
         if isinstance(search.scoring, TargetScorer):
@@ -193,6 +199,12 @@ class SharingDepthSearchCV(GridSearchCV):
         parameters = self.get_params(deep=False)
         vars(self).update({k: v for k, v in vars(search).items() if k not in parameters})
         return self
+
+    def _format_results(self, candidate_params, n_splits, out, more_results=None):
+        fold_scores = [of_fold["test_scores"] for of_fold in out]
+        self.row_scores_ = row_scores(fold_scores, self.cv)
+        self.cv.tested = []  # no longer needed, and kept with the search
+        return super()._format_results(candidate_params, n_splits, out, more_results)
 
     def predict(self, X):
         """Predict all targets with the best estimator.

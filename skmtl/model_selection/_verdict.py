@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import stats
+from sklearn.model_selection import GridSearchCV
 from sklearn.utils.validation import check_is_fitted
 
 from .._features import shortened
 from . import _gain
+from ._differences import Differences, Scored
 
 ALPHA = 0.05
 HELPS, UNCLEAR, HURTS = "helps", "no clear difference", "hurts"
@@ -27,6 +29,7 @@ VERBS = {
 MOST_NAMED = 4  # targets of a kind; of more, the first few
 FEW_NAMED = 3
 NAME_WIDTH = 40
+LABEL_WIDTH = 80
 
 
 class Judgement(NamedTuple):
@@ -35,7 +38,7 @@ class Judgement(NamedTuple):
     depth: int
     best_depth: int  # of the search, perhaps 0
     n_depths: int  # searched, 0 not counted
-    table: pd.DataFrame  # by target: gain, se, n_gained, n_folds, effect
+    table: pd.DataFrame  # by target: gain, se, n_gained, n_folds, n, effect
 
 
 def sharing_verdict(search):
@@ -46,26 +49,35 @@ def sharing_verdict(search):
     them it helps or hurts. A gain or loss is called clear if a t-test at the 5 % level
     says so::
 
-        t = gain / se,    K - 1 degrees of freedom for K folds
+        t = gain / se,    n - 1 degrees of freedom
 
-    with the gain and the corrected standard error of `sharing_gain` (Nadeau & Bengio
-    2003). Two things make chance look like a finding, and are guarded against:
+    with the gain and standard error of `sharing_gain`, of n rows, or of n folds where only
+    these are known. Two things make chance look like a finding, and are guarded against:
 
     - Of many targets, some seem to gain or lose. Their p-values are corrected by Holm's
       method, so that a statement about any of them is wrong in 5 % of searches at most.
-    - The best of D depths was chosen by its mean over the targets, on the same folds. The
-      p-value of this mean is one-sided and multiplied by D (or by 2 if D is 1), so that
-      "pays" is wrong in 5 % at most.
+    - The best candidate that shares was chosen by its mean over the targets, on the same
+      rows. The p-value of this mean is one-sided, and that of the highest t among all
+      candidates that share, which rise and fall together (Dunnett 1955); where only folds
+      are known, it is multiplied by the number of depths. So "pays" is wrong in 5 % at
+      most, and so is "does not pay", for which the best has to be clearly worse.
 
-    Not guarded against are the choice among other parameters that were searched, folds
-    and seeds that were tried until they pleased, and that the single targets too are
-    looked at where their mean is best: with 3 or 6 depths and no difference at all, 5 or
-    7 % of simulated searches seemed to help or hurt some target. The gain of the best of
-    several depths is a little too high on average; for an unbiased one, score it and
-    depth 0 on rows that the search has not seen.
+    Where other parameters were searched as well, by `SharingDepthSearchCV` or
+    `GridSearchCV`, there follows whether the best of their combinations beats the first
+    one, each at its best depth, and for which targets, by the same rule: the highest t
+    among all candidates of other combinations. So the first values of `param_grid` should
+    be those of the plain network, as in ``{"share_output": [False, True]}``.
 
-    "No clear difference" does not mean that there is none. Five folds tell large ones
-    only; ``cv=RepeatedKFold(n_splits=5, n_repeats=4, random_state=0)`` tells smaller ones.
+    Not guarded against are folds and seeds that were tried until they pleased, and that
+    the single targets too are looked at where their mean is best: with 3 or 6 depths and
+    no difference at all, 5 or 7 % of simulated searches seemed to help or hurt some
+    target. The gain of the best of several depths is a little too high on average; for an
+    unbiased one, score it and depth 0 on rows that the search has not seen.
+
+    "No clear difference" does not mean that there is none. The more rows there are, the
+    smaller are the gains that can be told, and repeated folds add to it, as networks of
+    several splits and seeds vary less in their mean:
+    ``cv=RepeatedKFold(n_splits=5, n_repeats=4, random_state=0)``.
 
     Parameters
     ----------
@@ -88,13 +100,13 @@ def sharing_verdict(search):
 
     See Also
     --------
-    sharing_gain : The numbers.
+    sharing_gain : The numbers; with ``by="parameters"``, those of the other parameters.
     skmtl.inspection.SharingGainDisplay : A picture of them, by the same rule.
 
     References
     ----------
-    C. Nadeau and Y. Bengio, "Inference for the Generalization Error", Machine Learning
-    52, 239-281 (2003).
+    C. W. Dunnett, "A Multiple Comparison Procedure for Comparing Several Treatments with a
+    Control", Journal of the American Statistical Association 50, 1096-1121 (1955).
 
     S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian
     Journal of Statistics 6, 65-70 (1979).
@@ -112,31 +124,50 @@ def sharing_verdict(search):
     True
     """
     found = judgement(search)
-    targets = found.table.drop(index=MEAN, errors="ignore")
-    sentences = [_of_the_mean(search, found)]
-    if MEAN in found.table.index and len(targets) > 1:
-        sentences.append(_of_targets(targets))
-    return " ".join(sentences)
+    sentences = [_of_the_mean(search, found), _of_targets(found.table)]
+    if isinstance(search, GridSearchCV) and len(set(_gain.combinations(search))) > 1:
+        sentences += _of_parameters(search)
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def judgement(search, depth: int | None = None) -> Judgement:
     """Which gains of a depth are clear; None means the best depth that shares."""
     check_is_fitted(search, "cv_results_")
-    gains = _gain.sharing_gain(search)
-    names, scores = _gain._fold_scores(search.cv_results_, search.n_splits_)
-    by_depth = gains["gain"][names[_gain._leading(search, names)]].fillna(-np.inf)
+    scored = _gain.scored(search)
+    found = _gain.differences(search, "depth")
+    by_depth = _leading_gains(scored, found)
     depths = _gain._depths(search)
     best = by_depth.idxmax()
     if hasattr(search, "best_index_"):
         best = depths[search.best_index_]
     depth = _depth_to_judge(depth, int(best), by_depth)
-
-    table = pd.DataFrame({key: gains.loc[depth, key] for key in ("gain", "se", "n_gained")})
-    table["n_gained"] = table["n_gained"].astype(int)
-    scored = [~np.isnan(scores[:, :, depths == d]).all(axis=2) for d in (0, depth)]
-    table["n_folds"] = np.all(scored, axis=0).sum(axis=0)
-    table["effect"] = _effects(table, n_depths=len(by_depth) - 1)
+    table = _judged(scored, found[depth], depths, 0)
     return Judgement(depth, int(best), len(by_depth) - 1, table)
+
+
+def _leading_gains(scored: Scored, found: dict[Hashable, Differences]) -> pd.Series:
+    leading = scored.names[scored.leading]
+    gains = pd.Series({label: D.folds[leading].mean() for label, D in found.items()})
+    return gains.fillna(-np.inf)
+
+
+def _judged(scored: Scored, found: Differences, labels, base: Hashable) -> pd.DataFrame:
+    """By target: the gain, how sure it is, and what it is called."""
+    table = pd.DataFrame({"gain": found.folds.mean(), "se": found.se})
+    table["n_gained"] = (found.folds > 0).sum()
+    table["n_folds"] = found.folds.count()
+    table["n"] = found.n
+    main = _main(table.index)
+    t, n = table["gain"] / table["se"], table["n"]
+    p = pd.Series(2 * stats.t.sf(t.abs(), n - 1), table.index)
+    others = p.index != main
+    p[others] = _holm(p[others])
+    gained = t[main] > 0
+    p[main] = scored.chance(labels, base, t[main], n[main]) if gained else p[main] / 2
+    kinds = np.where(table["gain"] > 0, HELPS, HURTS)
+    kinds = np.where(p <= ALPHA, kinds, UNCLEAR)  # nor without a standard error: p is NaN
+    table["effect"] = np.where(table["gain"].isna(), NO_SCORE, kinds)
+    return table
 
 
 def shared_layers(search, depth: int) -> str:
@@ -173,18 +204,6 @@ def _depth_to_judge(asked: int | None, best: int, by_depth: pd.Series) -> int:
     return best if best > 0 else int(by_depth.drop(index=0).idxmax())
 
 
-def _effects(table: pd.DataFrame, n_depths: int) -> np.ndarray:
-    """What each gain is called, by the rule that `sharing_verdict` explains."""
-    one_sided = stats.t.sf((table["gain"] / table["se"]).abs(), table["n_folds"] - 1)
-    p = pd.Series(2 * one_sided, table.index)
-    others = p.index != _main(p.index)
-    p[~others] *= max(n_depths, 2) / 2
-    p[others] = _holm(p[others])
-    kinds = np.where(table["gain"] > 0, HELPS, HURTS)
-    kinds = np.where(p <= ALPHA, kinds, UNCLEAR)  # nor without a standard error: p is NaN
-    return np.where(table["gain"].isna(), NO_SCORE, kinds)
-
-
 def _holm(p: pd.Series) -> pd.Series:
     """Holm's adjusted p-values, which may exceed 1."""
     ascending = p.dropna().sort_values()
@@ -203,16 +222,43 @@ def _of_the_mean(search, found: Judgement) -> str:
         )
         next_best = ", the next best," if found.n_depths > 1 else ""
     says = {HELPS: "pays", UNCLEAR: "makes no clear difference", HURTS: "does not pay"}
+    verdict = f"Sharing {layers}{next_best} {says[main['effect']]}"
+    return f"{opening}{verdict}{_how_much(search, main)}"
+
+
+def _of_parameters(search) -> list[str]:
+    """Whether the best of the other combinations of parameters beats the first one."""
+    scored = _gain.scored(search)
+    labels, first = _gain.labelled(search, "parameters")
+    found = _gain.differences(search, "parameters")
+    gains = _leading_gains(scored, found).drop(first)
+    best = gains.idxmax()
+    table = _judged(scored, found[best], labels, first)
+    main = table.loc[_main(table.index)]
+    subject, plain = (shortened(label, LABEL_WIDTH) for label in (best, first))
+    if main["effect"] == NO_SCORE:
+        return [f"At their best depths, {subject} and {plain} have no score on one fold."]
+    says = {HELPS: "beats", UNCLEAR: "does not clearly differ from", HURTS: "loses to"}
+    choice = f", the best of {len(gains)} others," if len(gains) > 1 else ""
+    verdict = f"At its best depth, {subject}{choice} {says[main['effect']]} {plain}"
+    return [f"{verdict}{_how_much(search, main)}", _of_targets(table)]
+
+
+def _how_much(search, main: pd.Series) -> str:
     average = " on average" if main.name == MEAN else ""
     verb = "loses" if main["gain"] < 0 else "gains"
     error = "unknown" if np.isnan(main["se"]) else _rounded(main["se"])
     return (
-        f"{opening}Sharing {layers}{next_best} {says[main['effect']]}{average}: it {verb} "
-        f"{_rounded(abs(main['gain']))} in {_score_name(search)} (standard error {error})."
+        f"{average}: it {verb} {_rounded(abs(main['gain']))} in {_score_name(search)} "
+        f"(standard error {error})."
     )
 
 
-def _of_targets(targets: pd.DataFrame) -> str:
+def _of_targets(table: pd.DataFrame) -> str:
+    """Which targets gain and lose; nothing where there is only one."""
+    targets = table.drop(index=MEAN, errors="ignore")
+    if MEAN not in table.index or len(targets) < 2:
+        return ""
     if (targets["effect"] == UNCLEAR).all():
         return "It makes no clear difference for any single target."
     clauses = [

@@ -1,0 +1,97 @@
+"""Differences between the candidates of a search, in its folds and in its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+FEWEST_UNITS = 30  # to tell how candidates go together
+N_DRAWS = 50_000  # a p-value of 0.05 is then off by 0.001
+
+
+class Differences(NamedTuple):
+    """Scores of one candidate less those of another, with a column per score."""
+
+    folds: pd.DataFrame
+    rows: pd.DataFrame | None  # contributions to the mean over the folds, if known
+    test_ratio: float  # test rows per training row
+
+    @property
+    def se(self) -> pd.Series:
+        """Standard errors, as `sharing_gain` has them."""
+        if self.rows is None:
+            return np.sqrt((1 / self.folds.count() + self.test_ratio) * self.folds.var())
+        return np.sqrt((1 + self.test_ratio) * self.rows.count() * self.rows.var())
+
+    @property
+    def n(self) -> pd.Series:
+        """What the standard errors rest on: rows, or folds."""
+        return (self.folds if self.rows is None else self.rows).count()
+
+
+class Scored(NamedTuple):
+    """The candidates of a search, as far as they were scored."""
+
+    names: list[str]  # of the scores
+    folds: np.ndarray  # (folds, names, candidates)
+    rows: np.ndarray | None  # (candidates, rows, names)
+    iterations: np.ndarray  # of a successive halving, by candidate; 0 in other searches
+    leading: int  # index of the score that the search goes by
+
+    def between(self, labels, base: Hashable, test_ratio: float) -> dict:
+        """By label: the best candidate of that label less the best of the base label.
+
+        They are compared in the last iteration that has candidates of both.
+        """
+        labels = np.asarray(labels)
+        found = {}
+        for label in dict.fromkeys(labels.tolist()):
+            a, b = self.best_of(labels == label, labels == base)
+            folds = pd.DataFrame(
+                self.folds[:, :, a] - self.folds[:, :, b], columns=self.names
+            )
+            rows = None
+            if self.rows is not None:
+                rows = pd.DataFrame(
+                    self.rows[a].astype(float) - self.rows[b], columns=self.names
+                )
+            found[label] = Differences(folds, rows, test_ratio)
+        return found
+
+    def chance(self, labels, base: Hashable, t: float, n: int) -> float:
+        """How likely the best of the other candidates has a t of this size by chance.
+
+        Every candidate of another label is compared with the best of the base label. Where
+        rows are known, by the joint distribution of all t (Dunnett 1955), whose
+        correlations are those of the rows; else by Bonferroni, for the number of labels.
+        """
+        labels = np.asarray(labels)
+        p = stats.t.sf(t, n - 1)
+        others = np.flatnonzero(labels != base)
+        if self.rows is None or n < FEWEST_UNITS or np.isnan(p):
+            return p * (len(set(labels.tolist())) - 1)
+        (b,) = self.best_of(labels == base)
+        rows = self.rows[..., self.leading].astype(float)
+        together = np.array(pd.DataFrame((rows[others] - rows[b]).T).corr().fillna(0))
+        np.fill_diagonal(together, 1)
+        return float(max(p, (_highest_t(together, n - 1) >= t).mean()))
+
+    def best_of(self, *masks: np.ndarray) -> list[int]:
+        """The best candidate of each mask, in the last iteration that has some of all."""
+        last = max(set.intersection(*(set(self.iterations[mask]) for mask in masks)))
+        means = pd.DataFrame(self.folds[:, self.leading]).mean()
+        means = means.fillna(-np.inf)  # all NaN where every fit failed
+        return [int(means[mask & (self.iterations == last)].idxmax()) for mask in masks]
+
+
+def _highest_t(together: np.ndarray, df: int) -> np.ndarray:
+    """Draws of the highest of several t with these correlations, singular or not."""
+    rng = np.random.default_rng(0)  # the same in every call
+    variances, directions = np.linalg.eigh(together)
+    factor = directions * np.sqrt(np.maximum(variances, 0))
+    normal = rng.standard_normal((N_DRAWS, len(together))) @ factor.T
+    return normal.max(axis=1) / np.sqrt(rng.chisquare(df, N_DRAWS) / df)
