@@ -12,6 +12,8 @@ from skmtl._network import Architecture, Network
 from skmtl._scaling import Scaling
 from skmtl._training import build_keras_model
 from skmtl.inspection import GatesDisplay
+from skmtl.inspection._diagram import diagram
+from skmtl.inspection._estimators import diagram_data
 from skmtl.model_selection import task_affinity
 from tests._asserts import assert_close, raises_naming
 from tests._inputs import TARGETS, as_frames, make_table, small, small_classifier
@@ -232,6 +234,15 @@ def test_a_picture_of_who_uses_which_expert(mixed):
     assert (names, experts) == (TARGETS, ["1", "2", "own 1"])
     np.testing.assert_allclose(np.sum(display.image_.get_array(), axis=1), 1)
     plt.close("all")
+
+
+def test_the_diagram_has_a_deck_of_trunks(mixed):
+    drawing = diagram(**diagram_data(mixed))
+
+    assert "5 trunks" in [words.text for words in drawing.words]
+    plain = diagram(**{**diagram_data(mixed), "n_trunks": 1})
+    assert len(drawing.boxes) == len(plain.boxes) + 2
+    assert "trunk" in [words.text for words in plain.words]
 
 
 @pytest.mark.parametrize(

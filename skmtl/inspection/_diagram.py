@@ -87,11 +87,12 @@ def diagram(
     n_features: int | None = None,
     target_names: Sequence[str] | None = None,
     share_output: bool = False,
+    n_trunks: int = 1,
 ) -> Diagram:
     """Features, trunk, heads, targets, from left to right.
 
     Up to MAX_ROWS targets have a row each. More, or an unknown number, are a deck of
-    heads and a list of names.
+    heads and a list of names. Several trunks are a deck, too.
     """
     trunk, head = hidden_sizes[:sharing_depth], hidden_sizes[sharing_depth:]
     rows = target_names is not None and len(target_names) <= MAX_ROWS
@@ -102,7 +103,7 @@ def diagram(
     middle = MARGIN + max(height / 2, under_header / 2 + HEADER)
     drawing = Diagram(height=middle + max(height, tall) / 2 + MARGIN)
     drawing.header_y = middle - under_header / 2 - HEADER / 2
-    x = _draw_trunk(drawing, middle, tall, n_features, trunk)
+    x = _draw_trunk(drawing, middle, tall, n_features, trunk, n_trunks)
     own = "heads" if trunk or share_output else "separate networks"
     if rows:
         top = middle - height / 2 + ROW / 2
@@ -118,17 +119,21 @@ def diagram(
     return drawing
 
 
-def _draw_trunk(drawing, y, height, n_features, trunk) -> float:
+def _draw_trunk(drawing, y, height, n_features, trunk, n_trunks) -> float:
     x = MARGIN + 6
     size = "d" if n_features is None else f"{n_features}"
     end = drawing.add_layer(x, y, height, size, "features")
     drawing.add_header(x, end, "features")
     start = end + GAP
     for units in trunk:
-        drawing.lines.append(Line(end, y, end + GAP, y))
-        end = drawing.add_layer(end + GAP, y, height, f"{units}", "shared")
+        left = end + GAP
+        drawing.lines.append(Line(end, y, left, y))
+        for card in reversed(range(min(n_trunks, CARDS))):
+            shift, text = card * SHIFT, "" if card else f"{units}"
+            end = drawing.add_layer(left + shift, y - shift, height, text, "shared")
     if trunk:
-        drawing.add_header(start, end, "trunk" if len(trunk) == 1 else "shared trunk")
+        one = "trunk" if len(trunk) == 1 else "shared trunk"
+        drawing.add_header(start, end, one if n_trunks == 1 else f"{n_trunks} trunks")
     return end
 
 

@@ -46,6 +46,7 @@ def diagram_data(estimator) -> dict:
             "n_features": built.n_features,
             "target_names": list(network.target_names_),
             "share_output": built.share_output,
+            "n_trunks": built.n_trunks,
         }
     sizes, depth = _parameters.layers(network)
     return {

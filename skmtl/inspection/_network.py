@@ -28,6 +28,8 @@ class NetworkDisplay:
         Names of the targets; None is not known yet. Long ones lose their middle.
     share_output : bool, default=False
         Whether every head ends in the same linear output.
+    n_trunks : int, default=1
+        Number of trunks side by side: experts, or those of groups of targets.
 
     Attributes
     ----------
@@ -57,12 +59,14 @@ class NetworkDisplay:
         n_features=None,
         target_names=None,
         share_output=False,
+        n_trunks=1,
     ):
         self.hidden_sizes = hidden_sizes
         self.sharing_depth = sharing_depth
         self.n_features = n_features
         self.target_names = target_names
         self.share_output = share_output
+        self.n_trunks = n_trunks
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None):
@@ -109,6 +113,7 @@ class NetworkDisplay:
             self.n_features,
             self.target_names,
             self.share_output,
+            self.n_trunks,
         )
         new = ax is None
         ax = axes_for(self, ax, figsize=(drawing.width / 72, drawing.height / 72))
