@@ -130,7 +130,7 @@ def _draw_trunk(drawing, y, height, n_features, trunk, n_trunks) -> float:
         drawing.lines.append(Line(end, y, left, y))
         for card in reversed(range(min(n_trunks, CARDS))):
             shift, text = card * SHIFT, "" if card else f"{units}"
-            end = drawing.add_layer(left + shift, y - shift, height, text, "shared")
+            end = drawing.add_layer(left + shift, y + shift, height, text, "shared")
     if trunk:
         one = "trunk" if len(trunk) == 1 else "shared trunk"
         drawing.add_header(start, end, one if n_trunks == 1 else f"{n_trunks} trunks")
