@@ -18,7 +18,9 @@ from ._network import Architecture, Network
 from ._targets import per_target
 from ._transfer import Trunk
 
-MOST_BINS = 8  # per feature: more are no better
+N_BINS = 8  # per feature, and more where there are rows for them:
+MORE_BINS = (32, 16)
+ROWS_PER_BIN = 128
 FEWEST_ROWS = 100  # for any bins
 ROWS_PER_FEATURE = 4  # likewise
 
@@ -93,7 +95,10 @@ def inputs(
 
 def automatic_bins(n_rows: int, n_features: int) -> int:
     """Bins of each feature: none where weights for them could not be learnt."""
-    return MOST_BINS if n_rows >= max(FEWEST_ROWS, ROWS_PER_FEATURE * n_features) else 0
+    if n_rows < max(FEWEST_ROWS, ROWS_PER_FEATURE * n_features):
+        return 0
+    affordable = n_rows // max(ROWS_PER_BIN, n_features)
+    return next((n_bins for n_bins in MORE_BINS if n_bins <= affordable), N_BINS)
 
 
 def architecture(estimator, features: Inputs, links: Sequence[Link]) -> Architecture:

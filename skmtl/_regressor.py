@@ -224,9 +224,10 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         rises from 0 to 1 while the feature crosses it (the piecewise-linear encoding of
         Gorishniy et al. 2022), less its mean. So thresholds and bends are easy to learn.
         Features of two values have none, and those of few values fewer bins. "auto" is 8,
-        or 0 where there are fewer than 100 rows, or than four for each feature; 0 is
-        none. Does nothing if there are no hidden layers, or if `init_trunk`, which lends
-        its bins, is given.
+        16 from 2048 rows on and 32 from 4096 on (with more than 128 features, from so many
+        rows a bin), or 0 where there are fewer than 100 rows, or than four for each
+        feature; 0 is none. Does nothing if there are no hidden layers, or if `init_trunk`,
+        which lends its bins, is given.
 
     scale_targets : bool, default=True
         Standardise each target with its observed rows. Without it a target in large

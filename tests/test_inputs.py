@@ -7,6 +7,7 @@ from sklearn.preprocessing import KBinsDiscretizer
 
 from skmtl import MultiTaskRegressor
 from skmtl._inputs import Inputs
+from skmtl._parameters import automatic_bins
 from skmtl.datasets import load_energy
 from tests._asserts import assert_close
 from tests._inputs import make_table, small
@@ -102,6 +103,17 @@ def test_the_number_of_bins_is_a_matter_of_rows_and_features():
     assert n_units(99, 5) == 5
     assert n_units(100, 5) == 5 + 8 * 5
     assert n_units(100, 26) == 26
+    assert n_units(2047, 2) == 2 + 8 * 2
+    assert n_units(2048, 2) == 2 + 16 * 2
+
+
+def test_more_bins_need_more_rows_than_bins_of_all_features():
+    assert automatic_bins(4095, 128) == 16
+    assert automatic_bins(4096, 128) == 32
+    assert automatic_bins(10**7, 128) == 32
+    assert automatic_bins(6399, 200) == 16
+    assert automatic_bins(6400, 200) == 32
+    assert automatic_bins(3199, 200) == 8
 
 
 def test_bins_lower_the_error_where_targets_jump():
