@@ -21,6 +21,9 @@ from ._dropout import _hash, _hash_key
 from ._linear_algebra import nonnegative_minimum, product, solution, spectrum
 
 RIDGE = 1e-6  # of a diagonal: single precision leaves a tenth of it of a zero eigenvalue
+# Parallel gradients have no weights of equal projections, or many: more decides that alike
+# in single precision, whatever the units.
+IMTL_RIDGE = 3e-5
 CAGRAD_RADIUS = 0.5  # of the ball around the mean gradient, in units of its norm
 
 
@@ -114,7 +117,8 @@ def imtl_g(G, mean, seed):
     that is the paper's sum of 1, which else may be 0, or turn the step round.
     """
     C, inverse_norms = _cosines(G)
-    w = inverse_norms * solution(_with_ridge(C), tf.sign(mean))
+    C = tf.linalg.set_diag(C, tf.fill([C.shape[0]], 1 + IMTL_RIDGE))
+    w = inverse_norms * solution(C, tf.sign(mean))
     return tf.math.divide_no_nan(w, tf.reduce_sum(tf.abs(w)))
 
 
@@ -170,7 +174,8 @@ def upgrad(G, mean, seed):
 
     def add(i, w):
         unit = tf.one_hot(i, G.shape[0])
-        return i + 1, w + mean[i] * (unit + nonnegative_minimum(M, M[i]))
+        of_target = unit + nonnegative_minimum(M, tf.gather(M, i))
+        return i + 1, w + tf.gather(mean, i) * of_target
 
     _, w = tf.while_loop(
         lambda i, w: i < G.shape[0], add, (tf.constant(0), tf.zeros_like(mean))

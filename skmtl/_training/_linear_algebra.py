@@ -103,14 +103,13 @@ def _tableau(M, q):
 
 
 def _exchange(tableau, k):
-    """Gauss and Jordan's step: pair k changes places in the basis.
-
-    Gathered, since XLA would compile a slice at k anew for every k that the data lead to.
-    """
+    """Gauss and Jordan's step: pair k changes places in the basis."""
     n = tableau.shape[0]
     column = tf.gather(tableau, k, axis=1)
     unit = tf.one_hot(k, n)
     tableau = tf.where(tf.range(n + 1) == k, unit[:, None], tableau)
-    # It is negative, but for rounding.
-    row = tf.gather(tableau, k) / tf.minimum(tf.gather(column, k), -1e-12)
+    # Not tableau[k]: for XLA a slice's start is a constant. If it depends on an argument,
+    # the program is compiled again for every value of that.
+    pivot = tf.gather(column, k)
+    row = tf.gather(tableau, k) / tf.minimum(pivot, -1e-12)  # negative, but for rounding
     return tableau - (column - unit)[:, None] * row
