@@ -146,8 +146,9 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         - "upgrad": gradients projected to where no target loses (Quinton & Rey 2024).
 
         These do nothing where nothing is shared and trained. "dwa", "geometric" and "famo"
-        take losses that are positive, so not "normal". On real tables none of them is
-        better than equal weights by much (``benchmarks/RESULTS.md``, "Ways to share").
+        take losses that are positive, so not "normal". Published evidence is mixed: equal
+        weights are often as good (Kurin et al. 2022; Xin et al. 2022). Cross-validate them
+        beside None.
 
     optimizer : str or keras.optimizers.Optimizer, default="adam"
         A Keras optimizer. An instance is used with its own learning rate (a number or a
@@ -329,6 +330,9 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     A. Kendall, Y. Gal and R. Cipolla, "Multi-Task Learning Using Uncertainty to Weigh
     Losses for Scene Geometry and Semantics", CVPR (2018).
 
+    V. Kurin et al., "In Defense of the Unitary Scalarization for Deep Multi-Task
+    Learning", NeurIPS (2022).
+
     B. Lakshminarayanan, A. Pritzel and C. Blundell, "Simple and Scalable Predictive
     Uncertainty Estimation using Deep Ensembles", NeurIPS (2017).
 
@@ -367,6 +371,9 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     (2023).
 
     H. Tang et al., "Progressive Layered Extraction (PLE)", RecSys (2020).
+
+    D. Xin et al., "Do Current Multi-Task Optimization Methods in Deep Learning Even
+    Help?", NeurIPS (2022).
 
     T. Yu et al., "Gradient Surgery for Multi-Task Learning", NeurIPS (2020).
 
