@@ -138,7 +138,7 @@ def main(argv=None) -> None:
     parser.add_argument("--repeats", type=int, default=7)
     options = parser.parse_args(argv)
     lines = ["## What a step costs with other ways to share", "", *circumstances(), ""]
-    lines += [" ".join(__doc__.split("::\n")[1].split("\n\n", 2)[2].split()), ""]
+    lines += [" ".join(__doc__.split("::\n")[1].split("\n\n", 1)[1].split()), ""]
     header = ["way", "plain step", "step", "ratio", "aim", "", "compile"]
     lines += markdown_table(header, rows(options.repeats))
     seconds = step_by_hand(3, "pcgrad"), fit(3, loss_weights="pcgrad") / STEPS
