@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 from itertools import permutations, product
+from time import process_time
 
 import numpy as np
 import pytest
@@ -133,6 +134,21 @@ def test_targets_unseen_have_no_say(method):
 
     np.testing.assert_array_equal(w[3:], 0)
     np.testing.assert_allclose(w[:3], weights_of(method, J[:3]), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_other_values_compile_nothing(method):
+    """XLA makes a constant of an argument, unasked, where an operation wants one."""
+
+    def seconds(numbers):
+        start = process_time()
+        for i in numbers:
+            J = np.random.default_rng(i).normal(size=(4, 6))
+            weights_of(method, J, seen=[i % 2, 1, 1, 1], seed=i)
+        return process_time() - start
+
+    first = seconds([0])  # no other test has four targets
+    assert seconds(range(1, 21)) < 2 * first
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -272,6 +288,7 @@ def test_pcgrad_takes_each_order_of_the_others_now_and_then():
 def torchjd_weights(method, J):
     """Of TorchJD in double precision, and of the mean where it has the sum."""
     torchjd = pytest.importorskip("torchjd.aggregation", reason="TorchJD is in 'bench'")
+    linalg = pytest.importorskip("torchjd.linalg")
     torch = pytest.importorskip("torch")
     G = torch.tensor(J @ J.T)
     if method == "nash":  # it has no public weighting, and keeps the last weights
@@ -284,7 +301,7 @@ def torchjd_weights(method, J):
         "imtl_g": lambda: torchjd.IMTLGWeighting(),
         "aligned": lambda: torchjd.AlignedMTLWeighting(),
         "upgrad": lambda: torchjd.UPGradWeighting(
-            projector=torchjd._upgrad.projector_or_default(None).__class__(reg_eps=1e-7)
+            projector=linalg.QuadprogProjector(reg_eps=1e-7)
         ),
     }[method]()
     w = weighting(G).numpy()
