@@ -262,19 +262,21 @@ def _is_double(operator) -> bool:
     return isinstance(operator.inputs[0].type, DoubleTensorType)
 
 
-def _shape_of_targets(operator) -> None:
-    n_rows = operator.inputs[0].get_first_dimension()
+def _type(operator, n_columns: int):
+    """Of a result with a row for each of the input's, in the precision of the input."""
     tensor = DoubleTensorType if _is_double(operator) else FloatTensorType
-    operator.outputs[0].type = tensor([n_rows, operator.raw_operator.n_outputs_])
+    return tensor([operator.inputs[0].get_first_dimension(), n_columns])
+
+
+def _shape_of_targets(operator) -> None:
+    operator.outputs[0].type = _type(operator, operator.raw_operator.n_outputs_)
 
 
 def _shapes_of_classes(operator) -> None:
-    n_rows = operator.inputs[0].get_first_dimension()
-    tensor = DoubleTensorType if _is_double(operator) else FloatTensorType
     for output, link in zip(
         operator.outputs, operator.raw_operator._network.links, strict=True
     ):
-        output.type = tensor([n_rows, link.n_classes])
+        output.type = _type(operator, link.n_classes)
 
 
 def _outputs_of_classifier(scope, model, inputs, custom_parsers=None):
@@ -347,9 +349,7 @@ class ImputerOfNumbers(SimpleImputer):
 
 
 def _shape_of_imputed(operator) -> None:
-    n_rows = operator.inputs[0].get_first_dimension()
-    tensor = DoubleTensorType if _is_double(operator) else FloatTensorType
-    operator.outputs[0].type = tensor([n_rows, len(operator.raw_operator.statistics_)])
+    operator.outputs[0].type = _type(operator, len(operator.raw_operator.statistics_))
 
 
 def _convert_imputer(scope, operator, container) -> None:
@@ -359,9 +359,7 @@ def _convert_imputer(scope, operator, container) -> None:
 
 
 def _shape_of_flags(operator) -> None:
-    n_rows = operator.inputs[0].get_first_dimension()
-    tensor = DoubleTensorType if _is_double(operator) else FloatTensorType
-    operator.outputs[0].type = tensor([n_rows, len(operator.raw_operator.features_)])
+    operator.outputs[0].type = _type(operator, len(operator.raw_operator.features_))
 
 
 def _convert_flags(scope, operator, container) -> None:

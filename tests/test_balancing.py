@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from skmtl._parameters import BALANCING, BY_GRADIENTS
+from skmtl._parameters import BALANCING, BY_GRADIENTS, BY_LOSSES
 from skmtl._training import build_keras_model
+from skmtl._training._balancing import BY_LOSSES as LOSS_WEIGHTINGS
 from skmtl._training._gramian import GRAMIAN_WEIGHTS
 from tests._asserts import raises_naming
 from tests._inputs import full_batch, make_table, small, with_holes
@@ -56,6 +57,12 @@ def stepped_by_hand(method, start, x, Y, n_shared):
         )
         stepped.append(variable.numpy() - RATE * direction)
     return stepped, w
+
+
+def test_every_name_has_its_weights():
+    """The names are known without TensorFlow, what they stand for is not."""
+    assert set(BY_GRADIENTS) == set(GRAMIAN_WEIGHTS)
+    assert set(BY_LOSSES) == set(LOSS_WEIGHTINGS)
 
 
 @pytest.mark.parametrize("method", BY_GRADIENTS)

@@ -15,8 +15,8 @@ from skmtl._scaling import Scaling
 from skmtl._training import (
     PROGRAMS,
     ProgramSpec,
-    Rows,
     Settings,
+    TableRows,
     choose_optimizer,
     task_losses,
     train,
@@ -64,8 +64,8 @@ def run(network, W=ONES, *, optimizer="adam", n_epochs=EPOCHS, dropout=0.0, **se
         settings.pop("ema_momentum", 0.0),
     )
     validation = "patience" in settings
-    rows = Rows(*network.encode(X, Y, W))
-    no_rows = Rows(*(A[:0] for A in rows))
+    rows = TableRows(network, (X, Y, W), slice(None))
+    no_rows = TableRows(network, (X, Y, W), slice(0))
     return train(
         spec_of(network, choice, dropout=dropout > 0),
         Settings(
@@ -187,8 +187,8 @@ def test_one_task_equals_a_keras_model_written_by_hand():
             loss_weights=np.ones(1),
         ),
         network,
-        Rows(X, y, np.ones_like(y)),
-        Rows(X[:0], y[:0], y[:0]),
+        TableRows(network, (X, y, np.ones_like(y)), slice(None)),
+        TableRows(network, (X, y, np.ones_like(y)), slice(0)),
         names=["y"],
         seed=SEED,
     )

@@ -18,13 +18,12 @@ from ._loop import train  # noqa: E402
 from ._losses import class_losses, mean_loss, task_losses  # noqa: E402
 from ._optimizer import choose_optimizer, optimizer_class  # noqa: E402
 from ._rows import TableRows  # noqa: E402
-from ._spec import ProgramSpec, Rows, Settings  # noqa: E402
+from ._spec import ProgramSpec, Settings  # noqa: E402
 
 __all__ = [
     "PROGRAMS",
     "EpochCallbacks",
     "ProgramSpec",
-    "Rows",
     "Settings",
     "TableRows",
     "build_ensemble",

@@ -37,23 +37,22 @@ def build_keras_model(
     units = features.hidden if architecture.hidden_sizes else features.linear
     H = U = _units(units, X, "inputs")
     for layer, size in enumerate(architecture.hidden_sizes):
-        if layer == architecture.sharing_depth:
-            H = _read_by_heads(architecture, H, U)
         part = "trunk" if layer < architecture.sharing_depth else "heads"
         H = _dense(architecture, layer, size, activation, f"{part}_{layer + 1}")(H)
         if dropout:
             name = f"dropout_{layer + 1}"
             H = keras.layers.Dropout(dropout, seed=0, name=name, dtype="float32")(H)
+        if layer + 1 == architecture.sharing_depth and architecture.n_trunks > 1:
+            H = _read_by_heads(architecture, H, U)
     n_layers = len(architecture.hidden_sizes)
-    if n_layers == architecture.sharing_depth:
-        H = _read_by_heads(architecture, H, U)
     n_outputs = architecture.n_outputs
     H = _dense(architecture, n_layers, n_outputs, "linear", "outputs")(H)
     if architecture.linear_path:
         # After the outputs, whose weights come before its own.
         reach = _units(features.linear, X, "linear_inputs")
         equation = "bti,tio->bto" if architecture.own_inputs else "bi,tio->bto"
-        linear = _per_task(equation, architecture, n_outputs, name="linear_path")(reach)
+        n = architecture.n_targets
+        linear = _per_task(equation, n, n_outputs, name="linear_path")(reach)
         H = keras.layers.Add(name="add_linear_path", dtype="float32")([H, linear])
     if scaled_outputs:
         H = _reshape((architecture.n_targets * n_outputs,), "scaled_outputs")(H)
@@ -98,32 +97,20 @@ def _taken(units: Units, slope, offset, X, name: str):
     if units.columns is None:
         return _rescaling(slope, offset, name)(X)
     axes = "tk" if units.of_tasks else "k"
-    layer = keras.layers.EinsumDense(
-        f"bd,d{axes}->b{axes}",
-        output_shape=units.columns.shape,
-        bias_axes=axes,
-        kernel_initializer="zeros",
-        trainable=False,
-        name=name,
-        dtype="float32",
-    )
-    taken = layer(X)
     which = np.arange(X.shape[-1]).reshape(-1, *[1] * units.columns.ndim)
-    layer.set_weights([(which == units.columns) * slope, offset])
-    return taken
+    kernel = (which == units.columns) * slope
+    return _fixed(f"bd,d{axes}->b{axes}", kernel, X, name, offset)
 
 
 def _read_by_heads(architecture: Architecture, H, U):
-    """What the trunk puts out, or what each task reads of several side by side."""
-    if architecture.n_trunks == 1:
-        return H
+    """What each task reads of several trunks side by side."""
     tasks = np.eye(architecture.n_targets)
     if architecture.groups:
         which = np.eye(architecture.n_trunks)[:, list(architecture.groups)]
         return _fixed("bei,et->bti", which, H, "groups")
     E, P = architecture.n_experts, architecture.n_task_experts
     options = {"activation": "softmax", "bias_axes": "te", "name": "gates"}
-    G = _per_task("bi,tie->bte", architecture, E + P, **options)(U)
+    G = _per_task("bi,tie->bte", architecture.n_targets, E + P, **options)(U)
     if P:  # 0 for the experts of other tasks
         where = np.zeros((architecture.n_targets, E + P, architecture.n_trunks))
         where[:, :E, :E] = np.eye(E)
@@ -134,18 +121,19 @@ def _read_by_heads(architecture: Architecture, H, U):
     return keras.layers.Dot((2, 1), name="mixture", dtype="float32")([G, H])
 
 
-def _fixed(equation: str, kernel: np.ndarray, H, name: str):
-    """The product with a constant."""
+def _fixed(equation: str, kernel: np.ndarray, H, name: str, bias=None):
+    """The product with a constant, plus one of all its axes if it is given."""
     layer = keras.layers.EinsumDense(
         equation,
         output_shape=_shape_after(equation, kernel, H),
+        bias_axes=None if bias is None else equation.split("->b")[1],
         kernel_initializer="zeros",
         trainable=False,
         name=name,
         dtype="float32",
     )
     product = layer(H)
-    layer.set_weights([kernel])
+    layer.set_weights([kernel] if bias is None else [kernel, bias])
     return product
 
 
@@ -261,14 +249,11 @@ def _dense(architecture, layer, size, activation, name) -> keras.layers.Layer:
     reads_one = is_first and not architecture.own_inputs
     equation = "bi,tio->bto" if reads_one else "bti,tio->bto"
     n = architecture.n_trunks if in_trunk else architecture.n_targets
-    return _stacked(equation, n, size, bias_axes="to", **options)
+    return _per_task(equation, n, size, bias_axes="to", **options)
 
 
-def _per_task(equation, architecture, size, **options) -> keras.layers.Layer:
-    return _stacked(equation, architecture.n_targets, size, **options)
-
-
-def _stacked(equation, n, size, **options) -> keras.layers.Layer:
+def _per_task(equation, n, size, **options) -> keras.layers.Layer:
+    """A layer that exists n times, for each task or trunk."""
     return keras.layers.EinsumDense(
         equation,
         output_shape=(n, size),

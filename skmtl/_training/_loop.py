@@ -16,7 +16,7 @@ from ._cache import PROGRAMS
 from ._callbacks import EpochCallbacks
 from ._padding import padded_inputs
 from ._program import Program
-from ._rows import TableRows, unseen_targets, with_room
+from ._rows import TableRows
 from ._spec import EpochLosses, ProgramSpec, Rows, Settings, State
 
 SECONDS_PER_CALL = 0.1  # between calls a progress bar moves and Ctrl-C is heard
@@ -28,8 +28,8 @@ def train(
     spec: ProgramSpec,
     settings: Settings,
     network: Network,
-    train_rows: Rows | TableRows,
-    validation_rows: Rows | TableRows,
+    train_rows: TableRows,
+    validation_rows: TableRows,
     *,
     names: Sequence[str],
     seed: int,
@@ -53,8 +53,8 @@ def train(
         room = program.spec.architecture
         settings = settings._replace(inputs=padded_inputs(settings.inputs, room))
         data = (
-            with_room(train_rows, program.train_capacity, room.n_features),
-            with_room(validation_rows, program.validation_capacity, room.n_features),
+            train_rows.with_room(program.train_capacity, room.n_features),
+            validation_rows.with_room(program.validation_capacity, room.n_features),
         )
         history = _History(names, spec, settings)
         state = _run_epochs(
@@ -67,7 +67,7 @@ def train(
         [np.array(A) for A in arrays]
         for arrays in (state.weights, state.kept_weights, state.optimizer)
     )
-    unseen = unseen_targets(train_rows)
+    unseen = train_rows.mean_weight == 0
     if unseen.any():
         users, users_in_optimizer = program.users
         _put_back(unseen, users, last, first.weights)

@@ -269,7 +269,7 @@ class Program:
         gradients, losses, weights = gradients_of(batch, n_rows, key, settings, balance)
         self._optimizer.step(gradients, settings)
         if self._by_losses and self._by_losses.after_step:
-            after = self._losses_of_batch(self._weights, batch, settings, key)
+            after = self._losses_of_batch(_tensors(self._weights), batch, settings, key)
             means, seen = _means_and_seen(losses, batch.W)
             means_after, _ = _means_and_seen(after, batch.W)
             balance = [self._by_losses.after_step(*balance, means, means_after, seen)]
@@ -280,7 +280,8 @@ class Program:
         variables = [v.value for v in self._optimizer.weights]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
-            losses = self._losses_of_batch(self._weights, batch, settings, key)
+            tensors = _tensors(self._weights)
+            losses = self._losses_of_batch(tensors, batch, settings, key)
             weights = self._loss_weights(settings)
             if self._by_losses:
                 means, seen = _means_and_seen(tf.stop_gradient(losses), batch.W)
@@ -305,7 +306,7 @@ class Program:
             return self._by_gradients(G, seen, key[0] + key[1]) * n_seen / n_targets
 
         gradients, losses, weights = balanced_gradients(
-            [tf.convert_to_tensor(v.value) for v in self._weights],
+            _tensors(self._weights),
             self.spec.architecture,
             self.spec.n_frozen,
             losses_of,
@@ -330,11 +331,9 @@ class Program:
         return [*self._frozen, *self._optimizer.averaged_weights()]
 
     def _forward(self, weights, X, settings, drop=lambda H: H, architecture=None):
-        weights = weights[: self._n_network_weights]
-        weights = [tf.convert_to_tensor(getattr(w, "value", w)) for w in weights]
         return forward(
             architecture or self.spec.architecture,
-            weights,
+            weights[: self._n_network_weights],
             X,
             settings.inputs,
             self._activation,
@@ -360,7 +359,7 @@ class Program:
             X, Y, W = (
                 tf.slice(A, [start, 0], [VALIDATION_CHUNK, A.shape[1]]) for A in validation
             )
-            outputs = self._forward(self._averaged_weights(), X, settings)
+            outputs = self._forward(_tensors(self._averaged_weights()), X, settings)
             loss = self._task_losses(outputs, Y, W)
             return start + VALIDATION_CHUNK, total + loss
 
@@ -391,7 +390,7 @@ class Program:
             )
         ]
         best_loss = tf.where(better, losses, best_loss)
-        # A group that ran out of patience stays out of it.
+        # A network that ran out of patience stays out of it.
         wait = tf.where(better & validated, 0, tf.minimum(wait + 1, patience))
         return kept_weights, best_loss, wait
 
@@ -413,6 +412,10 @@ def _means_and_seen(losses, W):
     total = tf.reduce_sum(W, axis=0)
     seen = tf.cast(total > 0, tf.float32)
     return losses / tf.where(total > 0, total, 1.0), seen
+
+
+def _tensors(variables):
+    return [tf.convert_to_tensor(v.value) for v in variables]
 
 
 def _values(variables):

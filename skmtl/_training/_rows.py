@@ -24,10 +24,6 @@ class TableRows:
     table: tuple[np.ndarray, np.ndarray, np.ndarray]
     which: slice | np.ndarray
 
-    @property
-    def X(self) -> np.ndarray:
-        return self.table[0][self.which]
-
     @cached_property
     def numbers(self) -> np.ndarray:
         """Row numbers in the table."""
@@ -51,25 +47,18 @@ class TableRows:
             own = (A[self.numbers[part]] for A in self.table)
             yield part, Rows(*self.network.encode(*own, self.mean_weight))
 
-
-def encoded(rows: Rows | TableRows) -> Iterator[tuple[slice, Rows]]:
-    """Pieces of rows as training sees them, and where each belongs."""
-    if isinstance(rows, TableRows):
-        return rows.encoded()
-    return iter([(slice(len(rows.X)), rows)])
-
-
-def with_room(rows: Rows | TableRows, capacity: int, n_features: int) -> Rows:
-    """Tensors of the rows, with zeros behind every row's features and behind the rows."""
-    n_targets = rows.table[1].shape[1] if isinstance(rows, TableRows) else rows.Y.shape[1]
-    arrays = [
-        _zeros((capacity, n_columns)) for n_columns in (n_features, n_targets, n_targets)
-    ]
-    for part, piece in encoded(rows):
-        for array, values in zip(arrays, piece, strict=True):
-            array[part, : values.shape[1]] = values
-    # Without a copy: nothing else writes to these arrays.
-    return Rows(*(tf.experimental.dlpack.from_dlpack(A.__dlpack__()) for A in arrays))
+    def with_room(self, capacity: int, n_features: int) -> Rows:
+        """Tensors of the rows, with zeros behind their features and behind them all."""
+        n_targets = self.table[1].shape[1]
+        arrays = [
+            _zeros((capacity, n_columns))
+            for n_columns in (n_features, n_targets, n_targets)
+        ]
+        for part, piece in self.encoded():
+            for array, values in zip(arrays, piece, strict=True):
+                array[part, : values.shape[1]] = values
+        # Without a copy: nothing else writes to these arrays.
+        return Rows(*(tf.experimental.dlpack.from_dlpack(A.__dlpack__()) for A in arrays))
 
 
 def _zeros(shape: tuple[int, int]) -> np.ndarray:
@@ -78,10 +67,3 @@ def _zeros(shape: tuple[int, int]) -> np.ndarray:
     memory = np.zeros(n_bytes + ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT
     return memory[start : start + n_bytes].view(np.float32).reshape(shape)
-
-
-def unseen_targets(rows: Rows | TableRows) -> np.ndarray:
-    """Which targets (T,) have no weight in any of the rows."""
-    if isinstance(rows, TableRows):
-        return rows.mean_weight == 0
-    return ~np.any(rows.W, axis=0)

@@ -28,14 +28,17 @@ def balanced_gradients(
     weights of the tasks for the Gramian G = J J^T of their gradients by what they share.
     What a task has for itself is trained on the mean of the losses.
     """
-    frozen, trained = weights[:n_frozen], weights[n_frozen:]
+    trained = weights[n_frozen:]
     with tf.GradientTape() as to_weights:
         to_weights.watch(trained)
-        copies = _copies([*frozen, *trained], architecture)[n_frozen:]
+        all_copies = [
+            _copy(w, use, architecture)
+            for w, use in zip(weights, architecture.users, strict=True)
+        ]
+    copies = all_copies[n_frozen:]
     with tf.GradientTape() as to_copies:
         to_copies.watch(copies)
-        of_frozen = _copies(weights, architecture)[:n_frozen]
-        losses = losses_of(_unshared(architecture), [*of_frozen, *copies])
+        losses = losses_of(_unshared(architecture), all_copies)
         total = tf.reduce_sum(losses)
     J = to_copies.gradient(total, copies, unconnected_gradients="zero")
     n_shared = _n_shared(architecture)[n_frozen:]
@@ -89,13 +92,6 @@ def _unshared(architecture: Architecture) -> Architecture:
     else:
         own = {"sharing_depth": 0, "groups": ()}
     return dataclasses.replace(architecture, share_output=False, **own)
-
-
-def _copies(weights: Sequence, architecture: Architecture) -> list:
-    return [
-        _copy(w, use, architecture)
-        for w, use in zip(weights, architecture.users, strict=True)
-    ]
 
 
 def _copy(w, use, architecture: Architecture):
