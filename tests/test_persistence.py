@@ -209,7 +209,8 @@ def test_keras_exports_a_saved_model(table, fitted, tmp_path, part):
 
     model.export(tmp_path / "model", format="tf_saved_model", verbose=False)
 
-    exported = tf.saved_model.load(tmp_path / "model").serve(X).numpy()
+    loaded = tf.saved_model.load(tmp_path / "model")  # its functions don't keep it
+    exported = loaded.serve(X).numpy()
     expected = model.predict(X, verbose=0)
     np.testing.assert_allclose(exported, expected, atol=1e-5 * expected.std())
 

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from .._network import Architecture, Network, forward
+from ._executables import compiling, executing
 from ._losses import TaskLoss, cell_losses
 from ._program import activation_named, as_tensors
 from ._spec import Rows
@@ -34,7 +35,8 @@ def affinity(
     n_targets = network.architecture.n_targets
     falls, totals = np.zeros((2, n_targets, n_targets))
     for batch in _batches(rows, batch_size):
-        total, fall = step(weights, *map(tf.constant, batch), rate, inputs)
+        with executing():
+            total, fall = step(weights, *map(tf.constant, batch), rate, inputs)
         observed = batch.W.any(axis=0)
         falls += fall.numpy()
         totals += np.outer(observed, total.numpy())
@@ -70,6 +72,7 @@ def program(architecture: Architecture, losses: tuple[TaskLoss, ...]) -> Callabl
     losses (T,), and by how much each falls after a gradient step of the shared weights on
     one task's mean loss (T, T), that task's row.
     """
+    compiling()
     activation = activation_named(architecture.activation)
 
     def losses_and_falls(weights, X, Y, W, learning_rate, inputs):

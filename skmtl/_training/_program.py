@@ -14,6 +14,7 @@ from .._network import OptimizerState, forward
 from ._arrays import cut, in_front, padded
 from ._balancing import BY_LOSSES
 from ._dropout import dropout_mask
+from ._executables import compiling, executing
 from ._gramian import GRAMIAN_WEIGHTS
 from ._losses import cell_losses
 from ._optimizer import CompiledOptimizer
@@ -162,8 +163,10 @@ class Program:
         with self._lock:
             scratch = self._free.pop() if self._free else self._new_scratch()
             if not self.compiled:
+                compiling()
                 self.trace(scratch, *arguments)
-        state, losses, n_run = self._compiled(scratch, *arguments)
+        with executing():
+            state, losses, n_run = self._compiled(scratch, *arguments)
         with self._lock:
             self._free.append(scratch)
         n_run = int(n_run)
