@@ -313,6 +313,19 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     sklearn.neural_network.MLPRegressor : One network with every hidden layer shared.
     sklearn.multioutput.MultiOutputRegressor : Any estimator, once per target.
 
+    Notes
+    -----
+    Whole epochs run in one compiled program, which the next fit reuses. Networks of about
+    the same layer sizes and number of features share it, so a search over sizes compiles a
+    handful. Not shared are sizes of layers with the activation "sigmoid" or "softplus", and
+    any sizes with the optimizers Muon and Adafactor, with one of your own, or with
+    `callbacks`. TensorFlow keeps 12 to 40 MB for each program. After 100 compilations all
+    are destroyed, which gives back a third of that and keeps the process below Linux' limit
+    of memory mappings; those still in use are compiled again. The environment variable
+    ``SKMTL_CACHE_DIR``, set before TensorFlow is imported, names a folder in which programs
+    are kept for the next process, unless ``TF_XLA_FLAGS`` names one. A program that is
+    damaged there is compiled again.
+
     References
     ----------
     R. Caruana, "Multitask Learning", Machine Learning 28, 41-75 (1997).
