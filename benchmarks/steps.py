@@ -89,8 +89,9 @@ def step_by_hand(n_targets: int, method: str) -> float:
             losses = [
                 tf.reduce_mean((y[:, t : t + 1] - f) ** 2) for t, f in enumerate(outputs)
             ]
+        sources = [v.value for v in variables]  # of Keras', dtypes are text
         of_tasks = [
-            tape.gradient(loss, variables, unconnected_gradients="zero") for loss in losses
+            tape.gradient(loss, sources, unconnected_gradients="zero") for loss in losses
         ]
         rows = [
             tf.concat([tf.reshape(g, [-1]) for g in of[:n_shared]], 0) for of in of_tasks
