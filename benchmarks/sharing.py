@@ -3,6 +3,7 @@
 ::
 
     python -m benchmarks.sharing --data DIR [--rows 500] [--folds 3]
+    python -m benchmarks.sharing --data DIR --tables jura wq    some tables, printed only
 
 DIR as for `benchmarks.accuracy`. Of every table at most so many rows are used, drawn at
 random: where rows are few, sharing matters. Errors are average relative RMSE, means over
@@ -109,6 +110,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--rows", type=int, default=500, help="most of each table")
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--methods", nargs="+", choices=METHODS, metavar="NAME")
+    parser.add_argument("--tables", nargs="+", metavar="NAME", help="default: all")
     arguments = parser.parse_args(argv)
     where = circumstances()
     methods = arguments.methods or list(METHODS)
@@ -118,7 +120,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     made = measured(map(synthetic, SYNTHETIC))
     real = measured(
-        of_few_rows(table, arguments.rows) for table in read_tables(arguments.data)
+        of_few_rows(table, arguments.rows)
+        for table in read_tables(arguments.data)
+        if table.name in (arguments.tables or [table.name])
     )
     lines = ["## Ways to share", "", *where, ""]
     if {EQUAL, SEPARATE} <= set(methods):
@@ -126,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     lines += ["Average relative RMSE:", "", *of_tables(real)]
     lines += ["", "Of the synthetic regression:", "", *of_tables(made)]
     sys.stdout.write("\n".join([*lines, ""]))
-    if not arguments.methods:
+    if not (arguments.methods or arguments.tables):
         write_section(RESULTS, "sharing", lines)
 
 

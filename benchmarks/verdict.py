@@ -162,7 +162,14 @@ def main(argv=None) -> None:
     parser.add_argument("--seeds", type=int, default=20, help="tables of each kind")
     parser.add_argument("--results", type=Path, default=RESULTS, help="file to write")
     parser.add_argument("--first-seed", type=int, default=200, help="of the tables")
-    parser.add_argument("--only", type=int, nargs="+", metavar="K", help="settings, from 1")
+    parser.add_argument(
+        "--only",
+        type=int,
+        nargs="+",
+        choices=range(1, len(SETTINGS) + 1),
+        metavar="K",
+        help="settings, from 1",
+    )
     options = parser.parse_args(argv)
     settings = [SETTINGS[k - 1] for k in options.only] if options.only else SETTINGS
     seeds = range(options.first_seed, options.first_seed + options.seeds)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skmtl._training import _executables
+from skmtl._training import PROGRAMS, _executables
 from tests._inputs import small
 
 pytestmark = pytest.mark.skipif(
@@ -19,13 +19,10 @@ def n_mappings() -> int:
     return len(Path("/proc/self/maps").read_text().splitlines())
 
 
-@pytest.fixture
-def many_compiled(monkeypatch):
-    """It is time to give something back."""
+def test_executables_are_given_back_and_compiled_again_when_needed(table, monkeypatch):
     monkeypatch.setattr(_executables, "MAX_COMPILED", 0)
+    PROGRAMS.clear()  # all below compile, whatever ran before
 
-
-def test_executables_are_given_back_and_compiled_again_when_needed(table, many_compiled):
     def fit(activation):
         return small(activation=activation).fit(*table).predict(table[0])
 

@@ -4,7 +4,7 @@ What XLA makes of a function belongs to a resource of TensorFlow that outlives t
 An executable of ours has some 250 memory mappings, of which Linux gives a process 65530:
 after 250 architectures it would end with a segmentation fault. So the resource is destroyed
 now and then. Functions that are still there are compiled again when they are next called.
-Of the 20 to 40 MB that an executable takes, about a third is given back.
+Of the 12 to 40 MB that an executable takes, about a third is given back.
 """
 
 from __future__ import annotations
