@@ -2,14 +2,15 @@
 
 ::
 
-    python -m benchmarks.sharing --data DIR [--rows 500] [--folds 3]
+    python -m benchmarks.sharing --data DIR [DIR ...] [--rows 200] [--folds 3]
     python -m benchmarks.sharing --data DIR --tables jura wq    some tables, printed only
 
-DIR as for `benchmarks.accuracy`. Of every table at most so many rows are used, drawn at
-random: where rows are few, sharing matters. Errors are average relative RMSE, means over
-KFold(shuffle=True, random_state=0), of the default network with one parameter set
-otherwise; nothing is tuned. *Gain* is the error taken away in percent of that of equal
-weights, the mean over tables of the logarithms of quotients, with its standard error.
+A DIR as for `benchmarks.accuracy`, such as that of `benchmarks.held_out`. Of every table
+at most so many rows are used, drawn at random: where rows are few, sharing matters. Errors
+are average relative RMSE, means over KFold(shuffle=True, random_state=0), of the default
+network with one parameter set otherwise; nothing is tuned. *Gain* is the error taken away
+in percent of that of equal weights, by the logarithms of quotients: the mean over tables
+with its standard error, the median, and the number of tables with a gain.
 
 Beside the tables there is the synthetic regression of Ma et al. 2018 (section 3.2), for two
 targets whose linear parts have a cosine of .1 (a conflict) and of .9.
@@ -88,10 +89,11 @@ def summary(errors_: pd.DataFrame) -> list[str]:
         for yardstick in (EQUAL, SEPARATE):
             gains = -100 * np.log(errors_[name] / errors_[yardstick])
             se = gains.std() / np.sqrt(len(gains))
-            cells += [f"{gains.mean():+.2f} ({se:.2f})", f"{(gains > 0).sum()}"]
+            mean = f"{gains.mean():+.2f} ({se:.2f})"
+            cells += [mean, f"{gains.median():+.2f}", f"{(gains > 0).sum()}"]
         rows.append(cells)
-    header = ["method", "gain over equal weights, %", "tables", "over separate, %"]
-    return markdown_table([*header, "tables"], rows)
+    header = ["method", "gain over equal weights, %", "median", "tables"]
+    return markdown_table([*header, "over separate, %", "median", "tables"], rows)
 
 
 def of_tables(errors_: pd.DataFrame) -> list[str]:
@@ -106,14 +108,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.sharing", description=__doc__.splitlines()[0]
     )
-    parser.add_argument("--data", type=Path, metavar="DIR", help="default: bundled tables")
-    parser.add_argument("--rows", type=int, default=500, help="most of each table")
+    parser.add_argument(
+        "--data", type=Path, nargs="+", metavar="DIR", help="default: bundled tables"
+    )
+    parser.add_argument("--rows", type=int, default=200, help="most of each table")
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--methods", nargs="+", choices=METHODS, metavar="NAME")
     parser.add_argument("--tables", nargs="+", metavar="NAME", help="default: all")
     arguments = parser.parse_args(argv)
     where = circumstances()
     methods = arguments.methods or list(METHODS)
+    tables = [table for folder in arguments.data or [None] for table in read_tables(folder)]
+    names = [table.name for table in tables]
+    if unknown := set(arguments.tables or []) - set(names):
+        parser.error(f"argument --tables: no {sorted(unknown)} among {names}")
 
     def measured(tables):
         return pd.DataFrame({t.name: errors(t, methods, arguments.folds) for t in tables}).T
@@ -121,10 +129,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     made = measured(map(synthetic, SYNTHETIC))
     real = measured(
         of_few_rows(table, arguments.rows)
-        for table in read_tables(arguments.data)
-        if table.name in (arguments.tables or [table.name])
+        for table in tables
+        if table.name in (arguments.tables or names)
     )
     lines = ["## Ways to share", "", *where, ""]
+    lines += [" ".join(__doc__[__doc__.index("Of every table") :].split()), ""]
     if {EQUAL, SEPARATE} <= set(methods):
         lines += [*summary(real), ""]
     lines += ["Average relative RMSE:", "", *of_tables(real)]

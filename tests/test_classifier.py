@@ -35,8 +35,7 @@ COLOURS = np.array(["blue", "green", "red", "white"])
 @parametrize_with_checks(
     [
         MultiTaskClassifier(epochs=30),
-        MultiTaskClassifier(**LEARNS, sharing_depth=0),
-        MultiTaskClassifier(**LEARNS, early_stopping=False, dropout=0.1),
+        MultiTaskClassifier(**LEARNS, sharing_depth=0, early_stopping=False, dropout=0.1),
     ],
     expected_failed_checks=lambda estimator: {
         "check_sample_weight_equivalence_on_dense_data": (

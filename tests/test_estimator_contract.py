@@ -38,12 +38,24 @@ CV = KFold(2)
 LEARNS = {"trunk_sizes": (16,), "head_sizes": (), "learning_rate": 0.02, "epochs": 30}
 CONFIGURATIONS = [
     MultiTaskRegressor(epochs=30),
-    MultiTaskRegressor(**LEARNS, sharing_depth=0),
-    MultiTaskRegressor(**LEARNS, sharing_depth=1, early_stopping=False),
-    MultiTaskRegressor(**LEARNS, early_stopping=False, dropout=0.1),
+    MultiTaskRegressor(**LEARNS, sharing_depth=0, early_stopping=False, dropout=0.1),
+    MultiTaskRegressor(
+        trunk_sizes=(16,),
+        head_sizes=(8,),
+        loss="huber",
+        loss_weights="uncertainty",
+        share_output=True,
+        freeze_trunk=True,
+        learning_rate=0.02,
+        epochs=100,
+        batch_size=256,
+        early_stopping=False,
+    ),
 ]
 
 
+# Whether anything has trained the trunk does not matter here.
+@pytest.mark.filterwarnings("ignore:freeze_trunk=True, but init_trunk=None:UserWarning")
 @parametrize_with_checks(
     CONFIGURATIONS,
     expected_failed_checks=lambda estimator: {
@@ -358,14 +370,16 @@ print("imported", file=sys.stderr, flush=True)
 
 import numpy as np
 from skmtl import MultiTaskRegressor
+from skmtl._training import PROGRAMS
 
 X = np.random.default_rng(0).normal(size=(20, 2))
 for width in range(1, {n_programs} + 1):
     estimator = MultiTaskRegressor(
-        trunk_sizes=(width,), head_sizes=(), epochs=1, optimizer="sgd"
+        trunk_sizes=(width,), head_sizes=(), activation="sigmoid", epochs=1, optimizer="sgd"
     )
     estimator.fit(X, X).predict(X)
 estimator.model_
+assert PROGRAMS.n_built == {n_programs}, "they share programs"
 """
     # Importing skmtl sets TensorFlow's log level, which child processes inherit.
     fresh = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}

@@ -19,9 +19,7 @@ from sklearn.linear_model import (
 )
 from sklearn.metrics import mean_pinball_loss, roc_auc_score
 from sklearn.model_selection import GridSearchCV
-from sklearn.utils.estimator_checks import check_estimator
 
-from skmtl import MultiTaskRegressor
 from skmtl._training import PROGRAMS, task_losses
 from tests._asserts import assert_close
 from tests._inputs import full_batch
@@ -912,32 +910,3 @@ def test_a_shared_output_can_be_searched():
     search = GridSearchCV(regressor(), grid, cv=2, error_score="raise").fit(X, Y)
 
     assert len(np.unique(search.cv_results_["mean_test_score"])) == 4
-
-
-# ---------------------------------------------------------------------------------------
-# scikit-learn's common checks
-
-
-# Whether anything has trained the trunk does not matter here.
-@pytest.mark.filterwarnings("ignore:freeze_trunk=True, but init_trunk=None:UserWarning")
-def test_common_checks():
-    estimator = MultiTaskRegressor(
-        trunk_sizes=(16,),
-        head_sizes=(8,),
-        loss="huber",
-        loss_weights="uncertainty",
-        share_output=True,
-        freeze_trunk=True,
-        learning_rate=0.02,
-        epochs=100,
-        batch_size=256,
-        early_stopping=False,
-        random_state=0,
-    )
-    reason = "compares at 1e-7, which float32 misses"
-
-    check_estimator(
-        estimator,
-        expected_failed_checks={"check_sample_weight_equivalence_on_dense_data": reason},
-        on_skip=None,
-    )
