@@ -147,10 +147,9 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
 
         These do nothing where nothing is shared and trained. "dwa", "geometric" and "famo"
         take losses that are positive, so not "normal". Published evidence is mixed: equal
-        weights are often as good (Kurin et al. 2022; Xin et al. 2022). On 26 tables of
-        200 rows "famo" and "geometric" took 2.2 % off the error (standard errors 1.0 and
-        1.3), "mgda" 1.0 % (0.4), no other more than 0.6 %.
-        Cross-validate them beside None.
+        weights are often as good (Kurin et al. 2022; Xin et al. 2022). On 26 tables of 200
+        rows "famo" and "geometric" took 2.2 % off the error (standard errors 1.0 and 1.3),
+        "mgda" 1.0 % (0.4), no other more than 0.6 %. Cross-validate them beside None.
 
     optimizer : str or keras.optimizers.Optimizer, default="adam"
         A Keras optimizer. An instance is used with its own learning rate (a number or a

@@ -38,7 +38,7 @@ CV = KFold(2)
 LEARNS = {"trunk_sizes": (16,), "head_sizes": (), "learning_rate": 0.02, "epochs": 30}
 CONFIGURATIONS = [
     MultiTaskRegressor(epochs=30),
-    MultiTaskRegressor(**LEARNS, sharing_depth=0, early_stopping=False, dropout=0.1),
+    MultiTaskRegressor(**LEARNS, sharing_depth=0, dropout=0.1),
     MultiTaskRegressor(
         trunk_sizes=(16,),
         head_sizes=(8,),
