@@ -115,6 +115,14 @@ def _realmlp():
     return RealMLP_TD_Regressor(device="cpu", random_state=0, verbosity=0)
 
 
+def _tabm():
+    """A network of 32 members for every target: the package has none for several."""
+    from pytabkit import TabM_D_Regressor
+
+    network = TabM_D_Regressor(device="cpu", random_state=0, n_threads=1)
+    return MultiOutputRegressor(network)
+
+
 # --- other peers ----------------------------------------------------------------------
 
 
@@ -160,6 +168,7 @@ MODELS = {
     ),
     "mlp-es": Model(lambda: _standardised(_stopped_mlp()), "MLP_64-64-32_ES", "neural"),
     "realmlp": Model(_realmlp, "RealMLP_TD", "neural", "pytabkit", "pytabkit[models]"),
+    "tabm": Model(_tabm, "TabM_D", "neural", "pytabkit", "pytabkit[models]"),
     "ridge": Model(
         lambda: _standardised_features(RidgeCV(np.logspace(-3, 3, 13))), "RidgeCV", "other"
     ),

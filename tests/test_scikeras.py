@@ -49,20 +49,24 @@ def bridged():
 COMPARED = {
     "plain": ({}, Y, None),
     "holes": ({}, HOLES, None),
-    "weights": ({}, Y, WEIGHTS[:, 0]),
     "holes and weights per cell": ({}, HOLES, WEIGHTS),
     "losses and their weights": (
         {"loss": ["huber", ("quantile", 0.8), "poisson"], "loss_weights": [1, 2, 0.5]},
         np.abs(HOLES),
         None,
     ),
-    "shared output": ({"share_output": True}, Y, None),
-    "frozen trunk": ({"freeze_trunk": True}, Y, None),
-    "separate": ({"sharing_depth": 0}, HOLES, None),
-    "one target": ({}, Y[:, 0], None),
-    "momentum": ({"optimizer": keras.optimizers.SGD(0.05, momentum=0.9)}, Y, None),
-    "unscaled": ({"scale_features": False, "scale_targets": False}, Y, None),
-    "weight decay": ({"weight_decay": 1.0}, Y, None),
+    "shared output, unscaled": (
+        {"share_output": True, "scale_features": False, "scale_targets": False},
+        Y,
+        None,
+    ),
+    "frozen trunk, weight decay": ({"freeze_trunk": True, "weight_decay": 1.0}, Y, None),
+    "separate, momentum": (
+        {"sharing_depth": 0, "optimizer": keras.optimizers.SGD(0.05, momentum=0.9)},
+        HOLES,
+        None,
+    ),
+    "one target, weights of rows": ({}, Y[:, 0], WEIGHTS[:, 0]),
 }
 
 

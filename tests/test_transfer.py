@@ -541,11 +541,12 @@ def test_an_estimator_with_an_added_task_survives_copies(source, how):
 
 AFTER_ADDING = {
     "plain": ({}, None),
-    "weights": ({"loss_weights": [1, 2, 3]}, None),
-    "uncertainty": ({"loss_weights": "uncertainty"}, None),
-    "losses": ({"loss": ["huber", "squared_error", "huber"]}, "squared_error"),
+    "weights and counts": ({"loss_weights": [1, 2, 3]}, "poisson"),
+    "uncertainty and losses": (
+        {"loss_weights": "uncertainty", "loss": ["huber", "squared_error", "huber"]},
+        "squared_error",
+    ),
     "mapping": ({"loss": dict.fromkeys(NAMES, "huber")}, "log_cosh"),
-    "counts": ({}, "poisson"),
     "init_trunk": ({"freeze_trunk": True}, None),
 }
 

@@ -9,6 +9,7 @@ from ._program import VALIDATION_CHUNK, Program
 from ._spec import ProgramSpec
 
 MAX_PROGRAMS = 32
+FEWEST_ROWS = 1024  # that a program has room for, and of rows held out a quarter
 
 
 class ProgramCache:
@@ -36,8 +37,8 @@ class ProgramCache:
             if program is None:
                 program = Program(
                     asked,
-                    _with_headroom(n_train + n_validation, multiple_of=spec.batch_size),
-                    _with_headroom(n_validation, multiple_of=VALIDATION_CHUNK),
+                    _with_headroom(n_train + n_validation, FEWEST_ROWS, spec.batch_size),
+                    _with_headroom(n_validation, FEWEST_ROWS // 4, VALIDATION_CHUNK),
                 )
                 self.n_built += 1
             else:
@@ -67,10 +68,13 @@ def _size(program: Program) -> tuple[int, ...]:
     return n_weights, program.train_capacity, program.validation_capacity
 
 
-def _with_headroom(n_rows: int, multiple_of: int) -> int:
-    """A capacity that also serves the other folds, and the whole table of three or more."""
-    n_rows += min(n_rows // 2, 4096)
-    return max(1, -(-n_rows // multiple_of)) * multiple_of
+def _with_headroom(n_rows: int, at_least: int, multiple_of: int) -> int:
+    """A capacity that also serves the other folds, and the whole table of three or more.
+
+    Small tables of any size share one: a few rows more cost next to nothing.
+    """
+    n_rows = max(n_rows + min(n_rows // 2, 4096), at_least)
+    return -(-n_rows // multiple_of) * multiple_of
 
 
 def _fits(n_rows: int, capacity: int) -> bool:
