@@ -9,6 +9,8 @@ from skmtl import MultiTaskRegressor
 from tests._inputs import as_frames, make_table, small
 
 pytest.register_assert_rewrite("tests._asserts")
+# The same programs, translated less thoroughly: compiling them is most of the tests' time.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 # The command line would keep compiled programs in the home of whoever runs the tests.
 os.environ["SKMTL_CACHE_DIR"] = "off"
 
