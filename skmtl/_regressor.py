@@ -111,9 +111,9 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         - the name of a Keras loss, a ``keras.losses.Loss`` (its reduction does nothing),
           or a function of (y_true, y_pred) with the loss of each cell. To be cloned, as
           in a search, a class of your own must be registered with
-          ``keras.saving.register_keras_serializable`` and have a ``get_config``. Beware
-          that Keras 3.15 forgets the ``delta`` of its Huber loss in a copy: give a
-          function instead.
+          ``keras.saving.register_keras_serializable`` and have a ``get_config``.
+          ``keras.losses.Huber`` is refused, whose copies forget ``delta`` (Keras 3.15):
+          give ``functools.partial(keras.losses.huber, delta=2.0)`` instead.
 
         Keras' losses for classes, counts, relative errors or directions are refused: they
         would see scaled targets and mean nothing.

@@ -367,7 +367,7 @@ def test_losses_of_members_come_along():
         regressor(epochs=1, loss={"a": "huber", "b": ("quantile", 0.9)}).fit(
             X, pd.DataFrame(Y[:, :2], columns=["a", "b"])
         ),
-        regressor(epochs=1, loss=keras.losses.Huber(2.0)).fit(
+        regressor(epochs=1, loss=keras.losses.LogCosh()).fit(
             X, pd.Series(Y[:, 2], name="c")
         ),
     ]
@@ -376,7 +376,7 @@ def test_losses_of_members_come_along():
 
     assert losses[:2] == ["huber", ("quantile", 0.9)]
     assert losses[2] is not None
-    assert merge_tasks(parts[1:]).loss.get_config() == parts[1].loss.get_config()
+    assert isinstance(merge_tasks(parts[1:]).loss, keras.losses.LogCosh)
 
 
 def test_what_cannot_be_merged_is_an_error(members):

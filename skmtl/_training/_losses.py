@@ -86,11 +86,12 @@ def _resolve(loss) -> TaskLoss:
     if isinstance(loss, str):
         link = _LINKS.get(loss, Link())
         return TaskLoss(loss, _BY_NAME.get(loss) or _of_keras(loss), link)
-    _refuse_where_scaling_destroys(loss)
+    _refuse_where_scaling_destroys(loss.func if isinstance(loss, partial) else loss)
     if isinstance(loss, keras.losses.Loss):
+        _refuse_what_a_copy_forgets(loss)
         return TaskLoss(_instance_key(loss), _per_cell(loss.call))
     if callable(loss):
-        return TaskLoss(loss, _per_cell(loss))
+        return TaskLoss(_function_key(loss), _per_cell(loss))
     raise TypeError(
         "loss must be a name, ('quantile', level or levels), a keras.losses.Loss, a "
         f"function of (y_true, y_pred), or a sequence or mapping of these; got {loss!r}."
@@ -104,6 +105,18 @@ def _instance_key(loss: keras.losses.Loss) -> Hashable:
         return type(loss), pickle.dumps(settings)
     except (pickle.PicklingError, AttributeError, TypeError):
         return loss
+
+
+def _function_key(loss: Callable) -> Hashable:
+    """Equal for copies, too, of a function with settings."""
+    if not isinstance(loss, partial):
+        return loss
+    key = loss.func, loss.args, tuple(sorted(loss.keywords.items()))
+    try:
+        hash(key)
+    except TypeError:
+        return loss
+    return key
 
 
 def _squared_error(y, f):
@@ -231,6 +244,21 @@ def _refuse_where_scaling_destroys(loss) -> None:
     raise ValueError(
         f"Keras' loss {name} would see scaled targets, for which it means nothing. Use "
         f"{remedy}."
+    )
+
+
+def _refuse_what_a_copy_forgets(loss: keras.losses.Loss) -> None:
+    """Keras 3.15 copies a Huber loss without its delta; other versions may have more."""
+    forgotten = sorted(getattr(loss, "_fn_kwargs", {}).keys() - loss.get_config().keys())
+    if not forgotten:
+        return
+    name = type(loss).__name__
+    # Not with its value, which a copy has lost already.
+    function = f"keras.losses.{_snake_case(name)}, {'=..., '.join(forgotten)}=..."
+    raise ValueError(
+        f"Keras copies keras.losses.{name} without its {' and '.join(forgotten)}, and "
+        "scikit-learn copies estimators: a search would train with another loss. Use "
+        f"functools.partial({function}) instead."
     )
 
 
