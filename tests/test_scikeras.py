@@ -55,10 +55,10 @@ COMPARED = {
         np.abs(HOLES),
         None,
     ),
-    "shared output, unscaled": (
+    "weights of rows, shared output, unscaled": (
         {"share_output": True, "scale_features": False, "scale_targets": False},
         Y,
-        None,
+        WEIGHTS[:, 0],
     ),
     "frozen trunk, weight decay": ({"freeze_trunk": True, "weight_decay": 1.0}, Y, None),
     "separate, momentum": (
@@ -66,7 +66,7 @@ COMPARED = {
         HOLES,
         None,
     ),
-    "one target, weights of rows": ({}, Y[:, 0], WEIGHTS[:, 0]),
+    "one target": ({}, Y[:, 0], None),
 }
 
 

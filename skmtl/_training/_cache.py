@@ -37,8 +37,12 @@ class ProgramCache:
             if program is None:
                 program = Program(
                     asked,
-                    _with_headroom(n_train + n_validation, FEWEST_ROWS, spec.batch_size),
-                    _with_headroom(n_validation, FEWEST_ROWS // 4, VALIDATION_CHUNK),
+                    _with_headroom(
+                        n_train + n_validation, FEWEST_ROWS, multiple_of=spec.batch_size
+                    ),
+                    _with_headroom(
+                        n_validation, FEWEST_ROWS // 4, multiple_of=VALIDATION_CHUNK
+                    ),
                 )
                 self.n_built += 1
             else:

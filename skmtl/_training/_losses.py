@@ -86,37 +86,31 @@ def _resolve(loss) -> TaskLoss:
     if isinstance(loss, str):
         link = _LINKS.get(loss, Link())
         return TaskLoss(loss, _BY_NAME.get(loss) or _of_keras(loss), link)
-    _refuse_where_scaling_destroys(loss.func if isinstance(loss, partial) else loss)
+    _refuse_where_scaling_destroys(loss)
     if isinstance(loss, keras.losses.Loss):
         _refuse_what_a_copy_forgets(loss)
-        return TaskLoss(_instance_key(loss), _per_cell(loss.call))
+        return TaskLoss(_key(loss), _per_cell(loss.call))
     if callable(loss):
-        return TaskLoss(_function_key(loss), _per_cell(loss))
+        return TaskLoss(_key(loss), _per_cell(loss))
     raise TypeError(
         "loss must be a name, ('quantile', level or levels), a keras.losses.Loss, a "
         f"function of (y_true, y_pred), or a sequence or mapping of these; got {loss!r}."
     )
 
 
-def _instance_key(loss: keras.losses.Loss) -> Hashable:
-    """Equal for copies of an instance, which is what a search fits."""
-    settings = {name: value for name, value in vars(loss).items() if name != "name"}
+def _key(loss) -> Hashable:
+    """Equal for copies of a loss with settings, which is what a search fits."""
+    if isinstance(loss, keras.losses.Loss):
+        kind = type(loss)
+        settings = {name: value for name, value in vars(loss).items() if name != "name"}
+    elif isinstance(loss, partial):
+        kind, settings = loss.func, (loss.args, loss.keywords)
+    else:
+        return loss
     try:
-        return type(loss), pickle.dumps(settings)
+        return kind, pickle.dumps(settings)
     except (pickle.PicklingError, AttributeError, TypeError):
         return loss
-
-
-def _function_key(loss: Callable) -> Hashable:
-    """Equal for copies, too, of a function with settings."""
-    if not isinstance(loss, partial):
-        return loss
-    key = loss.func, loss.args, tuple(sorted(loss.keywords.items()))
-    try:
-        hash(key)
-    except TypeError:
-        return loss
-    return key
 
 
 def _squared_error(y, f):
@@ -226,6 +220,8 @@ _OF_ERRORS = {"mean_squared_error", "mean_absolute_error", "huber", "log_cosh"}
 
 def _refuse_where_scaling_destroys(loss) -> None:
     """Keras' losses for classes, counts, relative errors, directions, sequences."""
+    if isinstance(loss, partial):
+        loss = loss.func
     if type(loss).__module__.startswith("keras."):
         name = _snake_case(type(loss).__name__)
     elif str(getattr(loss, "__module__", "")).startswith("keras."):
