@@ -17,7 +17,8 @@ from unittest import mock
 
 import numpy as np
 
-from skmtl import MultiTaskRegressor, _network
+from skmtl import MultiTaskRegressor
+from skmtl._network import network as _network
 
 from ._report import circumstances, markdown_table, write_section
 from ._tables import average_relative_rmse, folds, read_tables

@@ -36,7 +36,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 # A process that a row starts imports this module, so both sides are imported, and paid
 # for, before it looks at a clock.
 from skmtl import MultiTaskClassifier, MultiTaskRegressor, stack_tasks
-from skmtl._training._program import Program
+from skmtl._training.program import Program
 
 from ._clocks import (
     duration,

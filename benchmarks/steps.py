@@ -24,7 +24,7 @@ import tensorflow as tf
 
 from skmtl import MultiTaskRegressor
 from skmtl._training import PROGRAMS
-from skmtl._training._gramian import GRAMIAN_WEIGHTS
+from skmtl._training.balancing.by_gradients import GRAMIAN_WEIGHTS
 
 from ._report import circumstances, markdown_table, write_section
 from ._rivals import BATCH_SIZE, hand_written

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from . import __version__
 from ._cli import InputError
-from ._kept import SETTING, default_folder
+from ._runtime.disk_cache import SETTING, default_folder
 
 USAGE = "%(prog)s [TABLE --targets COLUMN COLUMN ...] [options]"
 DESCRIPTION = """\
@@ -59,8 +59,8 @@ def _run(args: argparse.Namespace) -> None:
 
     os.environ.setdefault(SETTING, default_folder())
     # Only now, so that --help and the errors above need not wait.
-    from ._cli._plot import check_plot, save_plot
-    from ._cli._table import bundled_table, choose_folds, read_table, undefined_scores
+    from ._cli.plot import check_plot, save_plot
+    from ._cli.table import bundled_table, choose_folds, read_table, undefined_scores
 
     if args.plot is not None:
         check_plot(args.plot)
@@ -68,7 +68,7 @@ def _run(args: argparse.Namespace) -> None:
         table = bundled_table()
     else:
         table = read_table(args.table, args.targets, args.drop, classify=args.classify)
-    from ._cli._onnx import check_onnx, is_onnx
+    from ._cli.onnx import check_onnx, is_onnx
 
     if is_onnx(args.output):
         check_onnx(table.X)
@@ -76,10 +76,10 @@ def _run(args: argparse.Namespace) -> None:
     for note in [*table.notes, *undefined_scores(table, folds)]:
         _tell(f"note: {note}")
 
-    from ._classifier import MultiTaskClassifier
-    from ._cli._report import how_to_load, report
-    from ._cli._search import search_depths
-    from ._regressor import MultiTaskRegressor
+    from ._cli.report import how_to_load, report
+    from ._cli.search import search_depths
+    from ._estimators.classifier import MultiTaskClassifier
+    from ._estimators.regressor import MultiTaskRegressor
 
     network = (MultiTaskClassifier if table.of_classes else MultiTaskRegressor)(
         trunk_sizes=tuple(args.trunk),
@@ -233,7 +233,7 @@ def _check_writable(option: str, file: str | None) -> None:
 def _save(model, output: str, X) -> None:
     import joblib
 
-    from ._cli._onnx import is_onnx, onnx_bytes
+    from ._cli.onnx import is_onnx, onnx_bytes
 
     try:
         if is_onnx(output):

@@ -14,11 +14,11 @@ from skl2onnx.algebra import onnx_ops as ops
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 from sklearn.impute import MissingIndicator, SimpleImputer
 
-from ._classifier import MultiTaskClassifier
-from ._inputs import Inputs, Units
-from ._links import Link, by_activation
-from ._network import Network, forward
-from ._regressor import MultiTaskRegressor
+from ._estimators.classifier import MultiTaskClassifier
+from ._estimators.regressor import MultiTaskRegressor
+from ._network.heads import Link, by_activation
+from ._network.inputs import Inputs, Units
+from ._network.network import Network, forward
 
 __all__ = ["to_onnx"]
 
@@ -65,7 +65,7 @@ def to_onnx(model, X, **options):
 
 
 class _Tensor:
-    """A result in the graph, with the operators that `skmtl._network.forward` applies."""
+    """A result in the graph, with the operators that `forward` applies."""
 
     __array_ufunc__ = None  # NumPy leaves operators with an array on the left alone
 
@@ -181,7 +181,7 @@ def _float(value: float) -> np.ndarray:
     return np.array([value], np.float32)
 
 
-# Under the names in `skmtl._activations`.
+# Under the names in `skmtl._network.activations`.
 ACTIVATIONS: dict[str, Callable[[_Tensor], _Tensor]] = {
     "relu": lambda x: x.then("Relu"),
     "leaky_relu": lambda x: x.then("LeakyRelu", alpha=0.2),

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skmtl import MultiTaskRegressor, merge_tasks
-from skmtl._training._affinity import program
+from skmtl._training.affinity import program
 from skmtl.model_selection import task_affinity
 from tests._asserts import leaves_unchanged, raises_naming
 from tests._inputs import TARGETS, T, as_frames, make_table, small, with_holes

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from skmtl._parameters import BALANCING, BY_GRADIENTS, BY_LOSSES
+from skmtl._estimators.parameters import BALANCING, BY_GRADIENTS, BY_LOSSES
 from skmtl._training import build_keras_model
-from skmtl._training._balancing import BY_LOSSES as LOSS_WEIGHTINGS
-from skmtl._training._gramian import GRAMIAN_WEIGHTS
+from skmtl._training.balancing.by_gradients import GRAMIAN_WEIGHTS
+from skmtl._training.balancing.by_losses import BY_LOSSES as LOSS_WEIGHTINGS
 from tests._asserts import raises_naming
 from tests._inputs import full_batch, make_table, small, with_holes
 

@@ -10,8 +10,8 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 
 from skmtl import merge_tasks
-from skmtl._ensemble import mean_history
-from skmtl._targets import hold_out
+from skmtl._estimators.members import mean_history
+from skmtl._tables.targets import hold_out
 from skmtl._training import PROGRAMS
 from tests._asserts import (
     assert_close,

@@ -5,9 +5,9 @@ import copy
 import keras
 import numpy as np
 import pytest
+import skmtl._base
 import tqdm.auto
 
-import skmtl._base
 from tests._asserts import (
     assert_close,
     assert_differ,
@@ -40,14 +40,14 @@ def noise():
 def held_out(monkeypatch):
     """Collects the row numbers of every validation part."""
     drawn = []
-    hold_out = skmtl._base.hold_out
+    hold_out = skmtl._estimators.base.hold_out
 
     def recorded(*args):
         parts = hold_out(*args)
         drawn.extend(validation for _, validation in parts)
         return parts
 
-    monkeypatch.setattr(skmtl._base, "hold_out", recorded)
+    monkeypatch.setattr(skmtl._estimators.base, "hold_out", recorded)
     return drawn
 
 
@@ -134,7 +134,7 @@ def test_training_does_not_go_on_where_that_would_not_pay(noise, monkeypatch, re
     if reason == "early":
         options = OVERFITS | {"n_iter_no_change": 80, "epochs": 100}
     if reason == "many rows":
-        monkeypatch.setattr("skmtl._ensemble.MOST_ROWS_TO_REFIT", 10)
+        monkeypatch.setattr("skmtl._estimators.members.MOST_ROWS_TO_REFIT", 10)
     if reason == "callbacks":
         options = OVERFITS | {"callbacks": [keras.callbacks.Callback()]}
 
@@ -404,7 +404,7 @@ def test_the_progress_bar_ends_where_training_does(noise, monkeypatch):
             super().__init__(*args, **kwargs)
             bars.append(self)
 
-    monkeypatch.setattr("skmtl._training._loop.tqdm", Recorded)
+    monkeypatch.setattr("skmtl._training.train.tqdm", Recorded)
 
     estimator = small(**OVERFITS, verbose=1).fit(*noise)
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skmtl._training import PROGRAMS, _executables
+from skmtl._runtime import executables as _executables
+from skmtl._training import PROGRAMS
 from tests._inputs import small
 
 pytestmark = pytest.mark.skipif(

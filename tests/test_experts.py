@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from skmtl import MultiTaskRegressor, merge_tasks
-from skmtl._inputs import Inputs
-from skmtl._links import Link
-from skmtl._network import Architecture, Network
-from skmtl._scaling import Scaling
+from skmtl._network.diagram import diagram
+from skmtl._network.heads import Link
+from skmtl._network.inputs import Inputs
+from skmtl._network.network import Architecture, Network
+from skmtl._network.scaling import Scaling
 from skmtl._training import build_keras_model
 from skmtl.inspection import GatesDisplay
-from skmtl.inspection._diagram import diagram
 from skmtl.inspection._estimators import diagram_data
 from skmtl.model_selection import task_affinity
 from tests._asserts import assert_close, raises_naming

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from scipy.optimize import nnls
 
-from skmtl._training._gramian import CAGRAD_RADIUS, GRAMIAN_WEIGHTS
+from skmtl._training.balancing.by_gradients import CAGRAD_RADIUS, GRAMIAN_WEIGHTS
 
 METHODS = list(GRAMIAN_WEIGHTS)
 SIZES = [1, 2, 3, 5, 30]  # few: compiling is most of the time

@@ -6,8 +6,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import KBinsDiscretizer
 
 from skmtl import MultiTaskRegressor
-from skmtl._inputs import Inputs
-from skmtl._parameters import automatic_bins
+from skmtl._estimators.parameters import automatic_bins
+from skmtl._network.inputs import Inputs
 from skmtl.datasets import load_energy
 from tests._asserts import assert_close
 from tests._inputs import make_table, small

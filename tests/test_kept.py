@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from skmtl import _kept
+from skmtl._runtime import disk_cache as _kept
 
 FIT = """
 from skmtl import MultiTaskRegressor

@@ -6,9 +6,9 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from skmtl import MultiTaskClassifier, MultiTaskRegressor
-from skmtl._inputs import Inputs, Units
-from skmtl._many_rows import MANY_ROWS, in_single
-from skmtl._scaling import Scaling
+from skmtl._network.inputs import Inputs, Units
+from skmtl._network.many_rows import MANY_ROWS, in_single
+from skmtl._network.scaling import Scaling
 from skmtl._training import TableRows
 from tests._inputs import as_frames, small, with_holes
 
@@ -68,7 +68,7 @@ def test_a_scaling_is_the_same_from_any_pieces(monkeypatch):
     A, W = rng.normal(3, size=(50, 4)), rng.integers(0, 3, (50, 4))
     whole = Scaling.fit(A, W)
 
-    monkeypatch.setattr("skmtl._pieces.pieces.__defaults__", (7 * 4,))
+    monkeypatch.setattr("skmtl._tables.chunks.pieces.__defaults__", (7 * 4,))
     parts = Scaling.fit(A.astype(np.float64), W)
 
     np.testing.assert_allclose(parts.mean, whole.mean, rtol=1e-12)
@@ -79,7 +79,7 @@ def test_training_sees_the_same_from_any_pieces(table, monkeypatch):
     X, Y = table
     Y = with_holes(Y)
     whole = small().fit(X, Y).predict(X)
-    monkeypatch.setattr("skmtl._pieces.pieces.__defaults__", (7 * X.shape[1],))
+    monkeypatch.setattr("skmtl._tables.chunks.pieces.__defaults__", (7 * X.shape[1],))
 
     in_pieces = small().fit(X, Y).predict(X)
 

@@ -19,7 +19,10 @@ from tqdm import tqdm
 
 from skmtl import MultiTaskClassifier, MultiTaskRegressor, __version__
 from skmtl.__main__ import _parser, main
-from skmtl._cli import _plot, _report, _search, _table
+from skmtl._cli import plot as _plot
+from skmtl._cli import report as _report
+from skmtl._cli import search as _search
+from skmtl._cli import table as _table
 from skmtl.metrics import target_scorers
 from skmtl.model_selection import SharingDepthSearchCV, sharing_verdict
 

@@ -11,8 +11,8 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from skmtl import MultiTaskRegressor, merge_tasks
-from skmtl._inputs import Inputs
-from skmtl._scaling import Scaling
+from skmtl._network.inputs import Inputs
+from skmtl._network.scaling import Scaling
 from tests._asserts import assert_close
 from tests._inputs import full_batch
 

@@ -6,17 +6,17 @@ import keras
 import numpy as np
 import pytest
 
-from skmtl._activations import ACTIVATIONS
-from skmtl._inputs import LINEAR_REACH, Inputs, features_cut_off
-from skmtl._links import Link
-from skmtl._network import (
+from skmtl._network.activations import ACTIVATIONS
+from skmtl._network.heads import Link
+from skmtl._network.inputs import LINEAR_REACH, Inputs, features_cut_off
+from skmtl._network.network import (
     OUTPUT_SCALE,
     Architecture,
     Network,
     forward,
     initial_weights,
 )
-from skmtl._scaling import Scaling
+from skmtl._network.scaling import Scaling
 from skmtl._training import build_keras_model
 
 SPLITS = [((8, 6, 4), depth) for depth in range(4)] + [((), 0)]
@@ -166,7 +166,9 @@ def test_predictions_do_not_depend_on_the_rows_beside_them(monkeypatch):
     X = np.random.default_rng(1).normal(size=(50, 5))
     whole = network.predict(X)
 
-    monkeypatch.setattr("skmtl._network.PREDICTION_CHUNK", 7 * network.architecture.width)
+    monkeypatch.setattr(
+        "skmtl._network.network.PREDICTION_CHUNK", 7 * network.architecture.width
+    )
     np.testing.assert_allclose(network.predict(X), whole, rtol=1e-12)
     np.testing.assert_allclose(network.predict(X[3:4]), whole[3:4], rtol=1e-12)
 

@@ -18,8 +18,8 @@ from sklearn.preprocessing import (
 )
 
 from skmtl import MultiTaskRegressor, merge_tasks
-from skmtl._activations import ACTIVATIONS
-from skmtl._links import LINKS
+from skmtl._network.activations import ACTIVATIONS
+from skmtl._network.heads import LINKS
 from skmtl.onnx import ACTIVATIONS as ONNX_ACTIVATIONS
 from skmtl.onnx import LINK_OPERATORS, to_onnx
 from tests._inputs import TARGETS, small, small_classifier

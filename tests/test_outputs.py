@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import norm
 
 from skmtl import MultiTaskRegressor, merge_tasks
-from skmtl._links import quantiles_of
+from skmtl._network.heads import quantiles_of
 from skmtl._training import task_losses
 from tests._asserts import assert_close, raises_naming
 from tests._inputs import TARGETS, small, with_holes

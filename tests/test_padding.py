@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from skmtl._training import PROGRAMS, _cache
+from skmtl._training import PROGRAMS
+from skmtl._training import cache as _cache
 from tests._asserts import assert_close
 from tests._inputs import make_table, small, with_holes
 

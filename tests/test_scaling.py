@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import StandardScaler
 
-from skmtl._scaling import Scaling
+from skmtl._network.scaling import Scaling
 
 rng = np.random.default_rng(0)
 A = rng.normal(size=(30, 3)) * [1, 100, 1e-9] + [0, 5, 1e-3]

@@ -361,8 +361,8 @@ def test_parameters_and_data_are_checked_as_always():
 
 
 def without_bridge(monkeypatch):
-    monkeypatch.delitem(sys.modules, "skmtl._scikeras", raising=False)
-    monkeypatch.delattr("skmtl._scikeras", raising=False)
+    monkeypatch.delitem(sys.modules, "skmtl._estimators.scikeras", raising=False)
+    monkeypatch.delattr("skmtl._estimators.scikeras", raising=False)
 
 
 def test_a_missing_scikeras_gives_an_error_that_says_which_versions_work(monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.metrics import r2_score
 
-from skmtl._targets import hold_out
+from skmtl._tables.targets import hold_out
 from tests._asserts import assert_close, assert_differ, assert_same_predictions
 from tests._inputs import (
     CONTAINERS,

@@ -8,10 +8,10 @@ import pytest
 import tensorflow as tf
 
 from skmtl import MultiTaskRegressor
-from skmtl._inputs import Inputs
-from skmtl._links import Link
-from skmtl._network import Architecture, Network
-from skmtl._scaling import Scaling
+from skmtl._network.heads import Link
+from skmtl._network.inputs import Inputs
+from skmtl._network.network import Architecture, Network
+from skmtl._network.scaling import Scaling
 from skmtl._training import (
     PROGRAMS,
     ProgramSpec,
@@ -21,8 +21,8 @@ from skmtl._training import (
     task_losses,
     train,
 )
-from skmtl._training._dropout import dropout_mask
-from skmtl._training._keras_model import build_keras_model, get_weights
+from skmtl._training.keras_model import build_keras_model, get_weights
+from skmtl._training.random import dropout_mask
 
 D, T, N = 5, 3, 50
 EPOCHS, BATCH_SIZE, SEED = 4, 16, 7
@@ -305,7 +305,7 @@ def test_the_result_does_not_depend_on_how_many_epochs_one_call_runs(monkeypatch
     network = fresh_network()
     expected, history = run(network, n_epochs=30, patience=30, dropout=0.3)
 
-    monkeypatch.setattr("skmtl._training._loop._next_call", lambda n, seconds: 1)
+    monkeypatch.setattr("skmtl._training.train._next_call", lambda n, seconds: 1)
 
     one_by_one, same = run(network, n_epochs=30, patience=30, dropout=0.3)
     assert same == history
@@ -440,7 +440,7 @@ def test_threads_train_alike_and_at_once():
 
 def test_the_cache_is_bounded(monkeypatch):
     cache = type(PROGRAMS)(max_programs=2)
-    monkeypatch.setattr("skmtl._training._loop.PROGRAMS", cache)
+    monkeypatch.setattr("skmtl._training.train.PROGRAMS", cache)
 
     for width in (32, 512, 8192):
         run(fresh_network(hidden_sizes=(width,)), n_epochs=1)

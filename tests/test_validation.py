@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from skmtl import MultiTaskRegressor, _parameters, merge_tasks
+from skmtl import MultiTaskRegressor, merge_tasks
+from skmtl._estimators import parameters as _parameters
 from tests._asserts import (
     assert_same_predictions,
     leaves_unchanged,

@@ -4,21 +4,21 @@
 program is one architecture's loop over epochs and batches, compiled by XLA once.
 """
 
-from .._kept import keep_programs
-from ._quiet import import_tensorflow
+from .._runtime.disk_cache import keep_programs
+from .._runtime.quiet_import import import_tensorflow
 
 keep_programs()
 import_tensorflow()
 
 # After TensorFlow, which all of these import.
-from ._cache import PROGRAMS  # noqa: E402
-from ._callbacks import EpochCallbacks  # noqa: E402
-from ._keras_model import build_ensemble, build_keras_model, build_trunk  # noqa: E402
-from ._loop import train  # noqa: E402
-from ._losses import class_losses, mean_loss, task_losses  # noqa: E402
-from ._optimizer import choose_optimizer, optimizer_class  # noqa: E402
-from ._rows import TableRows  # noqa: E402
-from ._spec import ProgramSpec, Settings  # noqa: E402
+from .cache import PROGRAMS  # noqa: E402
+from .callbacks import EpochCallbacks  # noqa: E402
+from .keras_model import build_ensemble, build_keras_model, build_trunk  # noqa: E402
+from .losses import class_losses, mean_loss, task_losses  # noqa: E402
+from .optimizer import choose_optimizer, optimizer_class  # noqa: E402
+from .rows import TableRows  # noqa: E402
+from .spec import ProgramSpec, Settings  # noqa: E402
+from .train import train  # noqa: E402
 
 __all__ = [
     "PROGRAMS",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sklearn.utils.validation import check_is_fitted
 
-from .. import _parameters
+from .._estimators import parameters as _parameters
 
 
 def network_in(estimator, *, fitted: bool = False):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from ._diagram import FONT_SIZE, Box, Line, Words, diagram
+from .._network.diagram import FONT_SIZE, Box, Line, Words, diagram
 from ._estimators import diagram_data
 from ._network import FILLS
 

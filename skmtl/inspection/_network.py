@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._diagram import FONT_SIZE, Box, Diagram, diagram
+from .._network.diagram import FONT_SIZE, Box, Diagram, diagram
 from ._estimators import diagram_data
 from ._style import BLUE, GREY, ORANGE, axes_for
 

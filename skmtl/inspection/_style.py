@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .. import _features
+from .._tables import features as _features
 
 # Okabe & Ito's colours, which people with any colour vision tell apart; in pictures they
 # never carry a meaning alone. Markers and line styles go with them.

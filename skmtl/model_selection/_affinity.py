@@ -10,11 +10,11 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from .. import _parameters
-from .._base import BaseMultiTask
-from .._classifier import MultiTaskClassifier
-from .._network import Network
-from .._regressor import MultiTaskRegressor
+from .._estimators import parameters as _parameters
+from .._estimators.base import BaseMultiTask
+from .._estimators.classifier import MultiTaskClassifier
+from .._estimators.regressor import MultiTaskRegressor
+from .._network.network import Network
 
 
 @validate_params(
@@ -163,7 +163,7 @@ def _of_network(
             f"{network.architecture.n_trunks}. Fit with n_experts=1, n_task_experts=0 and "
             "target_groups=None."
         )
-    from .._training._affinity import Rows, affinity  # takes in TensorFlow
+    from .._training.affinity import Rows, affinity  # takes in TensorFlow
 
     rows = Rows(*network.encode(*table))
     return affinity(network, losses, rows, learning_rate, batch_size)

@@ -10,7 +10,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.utils._param_validation import Interval, validate_params
 
-from .._features import listed
+from .._tables.features import listed
 
 MOST_EXACT = 10  # tasks: 1023 groups to choose from
 

@@ -15,10 +15,10 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from .._features import listed
-from .._labels import check_labels
-from .._regressor import MultiTaskRegressor
-from .._targets import check_targets
+from .._estimators.regressor import MultiTaskRegressor
+from .._tables.features import listed
+from .._tables.labels import check_labels
+from .._tables.targets import check_targets
 from ..metrics import TargetScorer, target_scorers
 from ._gain import configured, depth_parameters, sharing_gain
 from ._row_scores import Folds, row_scores

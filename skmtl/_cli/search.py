@@ -1,0 +1,150 @@
+"""Cross-validation of every sharing depth, with progress and warnings in order."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from joblib import parallel_config
+from sklearn.base import is_classifier
+from sklearn.compose import make_column_transformer
+from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.model_selection import RepeatedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
+from tqdm import tqdm
+
+from .._estimators.base import BaseMultiTask
+from ..metrics import TargetScorer
+from ..model_selection import SharingDepthSearchCV
+from . import InputError
+
+MAX_CATEGORIES = 100  # columns that one text feature may become
+
+
+@dataclass(frozen=True)
+class DepthSearch:
+    """A fitted search over the depths 0, 1, ..., L."""
+
+    fitted: SharingDepthSearchCV
+    n_weights: list[int]  # by depth, of all members
+    warnings: list[str]  # each text once
+
+
+def search_depths(
+    X: pd.DataFrame,
+    Y: pd.DataFrame,
+    network: BaseMultiTask,
+    folds: RepeatedKFold,
+    n_jobs: int = 1,
+) -> DepthSearch:
+    """Cross-validate the network at every sharing depth and refit the best."""
+    n_depths = len(network.trunk_sizes) + len(network.head_sizes) + 1
+    n_fits = n_depths * folds.get_n_splits() + 1  # the best once more, on all rows
+    with (
+        warnings.catch_warnings(record=True) as caught,
+        tqdm(
+            total=n_fits, desc="starting", unit="fit", leave=False, file=sys.stderr
+        ) as progress,
+        # Threads share the compiled programs; a process would import TensorFlow anew.
+        parallel_config(backend="threading"),
+    ):
+        warnings.simplefilter("always")
+        # TensorFlow's import takes seconds, which are not the first depth's.
+        from .. import _training  # noqa: F401
+
+        # Said at once: the first fit of every depth compiles, and the bar stands still.
+        progress.set_description("compiling and fitting")
+        search = SharingDepthSearchCV(
+            make_pipeline(feature_encoder(X), network),
+            cv=folds,
+            scoring=_CountingScorer(
+                metric="neg_log_loss" if is_classifier(network) else "r2",
+                when_scored=_one_at_a_time(progress.update),
+            ),
+            n_jobs=n_jobs,
+            error_score="raise",
+        )
+        try:
+            search.fit(X, Y)
+        except ValueError as error:  # the estimator's own words, such as a divergence
+            raise InputError(str(error)) from error
+        progress.update()  # the last fit, to all rows, is not scored
+    texts = dict.fromkeys(str(warning.message) for warning in caught)
+    return DepthSearch(search, _n_weights(search), list(texts))
+
+
+def feature_encoder(X: pd.DataFrame):
+    """Numbers with the median for missing ones and a flag for it; text one-hot encoded.
+
+    Which flags and categories there are is read off the whole table. So all folds have
+    the same columns, and one compiled program serves them all.
+    """
+    numeric = X.select_dtypes("number").columns
+    nominal = X.columns.drop(numeric)
+    with_missing = numeric[X[numeric].isna().any()]
+    one_hot = make_pipeline(
+        FunctionTransformer(as_text, feature_names_out="one-to-one"),
+        OneHotEncoder(
+            categories=[_categories(X[name]) for name in nominal],
+            max_categories=MAX_CATEGORIES,
+            handle_unknown="ignore",
+            sparse_output=False,
+        ),
+    )
+    parts = [
+        (SimpleImputer(strategy="median", keep_empty_features=True), list(numeric)),
+        (MissingIndicator(features="all"), list(with_missing)),
+        (one_hot, list(nominal)),
+    ]
+    # One without columns is never fitted, and a notebook fails to show it.
+    return make_column_transformer(*(part for part in parts if part[1]))
+
+
+def as_text(X: pd.DataFrame) -> pd.DataFrame:
+    """Text columns as such: in a new file, one may hold only digits, or nothing at all."""
+    return X.apply(lambda column: column.map(str, na_action="ignore").astype(object))
+
+
+def _categories(column: pd.Series) -> list:
+    """The values of a column, and NaN last if there are missing ones."""
+    values = sorted(as_text(column.dropna().to_frame())[column.name].unique())
+    return [*values, np.nan] if column.isna().any() else values
+
+
+@dataclass(frozen=True)
+class _CountingScorer(TargetScorer):
+    """Scores per target, and tells that a fit is done: each is scored once."""
+
+    when_scored: Callable[[], object] = lambda: None
+
+    def __call__(self, estimator, X, y, sample_weight=None) -> dict[str, float]:
+        scores = super().__call__(estimator, X, y, sample_weight)
+        self.when_scored()
+        return scores
+
+
+def _one_at_a_time(function: Callable[[], object]) -> Callable[[], None]:
+    """The function, safe to be called by several threads."""
+    lock = threading.Lock()
+
+    def call() -> None:
+        with lock:
+            function()
+
+    return call
+
+
+def _n_weights(search: SharingDepthSearchCV) -> list[int]:
+    network = search.best_estimator_[-1]
+    architecture = network._network.architecture
+    return [
+        network.n_members * dataclasses.replace(architecture, sharing_depth=depth).n_weights
+        for depth in range(len(search.cv_results_["params"]))
+    ]

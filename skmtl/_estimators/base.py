@@ -1,0 +1,389 @@
+"""What the estimators have in common: training, members, persistence."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from abc import ABCMeta, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.base import BaseEstimator, MultiOutputMixin, clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import check_is_fitted
+
+from .._network.heads import Link, first_outputs
+from .._network.network import Network
+from .._network.scaling import Scaling
+from .._tables.features import check_features
+from .._tables.targets import (
+    cell_weights,
+    check_observed,
+    check_same_targets,
+    hold_out,
+    new_target_name,
+    target_names,
+    with_new_weight,
+)
+from . import parameters as _parameters
+from .init_trunk import add_head, trunks_of, with_trunk
+from .members import extended_history, train_members
+
+
+class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
+    """A network with a shared trunk and a head per target, trained and kept.
+
+    Subclasses say what targets are, which loss each has, and what is predicted.
+    """
+
+    @abstractmethod
+    def _check_y(self, y) -> tuple[np.ndarray, bool]:
+        """Numbers (n, T), NaN where a target is not observed, and whether y was 1-D."""
+
+    @abstractmethod
+    def _check_cells(self, y, Y, W, resume) -> tuple[np.ndarray, np.ndarray]:
+        """Targets that losses can see, and the weights of their cells, (n, T)."""
+
+    @abstractmethod
+    def _target_scaling(self, Y, W, links) -> Scaling:
+        """What losses see the targets of a first fit in units of."""
+
+    @abstractmethod
+    def _task_losses(self):
+        """The loss of each target."""
+
+    @abstractmethod
+    def _own_parameters(self) -> list[dict]:
+        """Of each target, the parameters that others may have otherwise, by name."""
+
+    @abstractmethod
+    def _join_targets(self, parts: Sequence[BaseMultiTask]) -> None:
+        """Take over what is known of the targets of these fitted estimators."""
+
+    def fit(self, X, y, sample_weight=None):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, d)
+            Features: finite numbers.
+        y : array-like or DataFrame of shape (n, T), or (n,)
+            Targets. NaN means "not observed": the cell has no influence. Rows without
+            any observed target are left out with a warning.
+        sample_weight : array-like of shape (n,) or (n, T), default=None
+            How much each row, or each cell, counts; not negative. Weight 0 is the same
+            as leaving the cell or row out.
+
+        Returns
+        -------
+        self : the estimator
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data is not usable (the message names the column), or if
+            training diverges. An estimator that was fitted before then stays as it was.
+        RuntimeError
+            In a process that was forked after a fit: TensorFlow would hang there.
+        """
+        resume = self.warm_start and self.__sklearn_is_fitted__()
+        return self._train(X, y, sample_weight, resume, self.epochs, self.early_stopping)
+
+    def partial_fit(self, X, y, sample_weight=None):
+        """Train for one epoch over these rows, from where the last call ended.
+
+        The first call fixes features, targets and scaling. No rows are held out.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `fit`.
+
+        Returns
+        -------
+        self : the estimator
+        """
+        resume = self.__sklearn_is_fitted__()
+        return self._train(X, y, sample_weight, resume, epochs=1, early_stopping=False)
+
+    @property
+    def model_(self):
+        """The fitted network as a Keras model, built when first asked for."""
+        check_is_fitted(self)
+        if not hasattr(self, "_model"):
+            from .._training import build_ensemble
+
+            self._model = build_ensemble(
+                self._members, self.dropout, one_dimensional=self._one_dimensional
+            )
+        return self._model
+
+    @property
+    def trunk_(self):
+        """The shared part as a Keras model: raw features in, representation out."""
+        check_is_fitted(self)
+        from .._training import build_trunk
+
+        return build_trunk(self._members)
+
+    def gates(self, X):
+        """How much of each expert every target takes, row by row.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, d)
+            Features: finite numbers.
+
+        Returns
+        -------
+        ndarray of shape (n, T, E)
+            Shares that sum to 1 over the E experts: those of all targets, then those of the
+            target itself. Of several members, whose experts have nothing to do with each
+            other, those of one after the other.
+
+        Raises
+        ------
+        ValueError
+            If there is but one trunk, or one for each group of targets.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True)
+        >>> model = MultiTaskRegressor(n_experts=4, epochs=5, random_state=0).fit(X, y)
+        >>> model.gates(X).shape
+        (768, 2, 4)
+        """
+        check_is_fitted(self)
+        if not self._network.architecture.gated:
+            raise ValueError(
+                "There are no gates, for all that a target reads is one trunk: fit with "
+                "n_experts of 2 or more, or n_task_experts of 1 or more, and a "
+                "sharing_depth of 1 or more."
+            )
+        X = check_features(self, X, reset=False)
+        of_members = [member.gates(X) for member in self._members]
+        return np.concatenate(of_members, axis=2) / len(of_members)
+
+    def _add_task(self, X, y, name, sample_weight, with_entries, **own) -> None:
+        """Add a target, with parameters of its own for its head.
+
+        ``with_entries`` are parameters of this estimator afterwards.
+        """
+        check_features(self, X, reset=False)
+        head = clone(self).set_params(
+            loss_weights=None,
+            init_trunk=FrozenEstimator(self),
+            freeze_trunk=True,
+            warm_start=False,
+            **own,
+        )
+        head.fit(X, y, sample_weight)
+        self.set_params(
+            loss_weights=with_new_weight(self.loss_weights, name), **with_entries
+        )
+        members = [
+            add_head(*pair) for pair in zip(self._members, head._members, strict=True)
+        ]
+        names = np.append(self.target_names_, np.array([name], dtype=object))
+        self._take_over(members, names, np.append(self.loss_weights_, 1.0), [self, head])
+
+    def _check_new_task(self, y, name) -> str:
+        """The name of a target to add."""
+        check_is_fitted(self)
+        if self.share_output:
+            raise ValueError(
+                "add_task trains a head with an output of its own, but share_output=True "
+                "has one output for all. Fit with share_output=False."
+            )
+        if self._network.architecture.groups or self._network.architecture.n_task_experts:
+            raise ValueError(
+                "add_task trains a head on a trunk that stays as it is, but with "
+                "target_groups or n_task_experts a new target needs a part of it for "
+                "itself. Fit with n_experts alone, or fit all targets together."
+            )
+        n_columns = self._check_y(y)[0].shape[1]
+        return new_target_name(y, n_columns, name, self.target_names_)
+
+    def for_prediction(self):
+        """A copy without the optimizer's state: the same predictions from a smaller file.
+
+        Most of a pickled estimator is what only further training needs: the weights
+        before averaging, and the optimizer's two or so numbers per weight. Without them,
+        `partial_fit` and `warm_start` go on from the same weights with a new optimizer.
+        What is held by parameters, such as `init_trunk`, stays.
+
+        Returns
+        -------
+        MultiTaskRegressor
+            Fitted; of its own, so that training it leaves this estimator alone.
+
+        Examples
+        --------
+        >>> import pickle
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True)
+        >>> model = MultiTaskRegressor(epochs=5, random_state=0).fit(X, y)
+        >>> len(pickle.dumps(model.for_prediction())) < len(pickle.dumps(model)) / 3
+        True
+        """
+        check_is_fitted(self)
+        lean = copy.copy(self)
+        lean._members = [
+            dataclasses.replace(m, optimizer_state=None) for m in self._members
+        ]
+        return lean
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "_members")
+
+    @property
+    def _network(self) -> Network:
+        """Any member, for what is common to all: architecture, scaling and links."""
+        return self._members[0]
+
+    def _repr_html_inner(self):
+        from ..inspection._html import network_svg
+
+        return super()._repr_html_inner() + network_svg(self)
+
+    def _repr_mimebundle_(self, **kwargs):
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if "text/html" in bundle:
+            bundle["text/html"] = self._repr_html_inner()
+        return bundle
+
+    def __getstate__(self):
+        # Weights are kept as arrays; model_ is made of them when it is asked for.
+        state = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_model"}
+
+    def _train(self, X, y, sample_weight, resume, epochs, early_stopping):
+        before = dict(vars(self))
+        try:
+            self._validate_params()
+            table = self._check_table(X, y, sample_weight, resume)
+            if resume:
+                self._check_same_architecture()
+            else:
+                self._start(*table)
+            self._run_epochs(*table, epochs, early_stopping)
+        except BaseException:  # a failed or interrupted fit leaves all as it was
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+        return self
+
+    def _check_table(self, X, y, sample_weight, resume):
+        """Features, targets and cell weights of the rows that have any weight."""
+        X = check_features(self, X, reset=not resume)
+        Y, one_dimensional = self._check_y(y)
+        check_consistent_length(X, Y)
+        if resume:
+            check_same_targets(y, Y, self.target_names_)
+        else:
+            self.n_outputs_ = Y.shape[1]
+            self.target_names_ = target_names(y, self.n_outputs_)
+            self._one_dimensional = one_dimensional
+        W = cell_weights(Y, sample_weight)
+        check_observed(Y, W, self.target_names_, all_of=not resume)
+        Y, W = self._check_cells(y, Y, W, resume)
+        counts = W.any(axis=1)
+        return (X, Y, W) if counts.all() else (X[counts], Y[counts], W[counts])
+
+    def _start(self, X, Y, W):
+        """A fresh network, scaled to these rows."""
+        # Two generators, so that rows are held out and shuffled alike for any network.
+        weights_rng, self._rng = _parameters.generator(self.random_state).spawn(2)
+        links = self._links()
+        _parameters.check_balancing(self.loss_weights, links, self.target_names_)
+        targets = self._target_scaling(Y, W, links)
+        trunks = self._trunks()
+        features = _parameters.inputs(self, X, W.sum(axis=1), *trunks[:1])
+        architecture = _parameters.architecture(self, features, links)
+        _parameters.warn_of_random_trunk(self, architecture)
+        members = [
+            Network.untrained(architecture, weights_rng, features, targets, links)
+            for _ in range(self.n_members)
+        ]
+        if not architecture.share_output:
+            start = first_outputs(links, Y, W)
+            members = [member.starting_at(start) for member in members]
+        if trunks:
+            members = [with_trunk(*pair) for pair in zip(members, trunks, strict=True)]
+        self._members = members
+        self.history_, self.n_iter_ = {}, 0
+
+    def _trunks(self):
+        """What the members start from, if anything."""
+        if self.init_trunk is None:
+            return []
+        names = getattr(self, "feature_names_in_", None)
+        return trunks_of(self.init_trunk, self.n_members, self.n_features_in_, names)
+
+    def _run_epochs(self, X, Y, W, epochs, early_stopping):
+        """Train the members on these rows and take over what comes out."""
+        rng = copy.deepcopy(self._rng)  # a failed fit draws nothing
+        n_members = len(self._members)
+        parts = [(slice(None), slice(0))] * n_members
+        if early_stopping:
+            parts = hold_out(
+                W, self.validation_fraction, self.target_names_, rng, n_members
+            )
+        seeds = rng.integers(2**63, size=n_members).tolist()
+        members, history = train_members(self, (X, Y, W), parts, seeds, epochs)
+        vars(self).pop("_model", None)
+        self._members, self._rng = members, rng
+        self.loss_weights_ = self._last_loss_weights(history)
+        self.history_ = extended_history(self.history_, self.n_iter_, history)
+        self.n_iter_ += len(history["loss"])
+
+    def _last_loss_weights(self, history) -> np.ndarray:
+        """Of the targets (T,): as given, or where adapting ones have come to."""
+        balancing, given = _parameters.loss_weights(self.loss_weights, self.target_names_)
+        if balancing == "uncertainty":
+            learnt = np.array([m.log_variances for m in self._members], dtype=np.float64)
+            return np.exp(-learnt).mean(axis=0)
+        if balancing:
+            courses = [history[f"loss_weight_{name}"] for name in self.target_names_]
+            return np.array([course[-1] for course in courses])
+        return given
+
+    def _take_over(self, members, names, loss_weights, parts):
+        """Become the estimator of networks with the targets of these estimators."""
+        vars(self).pop("_model", None)
+        self._join_targets(parts)
+        self._members = members
+        self.target_names_ = names
+        self.n_outputs_ = len(names)
+        self.loss_weights_ = loss_weights
+        self._one_dimensional = False
+
+    def _links(self) -> tuple[Link, ...]:
+        return tuple(loss.link for loss in self._task_losses())
+
+    def _check_same_architecture(self):
+        trained, links = self._network.architecture, self._links()
+        asked = _parameters.architecture(self, self._network.features, links)
+        if self._network.links != links:
+            raise ValueError(
+                "Training cannot go on: heads that were fitted with poisson, log_loss, "
+                "normal or several quantiles do not predict what another loss asks for, "
+                "and the other way round. Set loss back, or call fit with "
+                "warm_start=False."
+            )
+        if len(self._members) != self.n_members:
+            raise ValueError(
+                f"Training cannot go on: {len(self._members)} members were fitted, but "
+                f"n_members={self.n_members}. Set it back, or call fit with "
+                "warm_start=False."
+            )
+        if trained != asked:
+            raise ValueError(
+                f"Training cannot go on: the network was fitted as {trained}, but the "
+                f"parameters now ask for {asked}. Set them back, or call fit with "
+                "warm_start=False."
+            )

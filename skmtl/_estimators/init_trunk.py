@@ -1,0 +1,182 @@
+"""Weights from other networks: a trunk to start from, a head to add."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from .._network.inputs import Inputs
+from .._network.network import Network, with_outputs, with_rows
+from .._network.scaling import Scaling
+from .._tables.features import listed
+
+
+class Trunk(NamedTuple):
+    """Layers that a network can start from."""
+
+    weights: list[np.ndarray]  # kernel, bias, kernel, bias, ...
+    activations: list[str]
+    features: Inputs | None  # what the first kernel expects; None: unknown
+
+
+def trunks_of(
+    source, n_members: int, n_features: int, names: np.ndarray | None
+) -> list[Trunk]:
+    """What the members of an estimator start from: the first layers of ``source``.
+
+    ``source`` is a fitted estimator, a FrozenEstimator around one, or a Keras model;
+    ``names`` are those of the features, if they have any. Of an ensemble, each member
+    lends its trunk to one network; a single trunk serves all.
+    """
+    if isinstance(source, FrozenEstimator):
+        source = source.estimator
+    if hasattr(source, "get_params"):
+        trunks = _of_estimator(source)
+        if source.n_features_in_ != n_features:
+            raise ValueError(
+                f"init_trunk was fitted with {source.n_features_in_} features, but X has "
+                f"{n_features}: expected as many."
+            )
+        expected = getattr(source, "feature_names_in_", None)
+        if names is not None and expected is not None and list(names) != list(expected):
+            raise ValueError(
+                f"init_trunk was fitted with {listed('feature', expected)}, but X has "
+                f"{listed('feature', names)}: expected the same, in the same order."
+            )
+    else:
+        trunks = [_of_keras(source)]
+    if len(trunks) == 1:
+        trunks *= n_members
+    if len(trunks) != n_members:
+        raise ValueError(
+            f"init_trunk has n_members={len(trunks)}, but n_members={n_members}: "
+            "expected the same, or an init_trunk of one."
+        )
+    return trunks
+
+
+def with_trunk(network: Network, trunk: Trunk) -> Network:
+    """The network with these first layers."""
+    architecture = network.architecture
+    n_weights = 2 * architecture.sharing_depth
+    weights = trunk.weights[:n_weights]
+    found = [w.shape for w in weights]
+    expected = architecture.weight_shapes[:n_weights]
+    if found != expected:
+        raise ValueError(
+            f"init_trunk has shared layers with kernels of the shapes {found[::2]}, but "
+            f"the trunk needs {expected[::2]}: number and sizes of its features and layers "
+            "must be those of trunk_sizes, head_sizes and sharing_depth."
+        )
+    activations = set(trunk.activations[: architecture.sharing_depth])
+    if activations - {architecture.activation}:
+        raise ValueError(
+            f"The layers of init_trunk were trained with {sorted(activations)}, but "
+            f"activation={architecture.activation!r}."
+        )
+    return dataclasses.replace(
+        network,
+        weights=[*weights, *network.weights[n_weights:]],
+    )
+
+
+def _of_estimator(estimator) -> list[Trunk]:
+    try:
+        check_is_fitted(estimator)
+        members: list[Network] = estimator._members
+    except (AttributeError, TypeError):
+        raise ValueError(
+            "init_trunk must be a fitted MultiTaskRegressor or MultiTaskClassifier, got "
+            f"{estimator!r}. In a search, which clones its parameters, wrap it: "
+            "sklearn.frozen.FrozenEstimator(estimator)."
+        ) from None
+    return [_of_network(member) for member in members]
+
+
+def _of_network(network: Network) -> Trunk:
+    architecture = network.architecture
+    # The layers of a single task are as good as shared ones.
+    single = architecture.n_targets == 1 and architecture.n_trunks == 1
+    depth = len(architecture.hidden_sizes) if single else architecture.sharing_depth
+    weights = [
+        w[0].reshape(w.shape[-1:] if i % 2 else w.shape[-2:])
+        if single and w.ndim == 3
+        else w
+        for i, w in enumerate(network.weights[: 2 * depth])
+    ]
+    # Where every task reads units of its own, none of them serve a new one.
+    features = None if architecture.own_inputs else network.features
+    return Trunk(weights, [architecture.activation] * depth, features)
+
+
+def _of_keras(model) -> Trunk:
+    import keras
+
+    if not isinstance(model, keras.Model):
+        raise TypeError(
+            "init_trunk must be a fitted MultiTaskRegressor or MultiTaskClassifier, or a "
+            f"keras.Model, got {model!r}."
+        )
+    dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+    if not all(layer.built for layer in dense):
+        raise ValueError(
+            "The Keras model in init_trunk has no weights yet: call it on data, or give it "
+            "a keras.Input."
+        )
+    weights = []
+    for layer in dense:
+        bias = np.zeros(layer.units, np.float32)
+        weights.append(layer.kernel.value.numpy())
+        weights.append(layer.bias.value.numpy() if layer.use_bias else bias)
+    return Trunk(weights, [_name(layer.activation) for layer in dense], None)
+
+
+def _name(activation) -> str:
+    return getattr(activation, "__name__", type(activation).__name__)
+
+
+def add_head(network: Network, head: Network) -> Network:
+    """The network with the heads of another one on the same trunk.
+
+    The optimizer's state is given up: it belongs to the weights as they were.
+    """
+    features = network.features
+    if features != head.features:
+        parts = [(n.features, n.architecture.n_targets) for n in (network, head)]
+        features = Inputs.side_by_side(parts)
+    n_outputs = max(n.architecture.n_outputs for n in (network, head))
+    architecture = dataclasses.replace(
+        network.architecture,
+        n_targets=network.architecture.n_targets + head.architecture.n_targets,
+        n_bins=features.hidden.n_units - network.architecture.n_features,
+        own_inputs=features.hidden.of_tasks,
+        n_outputs=n_outputs,
+    )
+    pairs = [
+        list(pair)
+        for pair in zip(
+            *(with_outputs(n.weights, n.architecture, n_outputs) for n in (network, head)),
+            strict=True,
+        )
+    ]
+    if features.hidden.of_tasks:
+        pairs[0] = [with_rows(kernel, architecture.n_inputs) for kernel in pairs[0]]
+    n_in_trunk = 2 * architecture.sharing_depth
+    weights = [w for w, _ in pairs[:n_in_trunk]]
+    weights += [np.concatenate(pair) for pair in pairs[n_in_trunk:]]
+    return Network(
+        architecture,
+        weights,
+        None,
+        features,
+        Scaling(
+            np.concatenate([network.targets.mean, head.targets.mean]),
+            np.concatenate([network.targets.scale, head.targets.scale]),
+        ),
+        network.links + head.links,
+        np.concatenate([network.log_variances, head.log_variances]),
+    )

@@ -1,0 +1,154 @@
+"""Members of an ensemble: networks that are trained apart and predict together."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from itertools import zip_longest
+
+import numpy as np
+from sklearn.utils.parallel import Parallel, delayed
+
+from .._network.network import Network
+from . import parameters as _parameters
+
+History = dict[str, list[float]]
+
+MOST_ROWS_TO_REFIT = 4096  # of more, those held out are not missed
+
+
+def train_members(
+    estimator,
+    table: tuple[np.ndarray, np.ndarray, np.ndarray],
+    parts: Sequence[tuple],
+    seeds: Sequence[int],
+    epochs: int,
+) -> tuple[list[Network], History]:
+    """The estimator's members, trained on this table, and their mean history.
+
+    Each has rows to train on and to validate on (`parts`), and a seed. In threads, which
+    share the compiled programs; one by one with callbacks, which are made for that.
+    """
+    n_jobs = 1 if estimator.callbacks else estimator.n_jobs
+    trained = Parallel(n_jobs=n_jobs, require="sharedmem")(
+        delayed(_train)(estimator, member, table, rows, seed, epochs)
+        for member, rows, seed in zip(estimator._members, parts, seeds, strict=True)
+    )
+    members, first, second = zip(*trained, strict=True)
+    history = mean_history(first)
+    refits = [more for more in second if more is not None]
+    if refits:
+        history = extended_history(history, len(history["loss"]), mean_history(refits))
+    return list(members), history
+
+
+def _train(
+    estimator, network, table, rows, seed, epochs
+) -> tuple[Network, History, History | None]:
+    """A trained member, its history, and that of going on with all rows if it did."""
+    from .. import _training
+
+    train, validation = (_training.TableRows(network, table, part) for part in rows)
+    spec, settings, optimizer = _parameters.training(
+        estimator, network, len(train), len(validation), epochs
+    )
+    callbacks = None
+    if estimator.callbacks:
+        model = _training.build_keras_model(
+            network, estimator.dropout, one_dimensional=estimator._one_dimensional
+        )
+        callbacks = _training.EpochCallbacks(
+            estimator.callbacks, model, optimizer, settings
+        )
+    options = {"names": estimator.target_names_, "verbose": estimator.verbose}
+    network, history = _training.train(
+        spec,
+        settings,
+        network,
+        train,
+        validation,
+        seed=seed,
+        callbacks=callbacks,
+        **options,
+    )
+    more = None
+    refit = estimator.refit
+    if refit == "auto":
+        refit = not any(link.grows_too_sure for link in network.links)
+    if refit and len(validation) and callbacks is None:
+        n_epochs = _best_epochs(history, estimator.target_names_, network, settings)
+        n_epochs[n_epochs <= estimator.n_iter_no_change // 2] = 0
+        if n_epochs.any() and len(table[0]) <= MOST_ROWS_TO_REFIT:
+            network, more = _go_on(spec, settings, network, table, n_epochs, seed, options)
+    return network, history, more
+
+
+def _go_on(
+    spec, settings, network, table, n_epochs, seed, options
+) -> tuple[Network, History]:
+    """The network after more epochs (n_networks,) with all rows."""
+    from .. import _training
+
+    if len(n_epochs) > 1:
+        # Its optimizer went on until the last of the networks stopped: what it remembers of
+        # one depends on the others.
+        network = dataclasses.replace(network, optimizer_state=None)
+    everything = _training.TableRows(network, table, slice(None))
+    nothing = _training.TableRows(network, table, slice(0))
+    settings = settings._replace(
+        n_train=len(everything),
+        n_validation=0,
+        n_epochs=n_epochs.max(),
+        patience=n_epochs,
+    )
+    return _training.train(
+        spec, settings, network, everything, nothing, seed=seed + 1, **options
+    )
+
+
+def _best_epochs(
+    history: History, names: Sequence[str], network: Network, settings
+) -> np.ndarray:
+    """Number of epochs up to the best, of each network without a common weight."""
+    architecture = network.architecture
+    courses = np.array([history[f"val_loss_{name}"] for name in names])
+    if not architecture.separate:
+        courses *= settings.loss_weights[:, None]
+    of_networks = np.arange(architecture.n_networks)[:, None] == architecture.networks
+    pairs = zip(of_networks, settings.patience, strict=True)
+    return np.array(
+        [_best_epoch(courses[tasks].mean(axis=0), patience) for tasks, patience in pairs]
+    )
+
+
+def _best_epoch(losses: np.ndarray, patience: int) -> int:
+    """The best before patience ran out: others may have been trained for longer."""
+    best = 0
+    for epoch, loss in enumerate(losses):
+        if epoch - best > patience:
+            break
+        if loss < losses[best] or np.isnan(losses[best]):
+            best = epoch
+    return best + 1
+
+
+def mean_history(histories: Sequence[History]) -> History:
+    """For every epoch the mean over the members that ran it."""
+    if len(histories) == 1:
+        return histories[0]
+    return {
+        name: [
+            float(np.mean([value for value in values if value is not None]))
+            for values in zip_longest(*(history[name] for history in histories))
+        ]
+        for name in histories[0]
+    }
+
+
+def extended_history(history: History, n_epochs: int, new: History) -> History:
+    """History of n_epochs and the new epochs after it; NaN where a name is missing."""
+    n_new = len(new["loss"])
+    return {
+        name: history.get(name, [np.nan] * n_epochs) + new.get(name, [np.nan] * n_new)
+        for name in {**new, **history}
+    }

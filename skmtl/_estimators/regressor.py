@@ -1,0 +1,756 @@
+"""The regressor: its parameters and what they mean, and what it predicts."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.utils.validation import check_is_fitted
+
+from .._network.scaling import Scaling
+from .._tables.features import check_features, listed
+from .._tables.targets import (
+    check_range,
+    check_same_targets,
+    check_targets,
+    is_one_loss,
+    per_target,
+    with_new_target,
+)
+from ..metrics import r2_score
+from . import parameters as _parameters
+from .base import BaseMultiTask
+
+
+class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
+    """One neural network for several targets: a shared trunk and a head per target.
+
+    The hidden layers are ``trunk_sizes + head_sizes``. The first `sharing_depth` of them
+    are shared by all targets (the trunk), the others exist once per target (the heads),
+    and a linear output per target follows. How much to share is thus one number to
+    search over. For ``trunk_sizes=(128, 128)``, ``head_sizes=(64,)`` and T targets::
+
+        sharing_depth=0   T x [128 -> 128 -> 64 -> 1]   separate networks
+        sharing_depth=1   128 -> T x [128 -> 64 -> 1]
+        sharing_depth=2   128 -> 128 -> T x [64 -> 1]   as the two tuples spell out
+        sharing_depth=3   128 -> 128 -> 64 -> T x [1]   one network with T outputs
+
+    Training minimises the mean over targets of each one's weighted mean loss on the
+    observed cells (Caruana 1997)::
+
+        L = 1/T  sum_t  v_t  sum_i w_it m_it loss_t(y_it, f_t(x_i)) / sum_i w_it m_it
+
+    with the sample weights w, m_it = 1 where target t of row i is observed (not NaN) and
+    0 elsewhere, the loss weights v, and f_t the output for target t. The default loss is
+    the squared error in units of each target's standard deviation. So a target that is
+    observed in half of the rows counts as much as any other.
+
+    Parameters
+    ----------
+    trunk_sizes : tuple of int, default=(128, 128)
+        Units of each hidden layer before the default split. May be empty.
+
+    head_sizes : tuple of int, default=(64,)
+        Units of each hidden layer after the default split, for one target. May be empty.
+
+    sharing_depth : int or None, default=None
+        Number of first hidden layers that all targets share, from 0 (a separate network
+        for each target) to ``len(trunk_sizes) + len(head_sizes)`` (only the outputs are
+        separate). None means ``len(trunk_sizes)``.
+
+    n_experts : int, default=1
+        The trunk exists so many times side by side, and each target mixes what these
+        experts put out by a gate of its own, a softmax that reads what they read (MMoE, Ma
+        et al. 2018). 1 is one trunk, without gates. Does nothing if ``sharing_depth`` is 0.
+
+    n_task_experts : int, default=0
+        So many experts more for each target, which its gate alone mixes in (CGC, one level
+        of PLE, Tang et al. 2020). Does nothing if ``sharing_depth`` is 0.
+
+    target_groups : list of lists of str or int, or None, default=None
+        Targets, by name or position, that share a trunk, as in ``[["a", "b"], ["c"]]``:
+        each group has one of its own, and groups are networks apart. None is one group.
+        Does nothing if ``sharing_depth`` is 0; not with experts.
+
+    share_output : bool, default=False
+        Let every head end in the same linear output: the same kernel and bias, as in
+        calling one ``Dense(1)`` on each branch. Needs at least one hidden layer per head.
+
+    linear_path : bool, default=True
+        Add a linear function of the features, one per target, to the outputs: what is
+        linear need not pass through the hidden layers, which helps where there are more
+        features than rows (the "wide" part of Cheng et al. 2016). It starts at zero. Does
+        nothing if there are no hidden layers.
+
+    activation : {"relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", \
+            "softplus", "tanh", "sigmoid", "linear"}, default="relu"
+        Activation function of the hidden layers, by its name in Keras.
+
+    dropout : float in [0, 1), default=0.0
+        Share of every hidden layer's units that a training step leaves out at random.
+
+    loss : str, tuple, keras.losses.Loss, callable, or one per target, \
+            default="squared_error"
+        One for all targets, a sequence of T, or a mapping by target name. Each is
+
+        - "squared_error", "absolute_error", "huber" or "log_cosh";
+        - "poisson" for counts: the prediction is the exponential of the output, hence
+          positive, and the target is divided by its mean instead of being standardised;
+        - "log_loss" for a target of 0 and 1 (or shares between them): the prediction is
+          the probability of 1, the sigmoid of the output, and the target is left as it
+          is;
+        - "normal": the head puts out a mean and a variance for every row, and the loss is
+          minus the logarithm of the normal density (Nix & Weigend 1994). `predict` gives
+          the mean, with ``return_std=True`` the spread, too;
+        - ``("quantile", q)``: the prediction is the conditional quantile of level q
+          (Koenker & Bassett 1978);
+        - ``("quantile", (q1, q2, ...))``: one head for several rising levels, which do not
+          cross; each has a say in the loss in units of what a normal distribution has at
+          its level. `predict` gives the one nearest to 0.5, `predict_quantiles` gives all;
+        - the name of a Keras loss, a ``keras.losses.Loss`` (its reduction does nothing),
+          or a function of (y_true, y_pred) with the loss of each cell. To be cloned, as
+          in a search, a class of your own must be registered with
+          ``keras.saving.register_keras_serializable`` and have a ``get_config``.
+          ``keras.losses.Huber`` is refused, whose copies forget ``delta`` (Keras 3.15):
+          give ``functools.partial(keras.losses.huber, delta=2.0)`` instead.
+
+        Keras' losses for classes, counts, relative errors or directions are refused: they
+        would see scaled targets and mean nothing.
+
+        Losses see scaled targets: the error 1, beyond which "huber" is linear, is one
+        standard deviation.
+
+    loss_weights : None, array-like of shape (T,), mapping or str, default=None
+        How much each target counts, by position or by target name; None is 1 for all,
+        and 0 switches a target off. By a name the weights adapt in training. Validation
+        losses are then not weighted. By the losses:
+
+        - "uncertainty" learns log-variances s_t along with the network: the target's loss
+          counts exp(-s_t) times, for which s_t is added to it (Kendall et al. 2018);
+        - "dwa": more where a loss fell less in the last two epochs (Liu et al. 2019);
+        - "random": new random weights in every step (RLW, Lin et al. 2022);
+        - "geometric": the geometric mean of the losses is minimised (GLS, Chennupati et al.
+          2019);
+        - "famo": the logarithms of all losses are to fall alike (Liu et al. 2023).
+
+        By the targets' gradients for what they share, G being the matrix of their products,
+        while each head is trained on its own loss:
+
+        - "pcgrad" takes away of each gradient what runs against another (Yu et al. 2020);
+        - "mgda": the shortest of all means (Désidéri 2012; Sener & Koltun 2018);
+        - "cagrad": near the mean, the most for whoever gains least (Liu et al. 2021a);
+        - "imtl_g": equal projections on all gradients (Liu et al. 2021b);
+        - "nash": a bargain, G w = 1 / w (Navon et al. 2022);
+        - "aligned": gradients made orthogonal (Senushkin et al. 2023);
+        - "upgrad": gradients projected to where no target loses (Quinton & Rey 2024).
+
+        These do nothing where nothing is shared and trained. "dwa", "geometric" and "famo"
+        take losses that are positive, so not "normal". Published evidence is mixed: equal
+        weights are often as good (Kurin et al. 2022; Xin et al. 2022). On 26 tables of 200
+        rows "famo" and "geometric" took 2.2 % off the error (standard errors 1.0 and 1.3),
+        "mgda" 1.0 % (0.4), no other more than 0.6 %. Cross-validate them beside None.
+
+    optimizer : str or keras.optimizers.Optimizer, default="adam"
+        A Keras optimizer. An instance is used with its own learning rate (a number or a
+        schedule), weight decay and further settings, and is not changed itself.
+
+    learning_rate : float, default=1e-3
+        Step size. Does nothing if `optimizer` is an instance.
+
+    weight_decay : float, default=0.5
+        Decoupled weight decay (Loshchilov & Hutter 2019): every step multiplies the
+        kernels by ``1 - learning_rate * weight_decay``, and leaves the biases alone. Does
+        nothing if `optimizer` is an instance, whose own weight decay then applies.
+
+    ema_momentum : float in [0, 1), default=0.99
+        The weights that are validated, kept and predicted with are the exponential moving
+        average over the steps with this momentum (Polyak & Juditsky 1992), or with less
+        in the first steps: (1 + t) / (10 + t) after t. 0 takes the weights as they are.
+        Does nothing if `optimizer` is an instance, whose own ``use_ema`` and
+        ``ema_momentum`` then apply.
+
+    epochs : int, default=400
+        Passes over the training rows; with `early_stopping` the most there can be.
+
+    batch_size : int or "auto", default="auto"
+        Rows per optimiser step. "auto" is 32 for up to 8192 training rows and grows in
+        proportion from there, in powers of two, up to 1024.
+
+    early_stopping : bool, default=True
+        Hold out `validation_fraction` of the rows that `fit` is given, stop after
+        `n_iter_no_change` epochs without a better loss on them, and keep the weights of
+        the best epoch. Separate networks (sharing depth 0) each stop on their own target
+        and keep their own best epoch.
+
+    validation_fraction : float in (0, 1), default=0.125
+        Share of rows to hold out. Does nothing if `early_stopping` is False.
+
+    n_iter_no_change : int, default=40
+        Patience in epochs. Does nothing if `early_stopping` is False.
+
+    refit : bool or "auto", default="auto"
+        Let the rows that were held out count, too: go on from the best epoch with all
+        rows, for as many epochs as it took to get there. Only with up to 4096 rows and if
+        the best epoch came late, after more than half of `n_iter_no_change`; where it
+        comes early, more steps would overfit. "auto" means False where a target has the
+        loss "log_loss" or several quantiles, for with more steps a network becomes too
+        sure of itself, and True elsewhere. `history_` has no validation losses of these
+        epochs. Does nothing if `early_stopping` is False, or with `callbacks`, which may
+        stop training themselves.
+
+    n_members : int, default=1
+        Networks to train, with initial weights, validation rows and an order of the rows
+        of their own; the prediction is their mean (Lakshminarayanan et al. 2017). Their
+        validation rows are cut from one random order at equal distances: eight members
+        hold out eight different eighths of the rows, which together are all rows.
+        With ``learning_rate=2e-3, n_iter_no_change=20`` they took 0.56 of the time
+        and had errors 0.4 % higher in the mean over nine tables, 4 % on the worst.
+
+    n_jobs : int or None, default=None
+        Members to train at the same time, in threads. None means 1, or what a
+        ``joblib.parallel_config`` says; -1 means one per core. Does nothing for a single
+        member, or with `callbacks`.
+
+    scale_features : bool, default=True
+        Standardise the features with the rows given to `fit`.
+
+    clip_features : float or None, default=3.0
+        The hidden layers see features cut off at so many standard deviations from the
+        mean, in training and in prediction, lest a broken value decide over the fit or
+        send a prediction far off; the linear path, which can follow a trend there, and a
+        network without hidden layers see three times as far. None leaves features as
+        they are. Does nothing if `scale_features` is False.
+
+    n_bins : int or "auto", default="auto"
+        The hidden layers see every feature as it is and, beside it, encoded by so many
+        bins between its quantiles in the rows given to `fit`: each bin is a number that
+        rises from 0 to 1 while the feature crosses it (the piecewise-linear encoding of
+        Gorishniy et al. 2022), less its mean. So thresholds and bends are easy to learn.
+        Features of two values have none, and those of few values fewer bins. "auto" is 8,
+        16 from 2048 rows on and 32 from 4096 on (with more than 128 features, from so many
+        rows a bin), or 0 where there are fewer than 100 rows, or than four for each
+        feature; 0 is none. Does nothing if there are no hidden layers, or if `init_trunk`,
+        which lends its bins, is given.
+
+    scale_targets : bool, default=True
+        Standardise each target with its observed rows. Without it a target in large
+        units dominates the loss.
+
+    init_trunk : fitted MultiTaskRegressor, FrozenEstimator around one, keras.Model, \
+            or None, default=None
+        Network whose first layers the trunk starts from: the shared layers of an
+        estimator, which also lends its feature scaling, or the first ``Dense`` layers of
+        a Keras model. Their sizes and activation must be those of the trunk. scikit-learn
+        clones estimators among parameters without their fit: in a search, give
+        ``sklearn.frozen.FrozenEstimator(estimator)``.
+
+    freeze_trunk : bool, default=False
+        Train the heads only. The trunk's weights, those of `init_trunk` or of the fit that
+        `partial_fit` or `warm_start` goes on from, stay bit for bit the same. There is a
+        warning if nothing has trained them.
+
+    warm_start : bool, default=False
+        Let `fit` go on from the present weights, optimizer state and scaling.
+
+    callbacks : list of keras.callbacks.Callback or None, default=None
+        Called at the start and end of training and of every epoch, with the entries of
+        `history_` as logs and a model that holds the current weights, before averaging;
+        for one member after the other if there are several. What they set is taken over:
+        weights, ``model.optimizer.learning_rate``, ``model.stop_training``. A callback
+        for batches is refused: an epoch is one call of a compiled program.
+
+    verbose : int, default=0
+        1 shows a progress bar with the losses, and says when a program is compiled; 0
+        prints nothing.
+
+    random_state : int, RandomState instance or None, default=None
+        Seed of the initial weights, the rows held out, the order of the rows and
+        dropout. The global state of NumPy, Python and TensorFlow is neither used nor
+        changed.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of features.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names of X, if it was a DataFrame with string names.
+
+    n_outputs_ : int
+        Number of targets T.
+
+    target_names_ : ndarray of shape (n_outputs_,)
+        Column names of y if it was a DataFrame, else ``target_0``, ``target_1``, ...
+
+    target_means_ : ndarray of shape (n_outputs_,)
+        Weighted mean of each target's observed cells in the first fit: what the relative
+        RMSE compares predictions with (`skmtl.metrics.average_relative_rmse`).
+
+    history_ : dict of list of float
+        One entry per epoch: ``loss`` (mean over targets) and ``loss_<target>`` during the
+        epoch and, on the rows held out, ``val_loss`` and ``val_loss_<target>`` after it.
+        In units of the targets' variances if `scale_targets`. NaN where an epoch had no
+        rows held out but others had. Of several members: the mean over those that ran the
+        epoch.
+
+    n_iter_ : int
+        Number of epochs run: the most of any member.
+
+    loss_weights_ : ndarray of shape (n_outputs_,)
+        Weight of each target's loss: as given, or, where they adapt, of the last epoch,
+        the mean over its steps. Equal weights are 1. `history_` has their course as
+        ``loss_weight_<target>``.
+
+    model_ : keras.Model
+        The fitted network as a Keras model of its own, in standard layers: raw features
+        in, targets in their own units out; the mean of the members' if there are several.
+        Built when first asked for.
+
+    trunk_ : keras.Model
+        The shared part of `model_`: raw features in, the trunk's output out; the outputs
+        of all experts' or groups' trunks, and of all members', side by side.
+
+    See Also
+    --------
+    sklearn.neural_network.MLPRegressor : One network with every hidden layer shared.
+    sklearn.multioutput.MultiOutputRegressor : Any estimator, once per target.
+
+    Notes
+    -----
+    Whole epochs run in one compiled program, which the next fit reuses. Networks of about
+    the same layer sizes and number of features share it, so a search over sizes compiles a
+    handful. Not shared are sizes of layers with the activation "sigmoid" or "softplus", and
+    any sizes with the optimizers Muon and Adafactor, with one of your own, or with
+    `callbacks`. TensorFlow keeps 12 to 40 MB for each program. After 100 compilations all
+    are destroyed, which gives back a third of that and keeps the process below Linux' limit
+    of memory mappings; those still in use are compiled again. The environment variable
+    ``SKMTL_CACHE_DIR``, set before TensorFlow is imported, names a folder in which programs
+    are kept for the next process, unless ``TF_XLA_FLAGS`` names one. A program that is
+    damaged there is compiled again.
+
+    References
+    ----------
+    R. Caruana, "Multitask Learning", Machine Learning 28, 41-75 (1997).
+
+    H.-T. Cheng et al., "Wide & Deep Learning for Recommender Systems", DLRS (2016).
+
+    S. Chennupati et al., "MultiNet++", CVPR workshops (2019).
+
+    J.-A. Désidéri, "Multiple-gradient descent algorithm (MGDA) for multiobjective
+    optimization", Comptes Rendus Mathematique 350 (2012).
+
+    Y. Gorishniy, I. Rubachev and A. Babenko, "On Embeddings for Numerical Features in
+    Tabular Deep Learning", NeurIPS (2022).
+
+    A. Kendall, Y. Gal and R. Cipolla, "Multi-Task Learning Using Uncertainty to Weigh
+    Losses for Scene Geometry and Semantics", CVPR (2018).
+
+    V. Kurin et al., "In Defense of the Unitary Scalarization for Deep Multi-Task
+    Learning", NeurIPS (2022).
+
+    B. Lakshminarayanan, A. Pritzel and C. Blundell, "Simple and Scalable Predictive
+    Uncertainty Estimation using Deep Ensembles", NeurIPS (2017).
+
+    R. Koenker and G. Bassett, "Regression Quantiles", Econometrica 46, 33-50 (1978).
+
+    B. Lin et al., "Reasonable Effectiveness of Random Weighting", TMLR (2022).
+
+    B. Liu et al., "Conflict-Averse Gradient Descent for Multi-task Learning", NeurIPS
+    (2021a); "FAMO: Fast Adaptive Multitask Optimization", NeurIPS (2023).
+
+    L. Liu et al., "Towards Impartial Multi-task Learning", ICLR (2021b).
+
+    S. Liu, E. Johns and A. J. Davison, "End-to-End Multi-Task Learning with Attention",
+    CVPR (2019).
+
+    I. Loshchilov and F. Hutter, "Decoupled Weight Decay Regularization", ICLR (2019).
+
+    J. Ma et al., "Modeling Task Relationships in Multi-task Learning with Multi-gate
+    Mixture-of-Experts", KDD (2018).
+
+    A. Navon et al., "Multi-Task Learning as a Bargaining Game", ICML (2022).
+
+    D. A. Nix and A. S. Weigend, "Estimating the Mean and Variance of the Target
+    Probability Distribution", ICNN (1994).
+
+    B. T. Polyak and A. B. Juditsky, "Acceleration of Stochastic Approximation by
+    Averaging", SIAM Journal on Control and Optimization 30, 838-855 (1992).
+
+    P. Quinton and V. Rey, "Jacobian Descent for Multi-Objective Optimization",
+    arXiv:2406.16232 (2024).
+
+    O. Sener and V. Koltun, "Multi-Task Learning as Multi-Objective Optimization", NeurIPS
+    (2018).
+
+    D. Senushkin et al., "Independent Component Alignment for Multi-Task Learning", CVPR
+    (2023).
+
+    H. Tang et al., "Progressive Layered Extraction (PLE)", RecSys (2020).
+
+    D. Xin et al., "Do Current Multi-Task Optimization Methods in Deep Learning Even
+    Help?", NeurIPS (2022).
+
+    T. Yu et al., "Gradient Surgery for Multi-Task Learning", NeurIPS (2020).
+
+    Examples
+    --------
+    >>> from skmtl import MultiTaskRegressor
+    >>> from skmtl.datasets import load_energy
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> X, y = load_energy(return_X_y=True, as_frame=True)
+    >>> search = GridSearchCV(
+    ...     MultiTaskRegressor(epochs=5, random_state=0), {"sharing_depth": [0, 1, 2, 3]}
+    ... )
+    >>> search.fit(X, y).predict(X[:2]).shape
+    (2, 2)
+
+    A loss and a weight per target, and heads that share their output layer:
+
+    >>> model = MultiTaskRegressor(
+    ...     loss={"heating_load": "huber", "cooling_load": ("quantile", 0.9)},
+    ...     loss_weights={"heating_load": 1, "cooling_load": 2},
+    ...     share_output=True,
+    ...     epochs=5,
+    ...     random_state=0,
+    ... ).fit(X, y)
+    >>> model.loss_weights_
+    array([1., 2.])
+
+    Experts that the targets mix, and gradients that don't fight:
+
+    >>> model = MultiTaskRegressor(
+    ...     n_experts=4, loss_weights="upgrad", epochs=5, random_state=0
+    ... ).fit(X, y)
+    >>> model.gates(X).shape
+    (768, 2, 4)
+
+    Loss weights that are learnt:
+
+    >>> model = model.set_params(n_experts=1, loss_weights="uncertainty").fit(X, y)
+    >>> model.loss_weights_.shape
+    (2,)
+
+    Eight networks, each with validation rows of its own, and where they disagree:
+
+    >>> ensemble = MultiTaskRegressor(n_members=8, epochs=5, random_state=0).fit(X, y)
+    >>> mean, std = ensemble.predict(X, return_std=True)
+    >>> mean.shape, std.shape
+    ((768, 2), (768, 2))
+
+    New heads on a trained trunk, and one more target later on:
+
+    >>> source = MultiTaskRegressor(epochs=5, random_state=0).fit(X, y)
+    >>> model = MultiTaskRegressor(
+    ...     init_trunk=source, freeze_trunk=True, epochs=5, random_state=0
+    ... ).fit(X, y["heating_load"])
+    >>> model.add_task(X, y["cooling_load"]).target_names_.tolist()
+    ['heating_load', 'cooling_load']
+    >>> model.trunk_.output_shape
+    (None, 128)
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        **_parameters.CONSTRAINTS,
+        "loss": "no_validation",  # checked in training, which imports Keras
+        "scale_targets": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        *,
+        trunk_sizes=(128, 128),
+        head_sizes=(64,),
+        sharing_depth=None,
+        n_experts=1,
+        n_task_experts=0,
+        target_groups=None,
+        share_output=False,
+        linear_path=True,
+        activation="relu",
+        dropout=0.0,
+        loss="squared_error",
+        loss_weights=None,
+        optimizer="adam",
+        learning_rate=1e-3,
+        weight_decay=0.5,
+        ema_momentum=0.99,
+        epochs=400,
+        batch_size="auto",
+        early_stopping=True,
+        validation_fraction=0.125,
+        n_iter_no_change=40,
+        refit="auto",
+        n_members=1,
+        n_jobs=None,
+        scale_features=True,
+        clip_features=3.0,
+        n_bins="auto",
+        scale_targets=True,
+        init_trunk=None,
+        freeze_trunk=False,
+        warm_start=False,
+        callbacks=None,
+        verbose=0,
+        random_state=None,
+    ):
+        self.trunk_sizes = trunk_sizes
+        self.head_sizes = head_sizes
+        self.sharing_depth = sharing_depth
+        self.n_experts = n_experts
+        self.n_task_experts = n_task_experts
+        self.target_groups = target_groups
+        self.share_output = share_output
+        self.linear_path = linear_path
+        self.activation = activation
+        self.dropout = dropout
+        self.loss = loss
+        self.loss_weights = loss_weights
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.ema_momentum = ema_momentum
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.refit = refit
+        self.n_members = n_members
+        self.n_jobs = n_jobs
+        self.scale_features = scale_features
+        self.clip_features = clip_features
+        self.n_bins = n_bins
+        self.scale_targets = scale_targets
+        self.init_trunk = init_trunk
+        self.freeze_trunk = freeze_trunk
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def predict(self, X, return_std=False):
+        """Predict all targets.
+
+        Up to 32768 rows are predicted in double precision: what a row gets does not
+        depend, beyond rounding (1e-12), on the rows beside it. More of them in one call
+        are predicted in single precision, as in training, in a third of the time: the
+        same row then gets a prediction that differs by some millionths of the target's
+        standard deviation. Call `predict` for fewer rows at a time to avoid that.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, d)
+            Features: finite numbers.
+        return_std : bool, default=False
+            Also return a standard deviation for every prediction. What it means depends
+            on the target's loss. With "normal" it is the whole spread of the target around
+            its prediction: the mean of the members' variances, plus the variance of their
+            means (Lakshminarayanan et al. 2017). With any other it is how far the
+            members' predictions spread around their mean: it tells where the networks
+            disagree, which is not an error bar, for noise in the target does not show.
+
+        Returns
+        -------
+        mean : ndarray of shape (n, T), or (n,) if `y` was 1-D in `fit`
+            Predictions in the targets' own units, float64: the mean over members. With
+            several quantiles, the one of the level nearest to 0.5.
+        std : ndarray of the same shape
+            In the same units; over members the deviation divides by their number. Only if
+            `return_std`.
+
+        Raises
+        ------
+        ValueError
+            If X is not usable, or if `return_std` is asked of a single member and a loss
+            other than "normal".
+        """
+        check_is_fitted(self)
+        X = check_features(self, X, reset=False)
+        if not return_std:
+            predictions = [member.predict(X) for member in self._members]
+            return self._shaped(sum(predictions) / len(predictions))
+        others = [link.name != "normal" for link in self._network.links]
+        if len(self._members) == 1 and any(others):
+            raise ValueError(
+                "return_std=True needs several members for "
+                f"{listed('target', self.target_names_[others])}, but there is one: fit "
+                "with n_members=8, for example, or with loss='normal'."
+            )
+        outputs = [member.outputs(X) for member in self._members]
+        pairs = list(zip(self._members, outputs, strict=True))
+        variance = sum(member.variances(f) for member, f in pairs) / len(pairs)
+        predictions = [member.decode(f) for member, f in pairs]
+        std = np.sqrt(variance + np.var(predictions, axis=0))
+        return self._shaped(sum(predictions) / len(pairs)), self._shaped(std)
+
+    def predict_quantiles(self, X):
+        """Predict the quantiles that the loss ``("quantile", levels)`` asks for.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, d)
+            Features: finite numbers.
+
+        Returns
+        -------
+        ndarray of shape (n, T, Q), or (n, Q) if `y` was 1-D in `fit`
+            The quantiles of the Q levels, from the lowest to the highest, in the targets'
+            own units: the mean over members. They never cross. NaN for targets with
+            another loss.
+
+        Raises
+        ------
+        ValueError
+            If no target has such a loss with several levels, or if they have not the same
+            levels.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True)
+        >>> loss = ("quantile", (0.05, 0.5, 0.95))
+        >>> model = MultiTaskRegressor(loss=loss, epochs=5, random_state=0).fit(X, y)
+        >>> model.predict_quantiles(X).shape
+        (768, 2, 3)
+        """
+        check_is_fitted(self)
+        X = check_features(self, X, reset=False)
+        found = {link.levels for link in self._network.links if link.levels}
+        if len(found) != 1:
+            raise ValueError(
+                "predict_quantiles needs targets with the same several levels, as in "
+                "loss=('quantile', (0.05, 0.5, 0.95)); the estimator was fitted with "
+                f"{' and '.join(map(str, sorted(found))) or 'none'}."
+            )
+        (levels,) = found
+        quantiles = [m.quantiles(m.outputs(X), levels) for m in self._members]
+        return self._shaped(sum(quantiles) / len(quantiles))
+
+    def _shaped(self, predicted: np.ndarray) -> np.ndarray:
+        """Without the axis of targets if y was 1-D."""
+        return predicted[:, 0] if self._one_dimensional else predicted
+
+    def score(self, X, y, sample_weight=None):
+        """Mean over targets of the coefficient of determination on observed cells.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, d)
+            Features.
+        y : array-like or DataFrame of shape (n, T), or (n,)
+            True targets; NaN leaves a cell out.
+        sample_weight : array-like of shape (n,) or (n, T), default=None
+            Weights of rows or cells.
+
+        Returns
+        -------
+        float
+            Unweighted mean of the targets' R2; see `skmtl.metrics.r2_score`.
+        """
+        Y, _ = check_targets(y, estimator=self)
+        predicted = self.predict(X).reshape(-1, self.n_outputs_)
+        check_same_targets(y, Y, self.target_names_)
+        if np.isnan(Y).all():
+            raise ValueError("y has no observed value (all are NaN): there is no score.")
+        return r2_score(Y, predicted, sample_weight=sample_weight)
+
+    def add_task(self, X, y, name=None, *, loss=None, sample_weight=None):
+        """Add a target: train a head for it on the fitted trunk, which stays as it is.
+
+        Predictions for the other targets stay bit for bit the same. The optimizer's state
+        is given up: `partial_fit` then starts with a new one.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, d)
+            Features, the same as in `fit`; the rows may be others.
+        y : array-like of shape (n,) or (n, 1)
+            The new target; NaN means "not observed".
+        name : str, default=None
+            Its name; by default that of the Series or column, else ``target_<T>``.
+        loss : default=None
+            Its loss, as for one target in the parameter `loss`. None means that of the
+            other targets, which must then be one for all. The parameters `loss` and
+            `loss_weights` get an entry for the new target where they have one per target.
+        sample_weight : array-like of shape (n,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        self : MultiTaskRegressor
+        """
+        name = self._check_new_task(y, name)
+        losses = with_new_target(self.loss, loss, self.n_outputs_, name)
+        own = self.loss if loss is None else loss
+        self._add_task(X, y, name, sample_weight, {"loss": losses}, loss=own)
+        return self
+
+    def to_scikeras(self, **kwargs):
+        """The same network as a scikeras ``KerasRegressor``, trained by Keras' own loop.
+
+        For what a compiled loop cannot serve: callbacks at every batch, or a user's own
+        way of training. It starts from the weights of this estimator if it is fitted,
+        else from new ones, and has its scaling, masking, losses and sample weights. It
+        trains for all `epochs`: early stopping is left to Keras' callbacks and
+        ``validation_split``.
+
+        Parameters
+        ----------
+        **kwargs
+            Parameters of ``scikeras.wrappers.KerasRegressor``, routed ones such as
+            ``optimizer__learning_rate`` too; by default those of this estimator.
+            ``random_state`` switches TensorFlow to deterministic operations for the rest
+            of the process.
+
+        Returns
+        -------
+        scikeras.wrappers.KerasRegressor
+            A clone-able, unfitted regressor.
+
+        Raises
+        ------
+        ImportError
+            If scikeras is missing or does not work beside the installed Keras.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True)
+        >>> model = MultiTaskRegressor(epochs=2).to_scikeras(optimizer__learning_rate=0.01)
+        >>> model.fit(X, y).predict(X).shape
+        (768, 2)
+        """
+        from .scikeras import bridge
+
+        return bridge(self, **kwargs)
+
+    def _check_y(self, y):
+        return check_targets(y, estimator=self)
+
+    def _check_cells(self, y, Y, W, resume):
+        check_range(Y, W, self._links(), self.target_names_)
+        return Y, W
+
+    def _target_scaling(self, Y, W, links):
+        standard = Scaling.fit(Y, W)
+        self.target_means_ = standard.mean
+        return (
+            standard.for_links(links)
+            if self.scale_targets
+            else Scaling.identity(len(links))
+        )
+
+    def _own_parameters(self):
+        losses = per_target("loss", self.loss, self.target_names_, is_one_loss)
+        return [{"loss": loss} for loss in losses]
+
+    def _join_targets(self, parts):
+        self.target_means_ = np.concatenate([part.target_means_ for part in parts])
+
+    def _task_losses(self):
+        from .._training import task_losses
+
+        return task_losses(self.loss, self.target_names_)

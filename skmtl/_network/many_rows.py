@@ -1,0 +1,80 @@
+"""Predictions of many rows: in single precision, piece by piece on all cores."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from .._tables.chunks import pieces
+from .inputs import Units
+
+MANY_ROWS = 2**15  # beyond so many, predictions are in single precision
+CHUNK = 2**18  # numbers per layer that a thread holds at once: 1 MiB
+
+_limits_blas = threading.Lock()  # what BLAS is set back to must not be another's limit
+
+
+def outputs_of_many(network, X: np.ndarray, forward: Callable, activation) -> np.ndarray:
+    """What the heads put out (n, T, O), for features (n, d) in their own units.
+
+    Features are scaled in double precision, and so are differences to the ends of bins,
+    which may be close to each other; what the layers compute is in single.
+    """
+    architecture, scaling = network.architecture, network.features.scaling
+    inputs = tuple(map(in_single, network.features.units))
+    Y = np.empty((len(X), architecture.n_targets, architecture.n_outputs))
+
+    def fill(rows: slice) -> None:
+        scaled = scaling.apply(X[rows])
+        Y[rows] = forward(architecture, network.weights, scaled, inputs, activation)
+
+    parts = pieces(len(X), architecture.width, CHUNK)
+    with _blas_in_one_thread() as n_threads, ThreadPoolExecutor(n_threads) as pool:
+        for _ in pool.map(fill, parts):
+            pass
+    return Y
+
+
+def in_single(units: Units) -> Callable:
+    """The units as a function of scaled features in double precision, to single."""
+    origin = np.where(np.isfinite(units.low), units.low, units.shift)
+    if units.columns is None:
+        origin = np.zeros_like(origin)
+    low, high, offset, slope = (
+        A.astype(np.float32)
+        for A in (
+            units.low - origin,
+            units.high - origin,
+            (origin - units.shift) * units.slope,
+            units.slope,
+        )
+    )
+
+    def read(X, xp=np):
+        if units.columns is None:
+            return np.minimum(np.maximum(X.astype(np.float32), low), high)
+        H = np.take(X, units.columns, axis=1)
+        H = np.subtract(H, origin, out=H).astype(np.float32)
+        np.minimum(np.maximum(H, low, out=H), high, out=H)
+        np.add(np.multiply(H, slope, out=H), offset, out=H)
+        return H if H.ndim == 2 else np.swapaxes(H, 0, 1)
+
+    return read
+
+
+@contextmanager
+def _blas_in_one_thread() -> Iterator[int]:
+    """Matrix products in the thread that asks for them; how many threads they had.
+
+    Products of a piece are so quick that threads of their own would wait for each other.
+    """
+    with _limits_blas:
+        blas = ThreadpoolController().select(user_api="blas")
+        n_threads = max((library["num_threads"] for library in blas.info()), default=1)
+        with blas.limit(limits=1):
+            yield n_threads

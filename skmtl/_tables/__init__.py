@@ -1,0 +1,1 @@
+"""Users' tables as arrays, or an error that names the column. Knows no networks."""

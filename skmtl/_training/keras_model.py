@@ -1,0 +1,295 @@
+"""The fitted network as a Keras model of standard layers, which needs no skmtl to load."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from .._network.heads import by_activation
+from .._network.inputs import Units
+from .._network.network import Architecture, Network
+
+
+def build_keras_model(
+    network: Network,
+    dropout: float = 0.0,
+    *,
+    one_dimensional: bool = False,
+    scaled_outputs: bool = False,
+) -> keras.Model:
+    """Raw features (n, d) in, targets (n, T) in their own units out, or (n,) if asked.
+
+    For targets with classes, one output of probabilities (n, C) for each.
+
+    With ``scaled_outputs`` it ends in what the loss is computed from, (n, T O).
+
+    Its trainable variables are the network's weights; a bias (T, 1, o) has the shape
+    (T, o) here.
+    """
+    architecture, features = network.architecture, network.features
+    activation = architecture.activation
+    inputs = keras.Input((architecture.n_features,), name="features", dtype="float32")
+    scale = 1 / features.scaling.scale
+    X = _rescaling(scale, -features.scaling.mean * scale, "scale_features")(inputs)
+    units = features.hidden if architecture.hidden_sizes else features.linear
+    H = U = _units(units, X, "inputs")
+    for layer, size in enumerate(architecture.hidden_sizes):
+        part = "trunk" if layer < architecture.sharing_depth else "heads"
+        H = _dense(architecture, layer, size, activation, f"{part}_{layer + 1}")(H)
+        if dropout:
+            name = f"dropout_{layer + 1}"
+            H = keras.layers.Dropout(dropout, seed=0, name=name, dtype="float32")(H)
+        if layer + 1 == architecture.sharing_depth and architecture.n_trunks > 1:
+            H = _read_by_heads(architecture, H, U)
+    n_layers = len(architecture.hidden_sizes)
+    n_outputs = architecture.n_outputs
+    H = _dense(architecture, n_layers, n_outputs, "linear", "outputs")(H)
+    if architecture.linear_path:
+        # After the outputs, whose weights come before its own.
+        reach = _units(features.linear, X, "linear_inputs")
+        equation = "bti,tio->bto" if architecture.own_inputs else "bi,tio->bto"
+        n = architecture.n_targets
+        linear = _per_task(equation, n, n_outputs, name="linear_path")(reach)
+        H = keras.layers.Add(name="add_linear_path", dtype="float32")([H, linear])
+    if scaled_outputs:
+        H = _reshape((architecture.n_targets * n_outputs,), "scaled_outputs")(H)
+    elif network.links[0].n_classes:
+        H = _probabilities(network, H)
+        H = H[0] if one_dimensional else H
+    else:
+        H = _in_target_units(network, H[:, :, 0])
+        H = _reshape((), "target")(H) if one_dimensional else H
+    model = keras.Model(inputs, H, name="multi_task_regressor")
+    set_weights(model, network.weights)
+    return model
+
+
+def _units(units: Units, X, name: str):
+    """The units of scaled features; the last of their layers is called ``name``.
+
+    A unit with ends is a multiple of a number between 0 and 1, one without them is linear.
+    """
+    bounded = np.isfinite(units.low)
+    both = bounded.any() and not bounded.all()
+    parts = []
+    if bounded.any():
+        width = np.where(bounded & (units.high > units.low), units.high - units.low, 1.0)
+        low = np.where(bounded, units.low, 0.0)
+        share = _taken(units, bounded / width, -low / width, X, f"{name}_share")
+        share = keras.layers.ReLU(max_value=1.0, name=f"{name}_cut", dtype="float32")(share)
+        offset = (low - units.shift) * units.slope * bounded
+        last = f"{name}_bounded" if both else name
+        parts.append(_rescaling(width * units.slope * bounded, offset, last)(share))
+    if not bounded.all():
+        slope = units.slope * ~bounded
+        last = f"{name}_linear" if both else name
+        parts.append(_taken(units, slope, -units.shift * slope, X, last))
+    if not both:
+        return parts[0]
+    return keras.layers.Add(name=name, dtype="float32")(parts)
+
+
+def _taken(units: Units, slope, offset, X, name: str):
+    """Each unit's feature times its slope, plus its offset: (n, K) or (n, T, K)."""
+    if units.columns is None:
+        return _rescaling(slope, offset, name)(X)
+    axes = "tk" if units.of_tasks else "k"
+    which = np.arange(X.shape[-1]).reshape(-1, *[1] * units.columns.ndim)
+    kernel = (which == units.columns) * slope
+    return _fixed(f"bd,d{axes}->b{axes}", kernel, X, name, offset)
+
+
+def _read_by_heads(architecture: Architecture, H, U):
+    """What each task reads of several trunks side by side."""
+    tasks = np.eye(architecture.n_targets)
+    if architecture.groups:
+        which = np.eye(architecture.n_trunks)[:, list(architecture.groups)]
+        return _fixed("bei,et->bti", which, H, "groups")
+    E, P = architecture.n_experts, architecture.n_task_experts
+    options = {"activation": "softmax", "bias_axes": "te", "name": "gates"}
+    G = _per_task("bi,tie->bte", architecture.n_targets, E + P, **options)(U)
+    if P:  # 0 for the experts of other tasks
+        where = np.zeros((architecture.n_targets, E + P, architecture.n_trunks))
+        where[:, :E, :E] = np.eye(E)
+        where[:, E:, E:] = np.einsum("ts,pq->tpsq", tasks, np.eye(P)).reshape(
+            -1, P, architecture.n_targets * P
+        )
+        G = _fixed("bte,tek->btk", where, G, "gates_of_all")
+    return keras.layers.Dot((2, 1), name="mixture", dtype="float32")([G, H])
+
+
+def _fixed(equation: str, kernel: np.ndarray, H, name: str, bias=None):
+    """The product with a constant, plus one of all its axes if it is given."""
+    layer = keras.layers.EinsumDense(
+        equation,
+        output_shape=_shape_after(equation, kernel, H),
+        bias_axes=None if bias is None else equation.split("->b")[1],
+        kernel_initializer="zeros",
+        trainable=False,
+        name=name,
+        dtype="float32",
+    )
+    product = layer(H)
+    layer.set_weights([kernel] if bias is None else [kernel, bias])
+    return product
+
+
+def _shape_after(equation: str, kernel: np.ndarray, H) -> list[int]:
+    """Sizes of what an equation such as "bei,et->bti" makes, but the batch."""
+    operands, result = equation.split("->")
+    letters = operands.replace(",", "")
+    sizes = dict(zip(letters, [*H.shape, *kernel.shape], strict=True))
+    return [sizes[letter] for letter in result[1:]]
+
+
+def build_ensemble(
+    members: Sequence[Network], dropout: float = 0.0, *, one_dimensional: bool = False
+) -> keras.Model:
+    """The model of a single network, or one whose output is the mean of its members'."""
+    models = [
+        build_keras_model(member, dropout, one_dimensional=one_dimensional)
+        for member in members
+    ]
+    return _called(_side_by_side(models, keras.layers.Average, "multi_task_ensemble"))
+
+
+def build_trunk(members: Sequence[Network]) -> keras.Model:
+    """Raw features in, the output of the last shared layer out.
+
+    Those of several trunks in a row, and of all members.
+    """
+    models = []
+    for member in members:
+        depth = member.architecture.sharing_depth
+        model = build_keras_model(member)
+        output = model.get_layer(f"trunk_{depth}" if depth else "inputs").output
+        if depth and member.architecture.n_trunks > 1:
+            output = _reshape((-1,), "trunks")(output)
+        models.append(keras.Model(model.input, output, name="trunk"))
+    return _called(_side_by_side(models, keras.layers.Concatenate, "trunk"))
+
+
+def _called(model: keras.Model) -> keras.Model:
+    """The model after a call: without one, Keras exports no ONNX graph of it."""
+    model(np.zeros((1, *model.input_shape[1:]), np.float32))
+    return model
+
+
+def _side_by_side(models: Sequence[keras.Model], join: type, name: str) -> keras.Model:
+    if len(models) == 1:
+        return models[0]
+    for number, model in enumerate(models, start=1):
+        model.name = f"member_{number}"
+    inputs = keras.Input(models[0].input_shape[1:], name="features", dtype="float32")
+    outputs = [model(inputs) for model in models]
+    if not isinstance(outputs[0], list):
+        return keras.Model(
+            inputs, join(name="members", dtype="float32")(outputs), name=name
+        )
+    joined = [
+        join(name=f"members_{t}", dtype="float32")(list(parts))
+        for t, parts in enumerate(zip(*outputs, strict=True))
+    ]
+    return keras.Model(inputs, joined, name=name)
+
+
+def _in_target_units(network: Network, H):
+    """Undo the scaling, after the link of each target."""
+    scale, mean = network.targets.scale, network.targets.mean
+    linked = by_activation(network.links)
+    if not linked:
+        return _rescaling(scale, mean, "unscale_targets")(H)
+    linear = ~np.any(list(linked.values()), axis=0)
+    parts = [_rescaling(scale * linear, mean, "unscale_linear")(H)]
+    for name, of_link in linked.items():
+        own = _rescaling(1.0 * of_link, 0.0, f"{name}_outputs")(H)
+        activated = keras.layers.Activation(name, name=name, dtype="float32")(own)
+        parts.append(_rescaling(scale * of_link, 0.0, f"unscale_{name}")(activated))
+    return keras.layers.Add(name="unscale_targets", dtype="float32")(parts)
+
+
+def _probabilities(network: Network, H) -> list:
+    """Of each target's classes, as `skmtl._network.heads.probabilities_of` has them."""
+    results = []
+    for t, link in enumerate(network.links):
+        name = f"probabilities_{t}"
+        if link.n_classes > 2:
+            softmax = keras.layers.Softmax(name=name, dtype="float32")
+            results.append(softmax(H[:, t, : link.n_classes]))
+            continue
+        output = H[:, t, :1]
+        if link.n_classes == 1:
+            results.append(_rescaling(0.0, 1.0, name)(output))
+            continue
+        signs = [_rescaling(sign, 0.0, f"{name}_{sign}")(output) for sign in (-1, 1)]
+        both = keras.layers.Concatenate(name=f"{name}_logits", dtype="float32")(signs)
+        results.append(keras.layers.Activation("sigmoid", name=name, dtype="float32")(both))
+    return results
+
+
+# Below, every layer has its dtype, so that a policy set for the process, such as
+# mixed_float16, does not reach in, and what would draw a seed from Python's global
+# generator has no need for one.
+
+
+def _dense(architecture, layer, size, activation, name) -> keras.layers.Layer:
+    """A layer that all tasks share, or one per task; the first of those reads shared H."""
+    options = {"activation": activation, "name": name}
+    if len(architecture.weight_shapes[2 * layer]) == 2:
+        return keras.layers.Dense(
+            size, kernel_initializer="zeros", dtype="float32", **options
+        )
+    in_trunk = layer < architecture.sharing_depth
+    is_first = layer == 0 or (
+        layer == architecture.sharing_depth and architecture.n_trunks == 1
+    )
+    reads_one = is_first and not architecture.own_inputs
+    equation = "bi,tio->bto" if reads_one else "bti,tio->bto"
+    n = architecture.n_trunks if in_trunk else architecture.n_targets
+    return _per_task(equation, n, size, bias_axes="to", **options)
+
+
+def _per_task(equation, n, size, **options) -> keras.layers.Layer:
+    """A layer that exists n times, for each task or trunk."""
+    return keras.layers.EinsumDense(
+        equation,
+        output_shape=(n, size),
+        kernel_initializer="zeros",
+        dtype="float32",
+        **options,
+    )
+
+
+def _rescaling(scale, offset, name) -> keras.layers.Layer:
+    return keras.layers.Rescaling(scale, offset, name=name, dtype="float32")
+
+
+def _reshape(shape, name) -> keras.layers.Layer:
+    return keras.layers.Reshape(shape, name=name, dtype="float32")
+
+
+def set_weights(model: keras.Model, weights: Sequence[np.ndarray]) -> None:
+    """Put the network's weights into a model that ``build_keras_model`` made."""
+    for variable, value in zip(_variables(model), weights, strict=True):
+        variable.assign(np.reshape(value, variable.shape))
+
+
+def get_weights(model: keras.Model, shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
+    """The weights of such a model in the shapes of the network."""
+    pairs = zip(_variables(model), shapes, strict=True)
+    return [v.value.numpy().reshape(s) for v, s in pairs]
+
+
+def _variables(model: keras.Model) -> list[keras.Variable]:
+    """In the order of the network's weights: Keras has parallel layers in an own one."""
+    parts = ["trunk", "heads", "outputs", "gates", "linear_path"]
+
+    def part(layer):
+        return re.sub(r"_\d+$", "", layer.name)
+
+    layers = [layer for layer in model.layers if part(layer) in parts]
+    layers.sort(key=lambda layer: parts.index(part(layer)))
+    return [variable for layer in layers for variable in layer.weights]

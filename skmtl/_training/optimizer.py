@@ -1,0 +1,199 @@
+"""Keras optimizers inside a compiled loop."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from .._tables.features import did_you_mean
+
+# The moving average of weights starts with less momentum: at most (1 + t) / (warm_up + t)
+# after t steps, as in tf.train.ExponentialMovingAverage. Else the first steps would linger.
+EMA_WARM_UP = 10.0
+NO_WARM_UP = 1.0
+
+
+class OptimizerChoice(NamedTuple):
+    """An optimizer as the program sees it: what it compiles, and its run-time values."""
+
+    config: str
+    learning_rate: float
+    weight_decay: float
+    ema_momentum: float
+    ema_warm_up: float
+
+    def instance(self) -> keras.optimizers.Optimizer:
+        optimizer = keras.saving.deserialize_keras_object(json.loads(self.config))
+        if not has_schedule(optimizer):
+            optimizer.learning_rate = self.learning_rate
+        optimizer.ema_momentum = self.ema_momentum
+        return optimizer
+
+
+def choose_optimizer(
+    optimizer: str | keras.optimizers.Optimizer,
+    learning_rate: float,
+    weight_decay: float,
+    ema_momentum: float,
+) -> OptimizerChoice:
+    """An optimizer of that name with these values, or the instance with its own."""
+    if isinstance(optimizer, keras.optimizers.Optimizer):
+        scheduled = has_schedule(optimizer)
+        return OptimizerChoice(
+            _config(optimizer),
+            0.0 if scheduled else float(optimizer.learning_rate.value.numpy()),
+            float(optimizer.weight_decay or 0.0),
+            float(optimizer.ema_momentum),
+            NO_WARM_UP,
+        )
+    if not isinstance(optimizer, str):
+        raise TypeError(
+            "optimizer must be the name of a Keras optimizer or an instance of one, got "
+            f"{optimizer!r}."
+        )
+    return OptimizerChoice(
+        _config_of_name(optimizer, use_ema=ema_momentum > 0),
+        float(learning_rate),
+        float(weight_decay),
+        float(ema_momentum),
+        EMA_WARM_UP,
+    )
+
+
+@lru_cache
+def _config_of_name(name: str, use_ema: bool) -> str:
+    return _config(optimizer_class(name)(use_ema=use_ema))
+
+
+def optimizer_class(name: str) -> type[keras.optimizers.Optimizer]:
+    """The Keras optimizer of that name, in whatever case."""
+    known = _optimizers_by_name()
+    if name.lower() not in known:
+        raise ValueError(
+            f"optimizer={name!r} is not the name of a Keras optimizer."
+            f"{did_you_mean(name, known)} Known names: {', '.join(known)}."
+        )
+    return known[name.lower()]
+
+
+def _config(optimizer: keras.optimizers.Optimizer) -> str:
+    """Class and settings as JSON, less what is a run-time value of the program."""
+    config = keras.saving.serialize_keras_object(optimizer)
+    run_time = {"name", "weight_decay", "ema_momentum"}
+    if not has_schedule(optimizer):
+        run_time.add("learning_rate")
+    config["config"] = {k: v for k, v in config["config"].items() if k not in run_time}
+    return json.dumps(config, sort_keys=True)
+
+
+def _optimizers_by_name() -> dict[str, type]:
+    known = {
+        name.lower(): value
+        for name, value in vars(keras.optimizers).items()
+        if isinstance(value, type) and issubclass(value, keras.optimizers.Optimizer)
+    }
+    wrappers = {"optimizer", "lossscaleoptimizer", "multioptimizer"}
+    return {name: known[name] for name in sorted(known.keys() - wrappers)}
+
+
+def has_schedule(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Whether the learning rate follows a schedule instead of being a number."""
+    return not isinstance(optimizer._learning_rate, keras.Variable)
+
+
+class CompiledOptimizer:
+    """An optimizer whose rates are arguments of every step."""
+
+    def __init__(
+        self, config: str, shapes: Sequence[tuple[int, ...]], is_kernel: Sequence[bool]
+    ):
+        # Each weight is filled with a number of its own, to find the copies of it that
+        # an optimizer starts with.
+        self.weights = [
+            keras.Variable(np.full(shape, i + 0.5), dtype="float32", name=f"weight_{i}")
+            for i, shape in enumerate(shapes)
+        ]
+        self._optimizer = keras.saving.deserialize_keras_object(json.loads(config))
+        # Keras sums gradients over replicas. There is one, and every trace of that sum
+        # stays in a registry of TensorFlow's for the life of the process (2-4 MB).
+        self._optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
+        takes_adams_step = (
+            type(self._optimizer).update_step is keras.optimizers.Adam.update_step
+        )
+        if takes_adams_step and not self._optimizer.amsgrad:
+            self._optimizer._backend_update_step = self._adam_step
+        not_decayed = [
+            w for w, kernel in zip(self.weights, is_kernel, strict=True) if not kernel
+        ]
+        self._optimizer.exclude_from_weight_decay(var_list=not_decayed)
+        self._optimizer.build(self.weights)
+        self._scheduled = has_schedule(self._optimizer)
+        learning_rate = self._optimizer._learning_rate
+        self.variables = list(self._optimizer.variables)
+        self.state = [v for v in self.variables if v is not learning_rate]
+        # Keras names a variable after the weight that it belongs to.
+        owners = [re.match(r"weight_(\d+)_", v.name) for v in self.state]
+        self.owners = [int(owner[1]) if owner else None for owner in owners]
+        self._first_state = [v.value.numpy() for v in self.state]
+        averages = self._optimizer._model_variables_moving_average if self.averages else []
+        self.average_slots = [
+            next(i for i, v in enumerate(self.state) if v is average)
+            for average in averages
+        ]
+
+    @property
+    def averages(self) -> bool:
+        """Whether it keeps a moving average of the weights."""
+        return self._optimizer.use_ema
+
+    def initial_state(self, weights: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The state of a new optimizer for these weights."""
+        copies = {i + 0.5: weight for i, weight in enumerate(weights)}
+        return [
+            copies.get(value.flat[0], value) if value.shape else value
+            for value in self._first_state
+        ]
+
+    def averaged_weights(self) -> list:
+        """The weights to evaluate and keep: their moving average if there is one."""
+        if self.averages:
+            return self._optimizer._model_variables_moving_average
+        return self.weights
+
+    def scale_loss(self, loss):
+        return self._optimizer.scale_loss(loss)
+
+    def step(self, gradients, settings) -> None:
+        """Update the weights; the rates are those of the program's ``Settings``."""
+        if not self._scheduled:
+            self._optimizer.learning_rate.assign(settings.learning_rate)
+        self._optimizer.weight_decay = settings.weight_decay
+        steps = ops.cast(self._optimizer.iterations, "float32")
+        self._optimizer.ema_momentum = ops.minimum(
+            settings.ema_momentum, (1 + steps) / (settings.ema_warm_up + steps)
+        )
+        self._optimizer.apply(gradients, self.weights)
+
+    def _adam_step(self, gradients, weights, learning_rate) -> None:
+        """The step of Keras' Adam for all weights, with less to trace and to compile.
+
+        Keras computes the rate anew for every weight. A root is a power here: TensorFlow
+        takes long over handing a root to XLA, which makes one of that power.
+        """
+        adam = self._optimizer
+        n_steps = ops.cast(adam.iterations + 1, "float32")
+        rate = learning_rate * (1 - adam.beta_2**n_steps) ** 0.5
+        rate /= 1 - adam.beta_1**n_steps
+        for gradient, weight in zip(gradients, weights, strict=True):
+            slot = adam._get_variable_index(weight)
+            m, v = adam._momentums[slot], adam._velocities[slot]
+            m.assign_add((1 - adam.beta_1) * (gradient - m))
+            v.assign_add((1 - adam.beta_2) * (gradient**2 - v))
+            weight.assign_sub(rate * m / (v**0.5 + adam.epsilon))

@@ -1,0 +1,69 @@
+"""Rows of a table on their way into a program: encoded piece by piece, copied once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import tensorflow as tf
+
+from .._network.network import Network
+from .._tables.chunks import pieces
+from .spec import Rows
+
+ALIGNMENT = 64  # bytes, that TensorFlow asks of memory which it did not allocate itself
+
+
+@dataclass(frozen=True)
+class TableRows:
+    """Some rows of a table (X, Y, W), which become `Rows` where a program needs them."""
+
+    network: Network
+    table: tuple[np.ndarray, np.ndarray, np.ndarray]
+    which: slice | np.ndarray
+
+    @cached_property
+    def numbers(self) -> np.ndarray:
+        """Row numbers in the table."""
+        if isinstance(self.which, slice):
+            return np.arange(len(self.table[0]))[self.which]
+        return self.which
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    @cached_property
+    def mean_weight(self) -> np.ndarray:
+        """Mean weight (T,) of a cell of each target."""
+        W = self.table[2]
+        sums = [W[self.numbers[part]].sum(axis=0) for part in pieces(len(self), W.shape[1])]
+        return sum(sums, start=np.zeros(W.shape[1])) / max(len(self), 1)
+
+    def encoded(self) -> Iterator[tuple[slice, Rows]]:
+        """Pieces of the rows as training sees them, and where each belongs."""
+        for part in pieces(len(self), self.table[0].shape[1]):
+            own = (A[self.numbers[part]] for A in self.table)
+            yield part, Rows(*self.network.encode(*own, self.mean_weight))
+
+    def with_room(self, capacity: int, n_features: int) -> Rows:
+        """Tensors of the rows, with zeros behind their features and behind them all."""
+        n_targets = self.table[1].shape[1]
+        arrays = [
+            _zeros((capacity, n_columns))
+            for n_columns in (n_features, n_targets, n_targets)
+        ]
+        for part, piece in self.encoded():
+            for array, values in zip(arrays, piece, strict=True):
+                array[part, : values.shape[1]] = values
+        # Without a copy: nothing else writes to these arrays.
+        return Rows(*(tf.experimental.dlpack.from_dlpack(A.__dlpack__()) for A in arrays))
+
+
+def _zeros(shape: tuple[int, int]) -> np.ndarray:
+    """An array where TensorFlow can read it."""
+    n_bytes = 4 * shape[0] * shape[1]
+    memory = np.zeros(n_bytes + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + n_bytes].view(np.float32).reshape(shape)

@@ -1,0 +1,91 @@
+"""What a compiled program depends on, what it takes, and what it gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from .._network.inputs import Units
+from .._network.network import Architecture
+from .losses import TaskLoss
+
+
+@dataclass(frozen=True)
+class ProgramSpec:
+    """What a compiled program depends on, besides its row capacities."""
+
+    architecture: Architecture
+    losses: tuple[TaskLoss, ...]
+    optimizer_config: str
+    batch_size: int
+    dropout: bool
+    balancing: str | None = None  # how the weights of the targets adapt
+    freeze_trunk: bool = False
+    with_columns: tuple[bool, bool] = (False, False)  # what hidden layers, linear path read
+
+    @property
+    def weight_shapes(self) -> list[tuple[int, ...]]:
+        """Of the network's weights, and of the log-variances if they are learnt."""
+        learnt = [(self.architecture.n_targets,)] * self.learns_loss_weights
+        return [*self.architecture.weight_shapes, *learnt]
+
+    @property
+    def users(self) -> list[np.ndarray | None]:
+        """Of each of these weights, which tasks use which entry of its first axis."""
+        of_tasks = [np.eye(self.architecture.n_targets, dtype=bool)]
+        return self.architecture.users + of_tasks * self.learns_loss_weights
+
+    @property
+    def learns_loss_weights(self) -> bool:
+        """Whether log-variances are trained along with the network."""
+        return self.balancing == "uncertainty"
+
+    @property
+    def n_frozen(self) -> int:
+        """Number of weights, from the first, that training leaves alone."""
+        return 2 * self.architecture.sharing_depth if self.freeze_trunk else 0
+
+
+class State(NamedTuple):
+    """All that training changes."""
+
+    weights: list
+    optimizer: list
+    kept_weights: list  # of the best epoch, or the last without rows to validate on
+    best_loss: np.ndarray  # (n_networks,)
+    wait: np.ndarray  # (n_networks,) epochs since the best loss
+    balance: list  # what balancing goes on from, (k, T), if anything
+
+
+class Rows(NamedTuple):
+    """Scaled features (n, d), zero-filled scaled targets (n, T), cell weights (n, T)."""
+
+    X: np.ndarray
+    Y: np.ndarray
+    W: np.ndarray
+
+
+class Settings(NamedTuple):
+    """Run-time values: changing them compiles nothing."""
+
+    n_train: int
+    n_validation: int
+    n_epochs: int
+    patience: np.ndarray  # (n_networks,), or epochs without rows to validate on
+    inputs: tuple[Units, Units]
+    learning_rate: float
+    weight_decay: float
+    ema_momentum: float
+    ema_warm_up: float
+    dropout: float
+    loss_weights: np.ndarray  # (T,)
+
+
+class EpochLosses(NamedTuple):
+    """Per epoch and target (n_epochs, T): losses, and mean loss weights."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    loss_weights: np.ndarray

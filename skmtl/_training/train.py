@@ -1,0 +1,241 @@
+"""Training: fetch a program, hand it the data, call it until the epochs are done."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+from tqdm.auto import tqdm
+
+from .._network.network import Network, OptimizerState
+from .cache import PROGRAMS
+from .callbacks import EpochCallbacks
+from .padding import padded_inputs
+from .program import Program
+from .rows import TableRows
+from .spec import EpochLosses, ProgramSpec, Rows, Settings, State
+
+SECONDS_PER_CALL = 0.1  # between calls a progress bar moves and Ctrl-C is heard
+
+_trained_in: set[int] = set()  # this process, or one that it was forked from
+
+
+def train(
+    spec: ProgramSpec,
+    settings: Settings,
+    network: Network,
+    train_rows: TableRows,
+    validation_rows: TableRows,
+    *,
+    names: Sequence[str],
+    seed: int,
+    callbacks: EpochCallbacks | None = None,
+    verbose: int = 0,
+) -> tuple[Network, dict[str, list[float]]]:
+    """The network after up to ``settings.n_epochs`` epochs, and the history of losses."""
+    _check_not_forked()
+    log_variances = [network.log_variances] if spec.learns_loss_weights else []
+    n_weights = len(network.weights)
+    # Callbacks see the state of the program, and Keras' models have no room in them.
+    program = PROGRAMS.get(
+        spec, settings.n_train, settings.n_validation, exact=callbacks is not None
+    )
+    with tqdm(total=settings.n_epochs, unit="epoch", disable=not verbose) as progress:
+        first = program.initial_state(
+            [*network.weights, *log_variances],
+            _state_to_go_on_from(network, spec),
+            network.balance,
+        )
+        room = program.spec.architecture
+        settings = settings._replace(inputs=padded_inputs(settings.inputs, room))
+        data = (
+            train_rows.with_room(program.train_capacity, room.n_features),
+            validation_rows.with_room(program.validation_capacity, room.n_features),
+        )
+        history = _History(names, spec, settings)
+        state = _run_epochs(
+            program, first, data, settings, seed, history, callbacks, progress
+        )
+    if settings.n_validation or np.ptp(settings.patience):
+        # Whoever goes on does so from the epoch that each network stopped at.
+        state = state._replace(weights=state.kept_weights)
+    last, kept, optimizer = (
+        [np.array(A) for A in arrays]
+        for arrays in (state.weights, state.kept_weights, state.optimizer)
+    )
+    unseen = train_rows.mean_weight == 0
+    if unseen.any():
+        users, users_in_optimizer = program.users
+        _put_back(unseen, users, last, first.weights)
+        _put_back(unseen, users, kept, first.kept_weights)
+        _put_back(unseen, users_in_optimizer, optimizer, first.optimizer)
+    last, kept, optimizer = program.without_room(spec, last, kept, optimizer)
+    if callbacks is not None:
+        kept[:n_weights] = callbacks.finish(kept[:n_weights])
+    _check_finite(kept, history)
+    trained = dataclasses.replace(
+        network,
+        weights=kept[:n_weights],
+        optimizer_state=OptimizerState(_optimizer_key(spec), optimizer, last),
+        balance=np.array(state.balance[0]) if state.balance else None,
+    )
+    if spec.learns_loss_weights:
+        trained = dataclasses.replace(trained, log_variances=kept[-1])
+    return trained, history.by_name()
+
+
+def _check_not_forked() -> None:
+    """Threads of TensorFlow's do not come along into a forked process: it would hang."""
+    _trained_in.add(os.getpid())
+    if len(_trained_in) > 1:
+        _trained_in.discard(os.getpid())
+        raise RuntimeError(
+            "This process was forked from one that had already trained a network, and "
+            "TensorFlow cannot train in it; predict works. Start processes by 'spawn', or "
+            "use joblib's default backend (loky) or threads."
+        )
+
+
+def _run_epochs(
+    program: Program,
+    state: State,
+    data: tuple[Rows, Rows],
+    settings: Settings,
+    seed: int,
+    history: _History,
+    callbacks: EpochCallbacks | None,
+    progress: tqdm,
+) -> State:
+    n_next, stop = program.epochs_per_call, False
+    while history.n_epochs < settings.n_epochs and not stop:
+        if callbacks is not None:
+            state, settings = callbacks.begin_epoch(state, settings)
+            n_next = 1
+        n_done = history.n_epochs
+        n_next = min(n_next, program.max_epochs, settings.n_epochs - n_done)
+        order, dropout_seeds = _shuffle(
+            program, settings.n_train, seed, range(n_done, n_done + n_next)
+        )
+        if not program.compiled:
+            progress.set_postfix_str("compiling")
+        started = time.perf_counter()
+        state, losses = program(
+            state, *data, order, dropout_seeds, settings._replace(n_epochs=n_next)
+        )
+        n_next = _next_call(n_next, time.perf_counter() - started)
+        program.epochs_per_call = n_next
+        history.append(losses)
+        logs = history.last()
+        progress.set_postfix({k: logs[k] for k in ("loss", "val_loss") if k in logs})
+        progress.update(len(losses.train))
+        stop = bool(np.all(state.wait >= settings.patience))
+        if callbacks is not None:
+            state = callbacks.end_epoch(state, logs)
+            stop |= callbacks.stop_training
+    return state
+
+
+def _optimizer_key(spec: ProgramSpec) -> str:
+    """What an optimizer's state belongs to, besides the network's weights."""
+    return f"{spec.optimizer_config}, {spec.n_frozen}, {spec.learns_loss_weights}"
+
+
+def _state_to_go_on_from(network: Network, spec: ProgramSpec) -> OptimizerState | None:
+    """The optimizer's state, or None if it is that of another optimizer."""
+    state = network.optimizer_state
+    return state if state is not None and state.key == _optimizer_key(spec) else None
+
+
+def _shuffle(program: Program, n_rows: int, seed: int, epochs: range):
+    """Row numbers and a dropout seed for each epoch.
+
+    Every epoch has a generator of its own, made of ``seed`` and the epoch's number: the
+    result does not depend on how many epochs one call runs.
+    """
+    order = np.zeros((program.max_epochs, program.train_capacity), np.int32)
+    dropout_seeds = np.zeros(program.max_epochs, np.int32)
+    for i, epoch in enumerate(epochs):
+        rng = np.random.default_rng([seed, epoch])
+        order[i, :n_rows] = rng.permutation(n_rows)
+        dropout_seeds[i] = rng.integers(2**31)
+    return tf.constant(order), tf.constant(dropout_seeds)
+
+
+def _next_call(n_epochs: int, seconds: float) -> int:
+    if seconds < SECONDS_PER_CALL / 2:
+        return 2 * n_epochs
+    return n_epochs if seconds < 2 * SECONDS_PER_CALL else max(1, n_epochs // 2)
+
+
+class _History:
+    """Losses of the calls so far."""
+
+    def __init__(self, names: Sequence[str], spec: ProgramSpec, settings: Settings):
+        self._names = names
+        self._spec = spec
+        self._validation = settings.n_validation > 0
+        self._loss_weights = settings.loss_weights
+        self._calls: list[EpochLosses] = []
+        self.n_epochs = 0
+
+    def append(self, losses: EpochLosses) -> None:
+        self._calls.append(losses)
+        self.n_epochs += len(losses.train)
+
+    def last(self) -> dict[str, float]:
+        history = self._by_name(self._calls[-1:])
+        return {name: values[-1] for name, values in history.items()}
+
+    def by_name(self) -> dict[str, list[float]]:
+        """One entry per epoch."""
+        return self._by_name(self._calls)
+
+    def _by_name(self, calls):
+        tables = EpochLosses(
+            *(np.concatenate(part).astype(np.float64) for part in zip(*calls, strict=True))
+        )
+        history = self._losses("", tables.train)
+        if self._validation:
+            history |= self._losses("val_", tables.validation)
+        if self._spec.balancing:
+            history |= self._columns("loss_weight_", tables.loss_weights)
+        return history
+
+    def _losses(self, prefix, table):
+        mean = (self._loss_weights * table).mean(axis=1)
+        return {f"{prefix}loss": mean.tolist()} | self._columns(f"{prefix}loss_", table)
+
+    def _columns(self, prefix, table):
+        columns = zip(self._names, table.T, strict=True)
+        return {f"{prefix}{name}": column.tolist() for name, column in columns}
+
+
+def _put_back(
+    unseen: np.ndarray,
+    users: Sequence[np.ndarray | None],
+    arrays: list[np.ndarray],
+    before: Sequence,
+) -> None:
+    """Put back what belongs to targets without any observation in these rows.
+
+    Momentum and weight decay would move it all the same.
+    """
+    for tasks, array, old in zip(users, arrays, before, strict=True):
+        if tasks is not None:
+            unused = ~tasks[:, ~unseen].any(axis=1)
+            array[unused] = old.numpy()[unused]
+
+
+def _check_finite(weights: Sequence[np.ndarray], history: _History) -> None:
+    losses = np.array(history.by_name()["loss"])
+    finite = np.isfinite(losses)
+    if not finite.any() or not all(np.isfinite(w).all() for w in weights):
+        raise ValueError(
+            "Training diverged: the loss was no longer finite in epoch "
+            f"{finite.argmin() + 1}. Lower learning_rate, or look for extreme values in X "
+            "and y."
+        )
