@@ -34,10 +34,10 @@ __all__ = [
 ]
 
 _WHERE = {
-    "MultiTaskClassifier": "._classifier",
-    "MultiTaskRegressor": "._regressor",
-    "merge_tasks": "._merging",
-    "stack_tasks": "._stacking",
+    "MultiTaskClassifier": "._estimators.classifier",
+    "MultiTaskRegressor": "._estimators.regressor",
+    "merge_tasks": "._estimators.merging",
+    "stack_tasks": "._tables.stacking",
 }
 
 

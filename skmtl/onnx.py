@@ -14,6 +14,7 @@ from skl2onnx.algebra import onnx_ops as ops
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 from sklearn.impute import MissingIndicator, SimpleImputer
 
+from ._estimators.base import members_of
 from ._estimators.classifier import MultiTaskClassifier
 from ._estimators.regressor import MultiTaskRegressor
 from ._network.heads import Link, by_activation
@@ -274,7 +275,7 @@ def _shape_of_targets(operator) -> None:
 
 def _shapes_of_classes(operator) -> None:
     for output, link in zip(
-        operator.outputs, operator.raw_operator._network.links, strict=True
+        operator.outputs, members_of(operator.raw_operator)[0].links, strict=True
     ):
         output.type = _type(operator, link.n_classes)
 
@@ -307,7 +308,7 @@ def _add(result: _Tensor, variable, operator, scope, container) -> None:
 
 
 def _convert_regressor(scope, operator, container) -> None:
-    members = operator.raw_operator._members
+    members = members_of(operator.raw_operator)
     outputs = _outputs(members, _features(operator, container.target_opset))
     predictions = [
         _decoded(network, output[:, :, 0].cast(DOUBLE))
@@ -317,7 +318,7 @@ def _convert_regressor(scope, operator, container) -> None:
 
 
 def _convert_classifier(scope, operator, container) -> None:
-    members = operator.raw_operator._members
+    members = members_of(operator.raw_operator)
     outputs = _outputs(members, _features(operator, container.target_opset))
     for task, link in enumerate(members[0].links):
         probabilities = [

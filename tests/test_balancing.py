@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from skmtl._estimators.parameters import BALANCING, BY_GRADIENTS, BY_LOSSES
+from skmtl._estimators.constraints import BALANCING, BY_GRADIENTS, BY_LOSSES
 from skmtl._training import build_keras_model
 from skmtl._training.balancing.by_gradients import GRAMIAN_WEIGHTS
 from skmtl._training.balancing.by_losses import BY_LOSSES as LOSS_WEIGHTINGS
@@ -75,9 +75,9 @@ def test_a_step_by_gradients_is_that_written_for_keras(method):
     model = one_epoch(loss_weights=method).fit(X, targets)
     plain = one_epoch().fit(X, targets)
     start = one_epoch(loss_weights=method)
-    table = start._check_table(X, targets, None, resume=False)
-    start._start(*table)
-    _, y, _ = start._network.encode(*table)
+    table = start._read_table(X, targets, None, resume=False)
+    start._start(table)
+    _, y, _ = start._network.encode(table.X, table.Y, table.W)
 
     expected, w = stepped_by_hand(
         method, start._network, X.astype(np.float32), y.astype(np.float32), n_shared=4

@@ -10,9 +10,9 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 
 from skmtl import merge_tasks
-from skmtl._estimators.members import mean_history
 from skmtl._tables.targets import hold_out
 from skmtl._training import PROGRAMS
+from skmtl._training.members import mean_history
 from tests._asserts import (
     assert_close,
     assert_differ,

@@ -5,9 +5,9 @@ import copy
 import keras
 import numpy as np
 import pytest
-import skmtl._base
 import tqdm.auto
 
+import skmtl._estimators.base
 from tests._asserts import (
     assert_close,
     assert_differ,

@@ -6,7 +6,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import KBinsDiscretizer
 
 from skmtl import MultiTaskRegressor
-from skmtl._estimators.parameters import automatic_bins
+from skmtl._estimators.shapes import automatic_bins
 from skmtl._network.inputs import Inputs
 from skmtl.datasets import load_energy
 from tests._asserts import assert_close

@@ -9,7 +9,8 @@ from skmtl import MultiTaskClassifier, MultiTaskRegressor
 from skmtl._network.inputs import Inputs, Units
 from skmtl._network.many_rows import MANY_ROWS, in_single
 from skmtl._network.scaling import Scaling
-from skmtl._training import TableRows
+from skmtl._tables.table import Table
+from skmtl._training.rows import TableRows
 from tests._inputs import as_frames, small, with_holes
 
 
@@ -89,7 +90,7 @@ def test_training_sees_the_same_from_any_pieces(table, monkeypatch):
 def test_rows_are_encoded_as_a_table_of_their_own(table, fitted):
     X, Y = table
     W = np.broadcast_to(1.0, Y.shape)
-    rows = TableRows(fitted._network, (X, Y, W), np.arange(3, 30, 2))
+    rows = TableRows(fitted._network, Table(X, Y, W, []), np.arange(3, 30, 2))
 
     ((where, piece),) = rows.encoded()
 
@@ -103,13 +104,13 @@ def test_single_precision_is_not_widened(table):
     X, Y = (A.astype(np.float32) for A in table)
     model = small()
 
-    X_used, Y_used, W = model._check_table(X, Y, None, resume=False)
+    read = model._read_table(X, Y, None, resume=False)
 
-    assert X_used is X or np.shares_memory(X_used, X)
-    assert np.shares_memory(Y_used, Y)
-    assert W.strides == (0, 0)
+    assert read.X is X or np.shares_memory(read.X, X)
+    assert np.shares_memory(read.Y, Y)
+    assert read.W.strides == (0, 0)
     np.testing.assert_array_equal(
-        Inputs.fit(X, W[:, 0], scale=False, limit=3.0, n_bins=0).scaling.scale, 1
+        Inputs.fit(X, read.W[:, 0], scale=False, limit=3.0, n_bins=0).scaling.scale, 1
     )
 
 
@@ -126,7 +127,7 @@ def test_memory_mapped_files_are_read_where_they_are(table, tmp_path):
     model = small().fit(X, Y)
 
     np.testing.assert_array_equal(model.predict(X), expected)
-    assert np.shares_memory(model._check_table(X, Y, None, resume=True)[0], X)
+    assert np.shares_memory(model._read_table(X, Y, None, resume=True).X, X)
 
 
 @pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow"])
@@ -172,5 +173,6 @@ def test_single_precision_of_arrow_is_not_widened(table):
     X, Y = (A.astype(np.float32) for A in as_frames(*table))
     X, Y = (A.convert_dtypes(dtype_backend="pyarrow") for A in (X, Y))
 
-    for A in small()._check_table(X, Y, None, resume=False)[:2]:
+    read = small()._read_table(X, Y, None, resume=False)
+    for A in (read.X, read.Y):
         assert A.dtype == np.float32

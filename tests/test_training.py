@@ -12,17 +12,13 @@ from skmtl._network.heads import Link
 from skmtl._network.inputs import Inputs
 from skmtl._network.network import Architecture, Network
 from skmtl._network.scaling import Scaling
-from skmtl._training import (
-    PROGRAMS,
-    ProgramSpec,
-    Settings,
-    TableRows,
-    choose_optimizer,
-    task_losses,
-    train,
-)
+from skmtl._tables.table import Table
+from skmtl._training import PROGRAMS, choose_optimizer, task_losses
 from skmtl._training.keras_model import build_keras_model, get_weights
 from skmtl._training.random import dropout_mask
+from skmtl._training.rows import TableRows
+from skmtl._training.spec import ProgramSpec, Settings
+from skmtl._training.train import train
 
 D, T, N = 5, 3, 50
 EPOCHS, BATCH_SIZE, SEED = 4, 16, 7
@@ -64,8 +60,8 @@ def run(network, W=ONES, *, optimizer="adam", n_epochs=EPOCHS, dropout=0.0, **se
         settings.pop("ema_momentum", 0.0),
     )
     validation = "patience" in settings
-    rows = TableRows(network, (X, Y, W), slice(None))
-    no_rows = TableRows(network, (X, Y, W), slice(0))
+    rows = TableRows(network, Table(X, Y, W, []), slice(None))
+    no_rows = TableRows(network, Table(X, Y, W, []), slice(0))
     return train(
         spec_of(network, choice, dropout=dropout > 0),
         Settings(
@@ -187,8 +183,8 @@ def test_one_task_equals_a_keras_model_written_by_hand():
             loss_weights=np.ones(1),
         ),
         network,
-        TableRows(network, (X, y, np.ones_like(y)), slice(None)),
-        TableRows(network, (X, y, np.ones_like(y)), slice(0)),
+        TableRows(network, Table(X, y, np.ones_like(y), []), slice(None)),
+        TableRows(network, Table(X, y, np.ones_like(y), []), slice(0)),
         names=["y"],
         seed=SEED,
     )

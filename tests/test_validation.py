@@ -10,7 +10,7 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 from skmtl import MultiTaskRegressor, merge_tasks
-from skmtl._estimators import parameters as _parameters
+from skmtl._estimators import shapes
 from tests._asserts import (
     assert_same_predictions,
     leaves_unchanged,
@@ -118,11 +118,11 @@ def test_a_trunk_that_is_frozen_untrained_is_warned_of(fitted):
     separate = dataclasses.replace(architecture, sharing_depth=0)
 
     with pytest.warns(UserWarning, match="random.*init_trunk.*partial_fit"):
-        _parameters.warn_of_random_trunk(small(freeze_trunk=True), architecture)
-    _parameters.warn_of_random_trunk(small(), architecture)
-    _parameters.warn_of_random_trunk(small(freeze_trunk=True), separate)
+        shapes.warn_of_random_trunk(small(freeze_trunk=True), architecture)
+    shapes.warn_of_random_trunk(small(), architecture)
+    shapes.warn_of_random_trunk(small(freeze_trunk=True), separate)
     trained = small(freeze_trunk=True, init_trunk=fitted)
-    _parameters.warn_of_random_trunk(trained, architecture)
+    shapes.warn_of_random_trunk(trained, architecture)
 
 
 def test_parameters_are_keyword_only():

@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from tqdm import tqdm
 
-from .._estimators.base import BaseMultiTask
+from .._estimators.base import BaseMultiTask, members_of
 from ..metrics import TargetScorer
 from ..model_selection import SharingDepthSearchCV
 from . import InputError
@@ -143,7 +143,7 @@ def _one_at_a_time(function: Callable[[], object]) -> Callable[[], None]:
 
 def _n_weights(search: SharingDepthSearchCV) -> list[int]:
     network = search.best_estimator_[-1]
-    architecture = network._network.architecture
+    architecture = members_of(network)[0].architecture
     return [
         network.n_members * dataclasses.replace(architecture, sharing_depth=depth).n_weights
         for depth in range(len(search.cv_results_["params"]))

@@ -13,10 +13,11 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from .._network.heads import Link, first_outputs
+from .._network.heads import first_outputs
 from .._network.network import Network
 from .._network.scaling import Scaling
 from .._tables.features import check_features
+from .._tables.table import CheckedTargets, Table
 from .._tables.targets import (
     cell_weights,
     check_observed,
@@ -26,9 +27,9 @@ from .._tables.targets import (
     target_names,
     with_new_weight,
 )
-from . import parameters as _parameters
+from . import shapes
 from .init_trunk import add_head, trunks_of, with_trunk
-from .members import extended_history, train_members
+from .plan import check_balancing, make_plan
 
 
 class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
@@ -38,20 +39,24 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
     """
 
     @abstractmethod
-    def _check_y(self, y) -> tuple[np.ndarray, bool]:
-        """Numbers (n, T), NaN where a target is not observed, and whether y was 1-D."""
+    def _check_y(self, y) -> CheckedTargets:
+        """The targets, checked on their own."""
 
     @abstractmethod
-    def _check_cells(self, y, Y, W, resume) -> tuple[np.ndarray, np.ndarray]:
-        """Targets that losses can see, and the weights of their cells, (n, T)."""
+    def _in_numbers(self, table: Table, columns, resume: bool, announced) -> Table:
+        """The table with targets that losses can see, and the weights of their cells.
+
+        ``columns`` are the targets as `_check_y` has them, ``announced`` the classes that a
+        first `partial_fit` names.
+        """
 
     @abstractmethod
-    def _target_scaling(self, Y, W, links) -> Scaling:
-        """What losses see the targets of a first fit in units of."""
+    def _target_scaling(self, table: Table, links) -> Scaling:
+        """The units in which losses see the targets, chosen by a first fit."""
 
     @abstractmethod
-    def _task_losses(self):
-        """The loss of each target."""
+    def _task_losses(self, names, classes) -> tuple:
+        """The loss of each target, of these names and, if they are labels, classes."""
 
     @abstractmethod
     def _own_parameters(self) -> list[dict]:
@@ -204,7 +209,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
                 "target_groups or n_task_experts a new target needs a part of it for "
                 "itself. Fit with n_experts alone, or fit all targets together."
             )
-        n_columns = self._check_y(y)[0].shape[1]
+        n_columns = self._check_y(y).Y.shape[1]
         return new_target_name(y, n_columns, name, self.target_names_)
 
     def for_prediction(self):
@@ -241,6 +246,11 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         return hasattr(self, "_members")
 
     @property
+    def _fitted_losses(self) -> tuple:
+        """The loss of each target that the network was fitted to."""
+        return self._task_losses(self.target_names_, self._classes)
+
+    @property
     def _network(self) -> Network:
         """Any member, for what is common to all: architecture, scaling and links."""
         return self._members[0]
@@ -261,56 +271,59 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         state = super().__getstate__()
         return {name: value for name, value in state.items() if name != "_model"}
 
-    def _train(self, X, y, sample_weight, resume, epochs, early_stopping):
+    def _train(self, X, y, sample_weight, resume, epochs, early_stopping, classes=None):
         before = dict(vars(self))
         try:
             self._validate_params()
-            table = self._check_table(X, y, sample_weight, resume)
+            table = self._read_table(X, y, sample_weight, resume, classes)
             if resume:
                 self._check_same_architecture()
             else:
-                self._start(*table)
-            self._run_epochs(*table, epochs, early_stopping)
+                self._start(table)
+            self._run_epochs(table, epochs, early_stopping)
         except BaseException:  # a failed or interrupted fit leaves all as it was
             vars(self).clear()
             vars(self).update(before)
             raise
         return self
 
-    def _check_table(self, X, y, sample_weight, resume):
-        """Features, targets and cell weights of the rows that have any weight."""
+    def _read_table(self, X, y, sample_weight, resume, announced=None) -> Table:
+        """The rows that have any weight, with targets in numbers.
+
+        With ``resume``, the table must be one of those that the network was fitted to.
+        """
         X = check_features(self, X, reset=not resume)
-        Y, one_dimensional = self._check_y(y)
+        columns, Y, one_dimensional = self._check_y(y)
         check_consistent_length(X, Y)
         if resume:
             check_same_targets(y, Y, self.target_names_)
+            names = self.target_names_
         else:
-            self.n_outputs_ = Y.shape[1]
-            self.target_names_ = target_names(y, self.n_outputs_)
-            self._one_dimensional = one_dimensional
+            names = target_names(y, Y.shape[1])
         W = cell_weights(Y, sample_weight)
-        check_observed(Y, W, self.target_names_, all_of=not resume)
-        Y, W = self._check_cells(y, Y, W, resume)
-        counts = W.any(axis=1)
-        return (X, Y, W) if counts.all() else (X[counts], Y[counts], W[counts])
+        check_observed(Y, W, names, all_of=not resume)
+        table = Table(X, Y, W, names, one_dimensional)
+        return self._in_numbers(table, columns, resume, announced).counted()
 
-    def _start(self, X, Y, W):
-        """A fresh network, scaled to these rows."""
+    def _start(self, table: Table) -> None:
+        """Fresh networks, scaled to these rows."""
+        self.n_outputs_, self.target_names_ = len(table.names), table.names
+        self._classes, self._one_dimensional = table.classes, table.one_dimensional
         # Two generators, so that rows are held out and shuffled alike for any network.
-        weights_rng, self._rng = _parameters.generator(self.random_state).spawn(2)
-        links = self._links()
-        _parameters.check_balancing(self.loss_weights, links, self.target_names_)
-        targets = self._target_scaling(Y, W, links)
+        weights_rng, self._rng = _generator(self.random_state).spawn(2)
+        links = tuple(loss.link for loss in self._fitted_losses)
+        check_balancing(self.loss_weights, links, table.names)
+        targets = self._target_scaling(table, links)
         trunks = self._trunks()
-        features = _parameters.inputs(self, X, W.sum(axis=1), *trunks[:1])
-        architecture = _parameters.architecture(self, features, links)
-        _parameters.warn_of_random_trunk(self, architecture)
+        features = shapes.inputs(self, table.X, table.W.sum(axis=1), *trunks[:1])
+        architecture = shapes.architecture(self, features, links)
+        shapes.warn_of_random_trunk(self, architecture)
         members = [
             Network.untrained(architecture, weights_rng, features, targets, links)
             for _ in range(self.n_members)
         ]
         if not architecture.share_output:
-            start = first_outputs(links, Y, W)
+            start = first_outputs(links, table.Y, table.W)
             members = [member.starting_at(start) for member in members]
         if trunks:
             members = [with_trunk(*pair) for pair in zip(members, trunks, strict=True)]
@@ -324,33 +337,25 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         names = getattr(self, "feature_names_in_", None)
         return trunks_of(self.init_trunk, self.n_members, self.n_features_in_, names)
 
-    def _run_epochs(self, X, Y, W, epochs, early_stopping):
+    def _run_epochs(self, table: Table, epochs: int, early_stopping: bool) -> None:
         """Train the members on these rows and take over what comes out."""
+        from .._training import extended_history, train_members
+
         rng = copy.deepcopy(self._rng)  # a failed fit draws nothing
         n_members = len(self._members)
         parts = [(slice(None), slice(0))] * n_members
         if early_stopping:
-            parts = hold_out(
-                W, self.validation_fraction, self.target_names_, rng, n_members
-            )
+            parts = hold_out(table.W, self.validation_fraction, table.names, rng, n_members)
         seeds = rng.integers(2**63, size=n_members).tolist()
-        members, history = train_members(self, (X, Y, W), parts, seeds, epochs)
+        plan = make_plan(
+            self, self._fitted_losses, table.names, self._one_dimensional, epochs
+        )
+        members, history = train_members(plan, self._members, table, parts, seeds)
         vars(self).pop("_model", None)
         self._members, self._rng = members, rng
-        self.loss_weights_ = self._last_loss_weights(history)
+        self.loss_weights_ = _last_loss_weights(plan, members, history)
         self.history_ = extended_history(self.history_, self.n_iter_, history)
         self.n_iter_ += len(history["loss"])
-
-    def _last_loss_weights(self, history) -> np.ndarray:
-        """Of the targets (T,): as given, or where adapting ones have come to."""
-        balancing, given = _parameters.loss_weights(self.loss_weights, self.target_names_)
-        if balancing == "uncertainty":
-            learnt = np.array([m.log_variances for m in self._members], dtype=np.float64)
-            return np.exp(-learnt).mean(axis=0)
-        if balancing:
-            courses = [history[f"loss_weight_{name}"] for name in self.target_names_]
-            return np.array([course[-1] for course in courses])
-        return given
 
     def _take_over(self, members, names, loss_weights, parts):
         """Become the estimator of networks with the targets of these estimators."""
@@ -362,12 +367,10 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         self.loss_weights_ = loss_weights
         self._one_dimensional = False
 
-    def _links(self) -> tuple[Link, ...]:
-        return tuple(loss.link for loss in self._task_losses())
-
     def _check_same_architecture(self):
-        trained, links = self._network.architecture, self._links()
-        asked = _parameters.architecture(self, self._network.features, links)
+        trained = self._network.architecture
+        links = tuple(loss.link for loss in self._fitted_losses)
+        asked = shapes.architecture(self, self._network.features, links)
         if self._network.links != links:
             raise ValueError(
                 "Training cannot go on: heads that were fitted with poisson, log_loss, "
@@ -387,3 +390,27 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
                 f"parameters now ask for {asked}. Set them back, or call fit with "
                 "warm_start=False."
             )
+
+
+def members_of(estimator: BaseMultiTask) -> list[Network]:
+    """The networks of a fitted estimator: what others read of it."""
+    check_is_fitted(estimator)
+    return estimator._members
+
+
+def _last_loss_weights(plan, members: Sequence[Network], history) -> np.ndarray:
+    """Of the targets (T,): as given, or where adapting ones have come to."""
+    if plan.balancing is None:
+        return plan.loss_weights
+    if plan.balancing == "uncertainty":
+        learnt = np.array([member.log_variances for member in members], dtype=np.float64)
+        return np.exp(-learnt).mean(axis=0)
+    courses = [history[f"loss_weight_{name}"] for name in plan.target_names]
+    return np.array([course[-1] for course in courses])
+
+
+def _generator(random_state) -> np.random.Generator:
+    """A generator of our own; None is fresh entropy, not NumPy's global state."""
+    if isinstance(random_state, np.random.RandomState):
+        random_state = random_state.randint(2**31)
+    return np.random.default_rng(random_state)

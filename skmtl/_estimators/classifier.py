@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -23,10 +24,11 @@ from .._tables.labels import (
     labels_from,
     observed_cells,
 )
+from .._tables.table import CheckedTargets
 from .._tables.targets import check_same_targets, per_target
 from ..metrics import accuracy_score
-from . import parameters as _parameters
 from .base import BaseMultiTask
+from .constraints import CONSTRAINTS
 
 
 class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
@@ -221,7 +223,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        **_parameters.CONSTRAINTS,
+        **CONSTRAINTS,
         "class_weight": [None, StrOptions({"balanced"}), Mapping, "array-like"],
     }
 
@@ -319,11 +321,9 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
             If a label is not among the classes, and whatever `fit` raises.
         """
         resume = self.__sklearn_is_fitted__()
-        self._announced = classes if not resume else None
-        try:
-            return self._train(X, y, sample_weight, resume, 1, early_stopping=False)
-        finally:
-            vars(self).pop("_announced", None)
+        return self._train(
+            X, y, sample_weight, resume, epochs=1, early_stopping=False, classes=classes
+        )
 
     def predict(self, X):
         """Predict the most probable label of every target.
@@ -380,7 +380,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
             See `skmtl.metrics.accuracy_score`.
         """
         predicted = self.predict(X)
-        check_same_targets(y, self._check_y(y)[0], self.target_names_)
+        check_same_targets(y, self._check_y(y).Y, self.target_names_)
         return accuracy_score(y, predicted, sample_weight=sample_weight)
 
     def add_task(self, X, y, name=None, *, class_weight=None, sample_weight=None):
@@ -434,25 +434,24 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
 
     def _check_y(self, y):
         columns, one_dimensional = check_labels(y, estimator=self)
-        return observed_cells(columns), one_dimensional
+        return CheckedTargets(columns, observed_cells(columns), one_dimensional)
 
-    def _check_cells(self, y, Y, W, resume):
-        columns, one_dimensional = check_labels(y, estimator=self)
-        observed, names = W > 0, self.target_names_
-        if not resume:
-            self._classes = [
-                classes_of(column, seen)
-                for column, seen in zip(columns, observed.T, strict=True)
-            ]
-            announced = getattr(self, "_announced", None)
-            if announced is not None:
-                announced = [announced] if one_dimensional else announced
-                self._classes = announced_classes(announced, names)
-        check_known(columns, self._classes, observed, names)
-        codes = codes_of(columns, self._classes)
-        return codes, class_weights(self.class_weight, self._classes, codes, W, names)
+    def _in_numbers(self, table, columns, resume, announced):
+        observed, names = table.W > 0, table.names
+        if resume:
+            classes = self._classes
+        elif announced is not None:
+            announced = [announced] if table.one_dimensional else announced
+            classes = announced_classes(announced, names)
+        else:
+            pairs = zip(columns, observed.T, strict=True)
+            classes = [classes_of(column, seen) for column, seen in pairs]
+        check_known(columns, classes, observed, names)
+        codes = codes_of(columns, classes)
+        W = class_weights(self.class_weight, classes, codes, table.W, names)
+        return dataclasses.replace(table, Y=codes, W=W, classes=classes)
 
-    def _target_scaling(self, Y, W, links):
+    def _target_scaling(self, table, links):
         return Scaling.identity(len(links))
 
     def _own_parameters(self):
@@ -464,7 +463,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
     def _join_targets(self, parts):
         self._classes = [classes for part in parts for classes in part._classes]
 
-    def _task_losses(self):
+    def _task_losses(self, names, classes):
         from .._training import class_losses
 
-        return class_losses([len(classes) for classes in self._classes])
+        return class_losses([len(own) for own in classes])

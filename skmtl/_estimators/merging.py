@@ -17,7 +17,7 @@ from .._network.inputs import Inputs, Units
 from .._network.network import Architecture, Network, with_outputs, with_rows
 from .._network.scaling import Scaling
 from .._tables.features import listed
-from .base import BaseMultiTask
+from .base import BaseMultiTask, members_of
 
 MAX_SWEEPS = 100  # matching stops by itself, usually after two or three
 
@@ -75,7 +75,7 @@ def merge_tasks(estimators: Sequence, sharing_depth: int = 0):
         raise TypeError("merge_tasks takes a sequence of estimators, got a single one.")
     estimators = list(estimators)
     _check_alike(estimators)
-    n_layers = len(estimators[0]._network.architecture.hidden_sizes)
+    n_layers = len(members_of(estimators[0])[0].architecture.hidden_sizes)
     if not isinstance(sharing_depth, Integral) or not 0 <= sharing_depth <= n_layers:
         raise ValueError(
             f"sharing_depth={sharing_depth!r}, expected an int from 0 to "
@@ -83,7 +83,7 @@ def merge_tasks(estimators: Sequence, sharing_depth: int = 0):
         )
     members = [
         _merged(networks, sharing_depth)
-        for networks in zip(*(e._members for e in estimators), strict=True)
+        for networks in zip(*map(members_of, estimators), strict=True)
     ]
     return _estimator_of(members, estimators)
 
@@ -145,7 +145,7 @@ def _check_alike(estimators: list) -> None:
                 "one learnt can start the other: fit it with init_trunk=."
             )
         check_is_fitted(estimator)
-        if estimator._network.architecture.n_trunks > 1:
+        if members_of(estimator)[0].architecture.n_trunks > 1:
             raise ValueError(
                 "Only networks with a single trunk can be merged: what experts and groups "
                 "of targets have learnt is spread over several. Fit with n_experts=1, "
@@ -154,10 +154,10 @@ def _check_alike(estimators: list) -> None:
     for what, of in (
         ("features", lambda e: e.n_features_in_),
         ("feature names", lambda e: list(getattr(e, "feature_names_in_", []))),
-        ("hidden layers", lambda e: e._network.architecture.hidden_sizes),
-        ("activations", lambda e: e._network.architecture.activation),
-        ("linear paths", lambda e: e._network.architecture.linear_path),
-        ("number of members", lambda e: len(e._members)),
+        ("hidden layers", lambda e: members_of(e)[0].architecture.hidden_sizes),
+        ("activations", lambda e: members_of(e)[0].architecture.activation),
+        ("linear paths", lambda e: members_of(e)[0].architecture.linear_path),
+        ("number of members", lambda e: len(members_of(e))),
     ):
         found = [of(estimator) for estimator in estimators]
         if any(one != found[0] for one in found):

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._network.scaling import Scaling
 from .._tables.features import check_features, listed
+from .._tables.table import CheckedTargets
 from .._tables.targets import (
     check_range,
     check_same_targets,
@@ -19,8 +20,8 @@ from .._tables.targets import (
     with_new_target,
 )
 from ..metrics import r2_score
-from . import parameters as _parameters
 from .base import BaseMultiTask
+from .constraints import CONSTRAINTS
 
 
 class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
@@ -451,7 +452,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        **_parameters.CONSTRAINTS,
+        **CONSTRAINTS,
         "loss": "no_validation",  # checked in training, which imports Keras
         "scale_targets": ["boolean"],
     }
@@ -728,14 +729,16 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         return bridge(self, **kwargs)
 
     def _check_y(self, y):
-        return check_targets(y, estimator=self)
+        Y, one_dimensional = check_targets(y, estimator=self)
+        return CheckedTargets(Y, Y, one_dimensional)
 
-    def _check_cells(self, y, Y, W, resume):
-        check_range(Y, W, self._links(), self.target_names_)
-        return Y, W
+    def _in_numbers(self, table, columns, resume, announced):
+        links = [loss.link for loss in self._task_losses(table.names, None)]
+        check_range(table.Y, table.W, links, table.names)
+        return table
 
-    def _target_scaling(self, Y, W, links):
-        standard = Scaling.fit(Y, W)
+    def _target_scaling(self, table, links):
+        standard = Scaling.fit(table.Y, table.W)
         self.target_means_ = standard.mean
         return (
             standard.for_links(links)
@@ -748,9 +751,10 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         return [{"loss": loss} for loss in losses]
 
     def _join_targets(self, parts):
+        self._classes = None
         self.target_means_ = np.concatenate([part.target_means_ for part in parts])
 
-    def _task_losses(self):
+    def _task_losses(self, names, classes):
         from .._training import task_losses
 
-        return task_losses(self.loss, self.target_names_)
+        return task_losses(self.loss, names)

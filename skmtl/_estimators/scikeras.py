@@ -17,7 +17,7 @@ from .._tables.features import check_features
 from .._tables.targets import check_targets
 from .._training import build_keras_model, mean_loss, optimizer_class
 from ..metrics import r2_score
-from . import parameters as _parameters
+from .plan import loss_weights
 
 
 @contextmanager
@@ -107,16 +107,16 @@ class KerasMultiTaskRegressor(KerasRegressor):
         self.prepared_ = copy.deepcopy(source)
         self.prepared_._validate_params()
         fitted = source.__sklearn_is_fitted__()
-        table = self.prepared_._check_table(X, y, sample_weight, resume=fitted)
+        table = self.prepared_._read_table(X, y, sample_weight, resume=fitted)
         if not fitted:
-            self.prepared_._start(*table)
-        return super().fit(*self._packed(*table), **kwargs)
+            self.prepared_._start(table)
+        return super().fit(*self._packed(table), **kwargs)
 
     def partial_fit(self, X, y, sample_weight=None, **kwargs):
         if not self.initialized_:
             return self.fit(X, y, sample_weight, epochs=1, **kwargs)
-        table = self.prepared_._check_table(X, y, sample_weight, resume=True)
-        return super().partial_fit(*self._packed(*table), **kwargs)
+        table = self.prepared_._read_table(X, y, sample_weight, resume=True)
+        return super().partial_fit(*self._packed(table), **kwargs)
 
     def predict(self, X, **kwargs):
         check_is_fitted(self, "model_")
@@ -157,9 +157,9 @@ class KerasMultiTaskRegressor(KerasRegressor):
     def target_encoder(self):
         return FunctionTransformer()  # the targets are encoded before scikeras sees them
 
-    def _packed(self, X, Y, W):
-        _, Y, W = self.prepared_._network.encode(X, Y, W)
-        return X.astype(np.float32), np.hstack([Y, W]).astype(np.float32)
+    def _packed(self, table):
+        _, Y, W = self.prepared_._network.encode(table.X, table.Y, table.W)
+        return table.X.astype(np.float32), np.hstack([Y, W]).astype(np.float32)
 
     def _keras_build_fn(self, compile_kwargs):
         prepared = self.prepared_
@@ -168,9 +168,7 @@ class KerasMultiTaskRegressor(KerasRegressor):
         if prepared.freeze_trunk:
             for layer in range(architecture.sharing_depth):
                 model.get_layer(f"trunk_{layer + 1}").trainable = False
-        balancing, loss_weights = _parameters.loss_weights(
-            prepared.loss_weights, prepared.target_names_
-        )
+        balancing, weights = loss_weights(prepared.loss_weights, prepared.target_names_)
         if balancing:
             raise ValueError(
                 f"loss_weights={balancing!r} is not available in Keras' own training; give "
@@ -181,6 +179,6 @@ class KerasMultiTaskRegressor(KerasRegressor):
             optimizer = type(optimizer).from_config(optimizer.get_config())
         biases = [v for v in model.trainable_variables if v.name == "bias"]
         optimizer.exclude_from_weight_decay(var_list=biases)
-        loss = mean_loss(prepared._task_losses(), loss_weights)
+        loss = mean_loss(prepared._fitted_losses, weights)
         model.compile(**(compile_kwargs | {"loss": loss, "optimizer": optimizer}))
         return model

@@ -12,27 +12,24 @@ import_tensorflow()
 
 # After TensorFlow, which all of these import.
 from .cache import PROGRAMS  # noqa: E402
-from .callbacks import EpochCallbacks  # noqa: E402
 from .keras_model import build_ensemble, build_keras_model, build_trunk  # noqa: E402
 from .losses import class_losses, mean_loss, task_losses  # noqa: E402
+from .members import extended_history, train_members  # noqa: E402
 from .optimizer import choose_optimizer, optimizer_class  # noqa: E402
-from .rows import TableRows  # noqa: E402
-from .spec import ProgramSpec, Settings  # noqa: E402
-from .train import train  # noqa: E402
+from .plan import Plan, rows_per_step  # noqa: E402
 
 __all__ = [
     "PROGRAMS",
-    "EpochCallbacks",
-    "ProgramSpec",
-    "Settings",
-    "TableRows",
+    "Plan",
     "build_ensemble",
     "build_keras_model",
     "build_trunk",
     "choose_optimizer",
     "class_losses",
+    "extended_history",
     "mean_loss",
     "optimizer_class",
+    "rows_per_step",
     "task_losses",
-    "train",
+    "train_members",
 ]

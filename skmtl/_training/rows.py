@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from .._network.network import Network
 from .._tables.chunks import pieces
+from .._tables.table import Table
 from .spec import Rows
 
 ALIGNMENT = 64  # bytes, that TensorFlow asks of memory which it did not allocate itself
@@ -18,17 +19,17 @@ ALIGNMENT = 64  # bytes, that TensorFlow asks of memory which it did not allocat
 
 @dataclass(frozen=True)
 class TableRows:
-    """Some rows of a table (X, Y, W), which become `Rows` where a program needs them."""
+    """Some rows of a table, which become `Rows` where a program needs them."""
 
     network: Network
-    table: tuple[np.ndarray, np.ndarray, np.ndarray]
+    table: Table
     which: slice | np.ndarray
 
     @cached_property
     def numbers(self) -> np.ndarray:
         """Row numbers in the table."""
         if isinstance(self.which, slice):
-            return np.arange(len(self.table[0]))[self.which]
+            return np.arange(len(self.table.X))[self.which]
         return self.which
 
     def __len__(self) -> int:
@@ -37,19 +38,19 @@ class TableRows:
     @cached_property
     def mean_weight(self) -> np.ndarray:
         """Mean weight (T,) of a cell of each target."""
-        W = self.table[2]
+        W = self.table.W
         sums = [W[self.numbers[part]].sum(axis=0) for part in pieces(len(self), W.shape[1])]
         return sum(sums, start=np.zeros(W.shape[1])) / max(len(self), 1)
 
     def encoded(self) -> Iterator[tuple[slice, Rows]]:
         """Pieces of the rows as training sees them, and where each belongs."""
-        for part in pieces(len(self), self.table[0].shape[1]):
-            own = (A[self.numbers[part]] for A in self.table)
-            yield part, Rows(*self.network.encode(*own, self.mean_weight))
+        for part in pieces(len(self), self.table.X.shape[1]):
+            own = self.table.rows(self.numbers[part])
+            yield part, Rows(*self.network.encode(own.X, own.Y, own.W, self.mean_weight))
 
     def with_room(self, capacity: int, n_features: int) -> Rows:
         """Tensors of the rows, with zeros behind their features and behind them all."""
-        n_targets = self.table[1].shape[1]
+        n_targets = self.table.Y.shape[1]
         arrays = [
             _zeros((capacity, n_columns))
             for n_columns in (n_features, n_targets, n_targets)

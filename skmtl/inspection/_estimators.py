@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sklearn.utils.validation import check_is_fitted
 
-from .._estimators import parameters as _parameters
+from .._estimators import shapes
+from .._estimators.base import members_of
 
 
 def network_in(estimator, *, fitted: bool = False):
@@ -38,8 +39,8 @@ def network_in(estimator, *, fitted: bool = False):
 def diagram_data(estimator) -> dict:
     """What a diagram shows: of the fitted network, or of the one that `fit` would make."""
     network = network_in(estimator)
-    if hasattr(network, "_network"):
-        built = network._network.architecture
+    if network.__sklearn_is_fitted__():
+        built = members_of(network)[0].architecture
         return {
             "hidden_sizes": built.hidden_sizes,
             "sharing_depth": built.sharing_depth,
@@ -48,7 +49,7 @@ def diagram_data(estimator) -> dict:
             "share_output": built.share_output,
             "n_trunks": built.n_trunks,
         }
-    sizes, depth = _parameters.layers(network)
+    sizes, depth = shapes.layers(network)
     return {
         "hidden_sizes": sizes,
         "sharing_depth": depth,

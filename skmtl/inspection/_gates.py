@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .._estimators.base import members_of
 from ._estimators import network_in
 from ._style import axes_for, label, row_font_size
 
@@ -74,15 +75,16 @@ class GatesDisplay:
             If there are no gates, or several members.
         """
         network = network_in(estimator, fitted=True)
-        if len(network._members) > 1:
+        members = members_of(network)
+        if len(members) > 1:
             raise ValueError(
-                f"The gates of {len(network._members)} members are of different experts: "
+                f"The gates of {len(members)} members are of different experts: "
                 "fit with n_members=1."
             )
         return cls(
             gates=network.gates(X).mean(axis=0),
             target_names=network.target_names_,
-            n_own=network._network.architecture.n_task_experts,
+            n_own=members[0].architecture.n_task_experts,
         ).plot(ax=ax)
 
     def plot(self, ax=None):

@@ -10,11 +10,11 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from .._estimators import parameters as _parameters
-from .._estimators.base import BaseMultiTask
+from .._estimators.base import BaseMultiTask, members_of
 from .._estimators.classifier import MultiTaskClassifier
 from .._estimators.regressor import MultiTaskRegressor
 from .._network.network import Network
+from .._tables.table import Table
 
 
 @validate_params(
@@ -113,16 +113,18 @@ def task_affinity(
     estimator, X = _last_step(estimator, X)
     check_is_fitted(estimator)
     # With resume, the table is checked against the fit and nothing is set.
-    X, Y, W = estimator._check_table(X, y, sample_weight, resume=True)
+    table = estimator._read_table(X, y, sample_weight, resume=True)
     if learning_rate is None:
         optimizer = estimator.optimizer
         named = isinstance(optimizer, str)
         learning_rate = float((estimator if named else optimizer).learning_rate)
-    batch_size = _parameters.batch_size(batch_size or estimator.batch_size, len(X))
-    losses = estimator._task_losses()
+    from .._training import rows_per_step  # takes in TensorFlow
+
+    batch_size = rows_per_step(batch_size or estimator.batch_size, len(table.X))
+    losses = estimator._fitted_losses
     of_members = [
-        _of_network(member, losses, (X, Y, W), learning_rate, batch_size)
-        for member in estimator._members
+        _of_network(member, losses, table, learning_rate, batch_size)
+        for member in members_of(estimator)
     ]
     affinity = np.mean(of_members, axis=0)
     names = estimator.target_names_
@@ -148,7 +150,7 @@ def _last_step(estimator, X):
 
 
 def _of_network(
-    network: Network, losses, table, learning_rate: float, batch_size: int
+    network: Network, losses, table: Table, learning_rate: float, batch_size: int
 ) -> np.ndarray:
     """Affinities (T, T) in one network."""
     if network.architecture.separate:
@@ -165,5 +167,5 @@ def _of_network(
         )
     from .._training.affinity import Rows, affinity  # takes in TensorFlow
 
-    rows = Rows(*network.encode(*table))
+    rows = Rows(*network.encode(table.X, table.Y, table.W))
     return affinity(network, losses, rows, learning_rate, batch_size)

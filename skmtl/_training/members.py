@@ -10,7 +10,12 @@ import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
 
 from .._network.network import Network
-from . import parameters as _parameters
+from .._tables.table import Table
+from .callbacks import EpochCallbacks
+from .keras_model import build_keras_model
+from .plan import Plan
+from .rows import TableRows
+from .train import train
 
 History = dict[str, list[float]]
 
@@ -18,21 +23,21 @@ MOST_ROWS_TO_REFIT = 4096  # of more, those held out are not missed
 
 
 def train_members(
-    estimator,
-    table: tuple[np.ndarray, np.ndarray, np.ndarray],
+    plan: Plan,
+    networks: Sequence[Network],
+    table: Table,
     parts: Sequence[tuple],
     seeds: Sequence[int],
-    epochs: int,
 ) -> tuple[list[Network], History]:
-    """The estimator's members, trained on this table, and their mean history.
+    """The networks of an ensemble, trained on this table, and their mean history.
 
     Each has rows to train on and to validate on (`parts`), and a seed. In threads, which
     share the compiled programs; one by one with callbacks, which are made for that.
     """
-    n_jobs = 1 if estimator.callbacks else estimator.n_jobs
+    n_jobs = 1 if plan.callbacks else plan.n_jobs
     trained = Parallel(n_jobs=n_jobs, require="sharedmem")(
-        delayed(_train)(estimator, member, table, rows, seed, epochs)
-        for member, rows, seed in zip(estimator._members, parts, seeds, strict=True)
+        delayed(_train)(plan, network, table, rows, seed)
+        for network, rows, seed in zip(networks, parts, seeds, strict=True)
     )
     members, first, second = zip(*trained, strict=True)
     history = mean_history(first)
@@ -43,42 +48,34 @@ def train_members(
 
 
 def _train(
-    estimator, network, table, rows, seed, epochs
+    plan: Plan, network: Network, table: Table, rows: tuple, seed: int
 ) -> tuple[Network, History, History | None]:
-    """A trained member, its history, and that of going on with all rows if it did."""
-    from .. import _training
-
-    train, validation = (_training.TableRows(network, table, part) for part in rows)
-    spec, settings, optimizer = _parameters.training(
-        estimator, network, len(train), len(validation), epochs
-    )
+    """A trained network, its history, and that of going on with all rows if it did."""
+    train_rows, validation_rows = (TableRows(network, table, part) for part in rows)
+    spec = plan.program_spec(network, len(train_rows))
+    settings = plan.settings(network, len(train_rows), len(validation_rows))
     callbacks = None
-    if estimator.callbacks:
-        model = _training.build_keras_model(
-            network, estimator.dropout, one_dimensional=estimator._one_dimensional
+    if plan.callbacks:
+        model = build_keras_model(
+            network, plan.dropout, one_dimensional=plan.one_dimensional
         )
-        callbacks = _training.EpochCallbacks(
-            estimator.callbacks, model, optimizer, settings
-        )
-    options = {"names": estimator.target_names_, "verbose": estimator.verbose}
-    network, history = _training.train(
+        callbacks = EpochCallbacks(plan.callbacks, model, plan.optimizer, settings)
+    options = {"names": plan.target_names, "verbose": plan.verbose}
+    network, history = train(
         spec,
         settings,
         network,
-        train,
-        validation,
+        train_rows,
+        validation_rows,
         seed=seed,
         callbacks=callbacks,
         **options,
     )
     more = None
-    refit = estimator.refit
-    if refit == "auto":
-        refit = not any(link.grows_too_sure for link in network.links)
-    if refit and len(validation) and callbacks is None:
-        n_epochs = _best_epochs(history, estimator.target_names_, network, settings)
-        n_epochs[n_epochs <= estimator.n_iter_no_change // 2] = 0
-        if n_epochs.any() and len(table[0]) <= MOST_ROWS_TO_REFIT:
+    if plan.refit and len(validation_rows) and callbacks is None:
+        n_epochs = _best_epochs(history, plan.target_names, network, settings)
+        n_epochs[n_epochs <= plan.patience // 2] = 0
+        if n_epochs.any() and len(table.X) <= MOST_ROWS_TO_REFIT:
             network, more = _go_on(spec, settings, network, table, n_epochs, seed, options)
     return network, history, more
 
@@ -87,23 +84,19 @@ def _go_on(
     spec, settings, network, table, n_epochs, seed, options
 ) -> tuple[Network, History]:
     """The network after more epochs (n_networks,) with all rows."""
-    from .. import _training
-
     if len(n_epochs) > 1:
         # Its optimizer went on until the last of the networks stopped: what it remembers of
         # one depends on the others.
         network = dataclasses.replace(network, optimizer_state=None)
-    everything = _training.TableRows(network, table, slice(None))
-    nothing = _training.TableRows(network, table, slice(0))
+    everything = TableRows(network, table, slice(None))
+    nothing = TableRows(network, table, slice(0))
     settings = settings._replace(
         n_train=len(everything),
         n_validation=0,
         n_epochs=n_epochs.max(),
         patience=n_epochs,
     )
-    return _training.train(
-        spec, settings, network, everything, nothing, seed=seed + 1, **options
-    )
+    return train(spec, settings, network, everything, nothing, seed=seed + 1, **options)
 
 
 def _best_epochs(

@@ -1,0 +1,84 @@
+"""From parameters and a checked table to the plan that training follows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .._network.heads import Link
+from .._tables.features import listed
+from .._tables.targets import per_target
+from .constraints import NEEDS_POSITIVE_LOSSES
+
+if TYPE_CHECKING:  # takes in TensorFlow, which predicting does without
+    from .._training.plan import Plan
+
+
+def make_plan(
+    estimator, losses: tuple, names: Sequence[str], one_dimensional: bool, epochs: int
+) -> Plan:
+    """The plan of an estimator's parameters, for targets of these losses and names.
+
+    The one place where parameters of training are read.
+    """
+    from .._training import Plan, choose_optimizer
+
+    balancing, weights = loss_weights(estimator.loss_weights, names)
+    refit = estimator.refit
+    if refit == "auto":
+        refit = not any(loss.link.grows_too_sure for loss in losses)
+    return Plan(
+        target_names=names,
+        one_dimensional=one_dimensional,
+        losses=losses,
+        loss_weights=weights,
+        balancing=balancing,
+        optimizer=choose_optimizer(
+            estimator.optimizer,
+            estimator.learning_rate,
+            estimator.weight_decay,
+            estimator.ema_momentum,
+        ),
+        batch_size=estimator.batch_size,
+        dropout=float(estimator.dropout),
+        freeze_trunk=bool(estimator.freeze_trunk),
+        epochs=int(epochs),
+        patience=int(estimator.n_iter_no_change),
+        refit=bool(refit),
+        callbacks=list(estimator.callbacks or []),
+        n_jobs=estimator.n_jobs,
+        verbose=estimator.verbose,
+    )
+
+
+def loss_weights(value, names: np.ndarray) -> tuple[str | None, np.ndarray]:
+    """How the weights of the targets adapt, if they do, and those to start with (T,)."""
+    if value is None or isinstance(value, str):
+        return value, np.ones(len(names))
+    weights = per_target("loss_weights", value, names, lambda value: False)
+    weights = np.array(weights, dtype=np.float64)
+    if weights.ndim != 1:
+        raise ValueError(
+            f"loss_weights must be one number per target, got the shape {weights.shape}."
+        )
+    if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
+        raise ValueError(
+            "loss_weights must be finite, not negative and not all 0, got "
+            f"{weights.tolist()}."
+        )
+    return None, weights
+
+
+def check_balancing(value, links: Sequence[Link], names: np.ndarray) -> None:
+    """Logarithms and quotients of losses need losses that are positive."""
+    if not isinstance(value, str) or value not in NEEDS_POSITIVE_LOSSES:
+        return
+    bad = [name for name, link in zip(names, links, strict=True) if link.name == "normal"]
+    if bad:
+        raise ValueError(
+            f"loss_weights={value!r} compares losses by their quotients, but the loss "
+            f"'normal' of the {listed('target', bad)} may be negative: choose another, "
+            "such as 'uncertainty' or 'upgrad'."
+        )

@@ -1,0 +1,157 @@
+"""The network that the parameters ask for: its layers, and what they read."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from numbers import Integral
+
+import numpy as np
+
+from .._network.activations import ACTIVATIONS
+from .._network.experts import target_groups
+from .._network.heads import Link
+from .._network.inputs import Inputs
+from .._network.network import Architecture
+from .._tables.features import did_you_mean
+from .init_trunk import Trunk
+
+N_BINS = 8  # per feature, and more where there are rows for them:
+MORE_BINS = (32, 16)
+ROWS_PER_BIN = 128
+FEWEST_ROWS = 100  # for any bins
+ROWS_PER_FEATURE = 4  # likewise
+
+
+def inputs(
+    estimator, X: np.ndarray, weight: np.ndarray, trunk: Trunk | None = None
+) -> Inputs:
+    """How the features of `fit` enter the network: as in the trunk it starts from."""
+    if trunk is not None and trunk.features is not None:
+        return trunk.features
+    limit = estimator.clip_features
+    n_bins = estimator.n_bins
+    if trunk is not None and trunk.weights:
+        n_bins = 0  # of Keras: it reads the features themselves
+    elif n_bins == "auto":
+        n_bins = automatic_bins(*X.shape)
+    return Inputs.fit(
+        X,
+        weight,
+        scale=estimator.scale_features,
+        limit=np.inf if limit is None else float(limit),
+        n_bins=n_bins if layers(estimator)[0] else 0,
+    )
+
+
+def automatic_bins(n_rows: int, n_features: int) -> int:
+    """Bins of each feature: none where weights for them could not be learnt."""
+    if n_rows < max(FEWEST_ROWS, ROWS_PER_FEATURE * n_features):
+        return 0
+    affordable = n_rows // max(ROWS_PER_BIN, n_features)
+    return next((n_bins for n_bins in MORE_BINS if n_bins <= affordable), N_BINS)
+
+
+def architecture(estimator, features: Inputs, links: Sequence[Link]) -> Architecture:
+    """The network that the parameters ask for, for the features and targets of `fit`."""
+    sizes, depth = layers(estimator)
+    _check_activation(estimator.activation)
+    n_experts, n_task_experts, groups = _trunks(estimator)
+    if depth == 0:  # there is no trunk
+        n_experts, n_task_experts, groups = 1, 0, ()
+    return Architecture(
+        estimator.n_features_in_,
+        estimator.n_outputs_,
+        sizes,
+        depth,
+        estimator.activation,
+        bool(estimator.share_output),
+        bool(estimator.linear_path and sizes),
+        n_bins=features.hidden.n_units - estimator.n_features_in_,
+        own_inputs=features.hidden.of_tasks,
+        n_outputs=max(link.n_outputs for link in links),
+        n_experts=n_experts,
+        n_task_experts=n_task_experts,
+        groups=groups,
+    )
+
+
+def _trunks(estimator) -> tuple[int, int, tuple[int, ...]]:
+    """Number of experts of all targets and of each; the group of each target, if any."""
+    n_experts, n_task_experts = int(estimator.n_experts), int(estimator.n_task_experts)
+    if estimator.target_groups is None:
+        return n_experts, n_task_experts, ()
+    if n_experts + n_task_experts > 1:
+        raise ValueError(
+            "target_groups gives each group a trunk of its own, and "
+            f"n_experts={n_experts}, n_task_experts={n_task_experts} ask for experts that "
+            "are mixed: give one or the other."
+        )
+    groups = target_groups(estimator.target_groups, estimator.target_names_)
+    return 1, 0, groups if max(groups) else ()
+
+
+def layers(estimator) -> tuple[tuple[int, ...], int]:
+    """Sizes of all hidden layers, and how many of them are shared."""
+    sizes = (
+        *_layer_sizes("trunk_sizes", estimator.trunk_sizes),
+        *_layer_sizes("head_sizes", estimator.head_sizes),
+    )
+    depth = estimator.sharing_depth
+    if depth is None:
+        depth = len(estimator.trunk_sizes)
+    if not 0 <= depth <= len(sizes):
+        raise ValueError(
+            f"sharing_depth={depth}, but there are {len(sizes)} hidden layers (trunk_sizes "
+            f"+ head_sizes = {sizes}): expected None or an int from 0 to {len(sizes)}."
+        )
+    if estimator.share_output and depth == len(sizes):
+        raise ValueError(
+            "share_output=True needs heads of at least one hidden layer, but "
+            f"sharing_depth={depth} shares all {len(sizes)}: lower it or add a layer to "
+            "head_sizes."
+        )
+    return sizes, int(depth)
+
+
+def _layer_sizes(parameter: str, sizes) -> tuple[int, ...]:
+    if not all(isinstance(size, Integral) and size > 0 for size in sizes):
+        raise ValueError(
+            f"{parameter} must be a tuple of positive ints such as (64, 32), or empty; got "
+            f"{sizes!r}."
+        )
+    return tuple(int(size) for size in sizes)
+
+
+# What Keras and scikit-learn also call them.
+OTHER_NAMES = {"swish": "silu", "identity": "linear", "logistic": "sigmoid"}
+
+
+def _check_activation(name) -> None:
+    if isinstance(name, str) and name in ACTIVATIONS:
+        return
+    hint = ""
+    if isinstance(name, str):
+        known = [*ACTIVATIONS, *OTHER_NAMES]
+        hint = did_you_mean(name, known, lambda near: repr(OTHER_NAMES.get(near, near)))
+    raise ValueError(
+        f"activation must be one of {', '.join(map(repr, ACTIVATIONS))}, got "
+        f"{name!r}.{hint}"
+    )
+
+
+def warn_of_random_trunk(estimator, architecture: Architecture) -> None:
+    """Of a new trunk that will be frozen before anything has trained it."""
+    if (
+        estimator.freeze_trunk
+        and estimator.init_trunk is None
+        and architecture.sharing_depth > 0
+    ):
+        warnings.warn(
+            "freeze_trunk=True, but init_trunk=None: the trunk keeps its random initial "
+            "weights, and only the heads are trained. Give a trained network as "
+            "init_trunk; or, to freeze the trunk of this estimator after fit, go on with "
+            "partial_fit, or with fit and warm_start=True.",
+            UserWarning,
+            stacklevel=5,  # the caller of fit
+        )
