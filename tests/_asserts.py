@@ -65,3 +65,8 @@ def raises_naming(*parts, error=ValueError):
     message = str(caught.value)
     missing = [part for part in parts if part not in message]
     assert not missing, f"{missing} not in {message!r}"
+
+
+def weights_of(estimator) -> list:
+    """All weights of a fitted estimator's first network."""
+    return estimator._network.weights.leaves()

@@ -12,7 +12,7 @@ from skmtl._estimators.constraints import BALANCING, BY_GRADIENTS, BY_LOSSES
 from skmtl._training import build_keras_model
 from skmtl._training.balancing.by_gradients import GRAMIAN_WEIGHTS
 from skmtl._training.balancing.by_losses import BY_LOSSES as LOSS_WEIGHTINGS
-from tests._asserts import raises_naming
+from tests._asserts import raises_naming, weights_of
 from tests._inputs import full_batch, make_table, small, with_holes
 
 X, Y = make_table()
@@ -83,11 +83,13 @@ def test_a_step_by_gradients_is_that_written_for_keras(method):
         method, start._network, X.astype(np.float32), y.astype(np.float32), n_shared=4
     )
 
-    for mine, theirs in zip(model._network.weights, expected, strict=True):
+    for mine, theirs in zip(weights_of(model), expected, strict=True):
         np.testing.assert_allclose(mine.reshape(theirs.shape), theirs, atol=2e-5)
     np.testing.assert_allclose(model.loss_weights_, 3 * w, rtol=1e-3, atol=1e-4)
     for mine, theirs in zip(
-        model._network.weights[4:], plain._network.weights[4:], strict=True
+        weights_of(model)[4:],
+        weights_of(plain)[4:],
+        strict=True,
     ):  # heads learn their own loss
         np.testing.assert_allclose(mine, theirs, atol=1e-5)
 
@@ -118,7 +120,9 @@ def test_experts_of_all_targets_are_balanced_and_own_ones_are_not():
     plain = one_epoch(**options).fit(X, OPPOSED)
 
     for mine, theirs in zip(
-        balanced._network.weights[:4], plain._network.weights[:4], strict=True
+        weights_of(balanced)[:4],
+        weights_of(plain)[:4],
+        strict=True,
     ):
         assert np.abs(mine[:2] - theirs[:2]).max() > 1e-4
         np.testing.assert_allclose(mine[2:], theirs[2:], atol=1e-6)
@@ -201,14 +205,14 @@ def test_a_target_that_is_not_observed_has_no_say():
     unseen[:, 1] = np.nan
     model = small(loss_weights="mgda", early_stopping=False).fit(X, Y)
     both = small(loss_weights="mgda", early_stopping=False).fit(X, Y[:, [0, 2]])
-    before = [w.copy() for w in model._network.weights]
+    before = [w.copy() for w in weights_of(model)]
 
     model.partial_fit(X, unseen)
     both.partial_fit(X, Y[:, [0, 2]])
 
     assert model.loss_weights_[1] == 0
     assert model.loss_weights_.sum() == pytest.approx(2, rel=1e-3)
-    assert (model._network.weights[0] != before[0]).any()
+    assert (weights_of(model)[0] != before[0]).any()
 
 
 @pytest.mark.parametrize("method", ["dwa", "geometric", "famo"])

@@ -11,11 +11,12 @@ from skmtl._network.heads import Link
 from skmtl._network.inputs import Inputs
 from skmtl._network.network import Architecture, Network
 from skmtl._network.scaling import Scaling
+from skmtl._network.weights import Layer
 from skmtl._training import build_keras_model
 from skmtl.inspection import GatesDisplay
 from skmtl.inspection._estimators import diagram_data
 from skmtl.model_selection import task_affinity
-from tests._asserts import assert_close, raises_naming
+from tests._asserts import assert_close, raises_naming, weights_of
 from tests._inputs import TARGETS, as_frames, make_table, small, small_classifier
 
 X, Y = make_table(n=120)
@@ -34,7 +35,7 @@ def untrained(hidden_sizes=(8, 6), depth=1, seed=0, **kinds) -> Network:
     rng = np.random.default_rng(seed)
     features, targets = Inputs.unscaled(5), Scaling.identity(3)
     network = Network.untrained(architecture, rng, features, targets, (Link(),) * 3)
-    weights = [rng.normal(size=w.shape).astype(np.float32) / 2 for w in network.weights]
+    weights = network.weights.map(lambda w: rng.normal(size=w.shape).astype(np.float32) / 2)
     return dataclasses.replace(network, weights=weights)
 
 
@@ -43,13 +44,8 @@ def trunk_only(network: Network, trunk: int) -> Network:
     architecture = dataclasses.replace(
         network.architecture, n_experts=1, n_task_experts=0, groups=()
     )
-    n_in_trunk = 2 * architecture.sharing_depth
-    n_hidden = 2 * len(architecture.hidden_sizes)
-    weights = [
-        w[trunk].reshape(w.shape[-1:] if i % 2 else w.shape[-2:])
-        for i, w in enumerate(network.weights[:n_in_trunk])
-    ]
-    weights += [*network.weights[n_in_trunk : n_hidden + 2], network.weights[-1]]
+    layers = tuple(Layer(K[trunk], b[trunk, 0]) for K, b in network.weights.trunk)
+    weights = network.weights._replace(trunk=layers, gates=None)
     return dataclasses.replace(network, architecture=architecture, weights=weights)
 
 
@@ -70,7 +66,7 @@ def test_the_keras_model_predicts_the_same(kind, depth):
 @pytest.mark.parametrize("kind", ["experts", "own experts"])
 def test_equal_experts_are_the_plain_network(kind, depth):
     network = untrained(depth=depth, **KINDS[kind])
-    for w in network.weights[: 2 * depth]:
+    for w in network.weights.leaves()[: 2 * depth]:
         w[:] = w[:1]
 
     assert_close(network.predict(X), trunk_only(network, 0).predict(X))
@@ -80,7 +76,7 @@ def test_equal_experts_are_the_plain_network(kind, depth):
 @pytest.mark.parametrize("expert", [0, 2])
 def test_gates_fixed_to_one_expert_are_the_plain_network(expert):
     network = untrained(n_experts=3)
-    K, b = network.weights[-3:-1]
+    K, b = network.weights.gates
     K[:], b[:] = 0, 0
     b[:, :, expert] = 100
 
@@ -91,7 +87,7 @@ def test_a_targets_own_experts_are_of_no_use_to_others():
     network = untrained(n_experts=2, n_task_experts=2)
     before = network.predict(X)
 
-    for w in network.weights[:2]:
+    for w in network.weights.leaves()[:2]:
         w[2 + 2 * 1 : 2 + 2 * 2] += 1  # those of the second target
 
     after = dataclasses.replace(network).predict(X)
@@ -125,7 +121,7 @@ def test_every_target_has_its_gate(mixed):
 
 
 def test_what_is_public_has_the_true_sizes(mixed):
-    shapes = [w.shape for w in mixed._network.weights]
+    shapes = [w.shape for w in weights_of(mixed)]
     n_units = mixed._network.architecture.n_inputs
 
     assert shapes[:2] == [(2 + 3, n_units, 8), (2 + 3, 1, 8)]
@@ -176,13 +172,13 @@ def test_a_target_of_another_network_has_no_influence(apart):
 
 def test_rows_without_a_group_leave_its_trunk_alone():
     model = small(target_groups=[[0, 2], [1]], early_stopping=False).fit(X, Y)
-    before = [w.copy() for w in model._network.weights]
+    before = [w.copy() for w in weights_of(model)]
     unseen = Y.copy()
     unseen[:, 1] = np.nan
 
     model.partial_fit(X, unseen)
 
-    for w, old in zip(model._network.weights[:2], before[:2], strict=True):
+    for w, old in zip(weights_of(model)[:2], before[:2], strict=True):
         np.testing.assert_array_equal(w[1], old[1])
         assert (w[0] != old[0]).any()
 
@@ -200,7 +196,11 @@ def test_a_frozen_trunk_keeps_its_experts_and_trains_gates():
 
     model = small(n_experts=2, init_trunk=source, freeze_trunk=True).fit(X, Y)
 
-    for w, old in zip(model._network.weights[:2], source._network.weights[:2], strict=True):
+    for w, old in zip(
+        weights_of(model)[:2],
+        weights_of(source)[:2],
+        strict=True,
+    ):
         np.testing.assert_array_equal(w, old)
     assert np.ptp(model.gates(X)) > 0
 

@@ -13,7 +13,8 @@ from sklearn.linear_model import LinearRegression
 from skmtl import MultiTaskRegressor, merge_tasks
 from skmtl._network.inputs import Inputs
 from skmtl._network.scaling import Scaling
-from tests._asserts import assert_close
+from skmtl._network.weights import Layer
+from tests._asserts import assert_close, weights_of
 from tests._inputs import full_batch
 
 D, N = 4, 48
@@ -55,13 +56,16 @@ def permuted(model, depth, seed):
     """The same function, with the units of its first hidden layers in another order."""
     shuffle = np.random.default_rng(seed)
     other = copy.deepcopy(model)
-    weights = other._network.weights
+    weights = weights_of(other)
     for layer in range(depth):
         K, b, K_next = 2 * layer, 2 * layer + 1, 2 * layer + 2
         order = shuffle.permutation(weights[K].shape[-1])
         weights[K] = weights[K][..., order]
         weights[b] = weights[b][..., order]
         weights[K_next] = np.take(weights[K_next], order, axis=-2)
+    network = other._network
+    tree = network.weights.with_leaves(weights)
+    other._members = [dataclasses.replace(network, weights=tree)]
     return other
 
 
@@ -171,7 +175,7 @@ def test_permutations_of_one_network_give_it_back(own_depth, sharing_depth):
     model = regressor(sharing_depth=own_depth).fit(X, Y[:, 0])
     same = [model, *(permuted(model, 3, seed) for seed in range(3))]
     np.testing.assert_allclose(same[1].predict(X), model.predict(X), rtol=1e-4, atol=1e-6)
-    assert not np.allclose(same[1]._network.weights[0], model._network.weights[0])
+    assert not np.allclose(weights_of(same[1])[0], weights_of(model)[0])
 
     merged = merge_tasks(same, sharing_depth=sharing_depth)
 
@@ -201,15 +205,17 @@ def test_permutations_with_other_feature_scaling_give_the_network_back():
     model = regressor(sharing_depth=3, n_bins=0).fit(ELSEWHERE, Y[:, 0])
     other = permuted(model, 3, 0)
     network = other._network
-    K, b = network.weights[:2]
+    weights = network.weights
+    (K, b), linear = weights.layers[0], weights.linear[0]
     scaling = network.features.scaling
     mean, scale = scaling.mean, scaling.scale
-    network.weights[0] = (K / scale[:, None]).astype("float32")
-    network.weights[1] = (b - (mean / scale) @ K).astype("float32")
-    K, b = network.weights[-1][0], network.weights[-2]
-    network.weights[-1] = (K / scale[:, None]).astype("float32")[None]
-    network.weights[-2] = (b - (mean / scale) @ K).astype("float32")
-    unscaled = dataclasses.replace(network, features=Inputs.unscaled(D))
+    first = [K / scale[:, None], b - (mean / scale) @ K]
+    K, b = weights.output
+    output = Layer(K, b - (mean / scale) @ linear)
+    weights = weights.with_layers([Layer(*first), *weights.layers[1:-1], output])
+    weights = weights._replace(linear=(linear / scale[:, None])[None])
+    weights = weights.map(lambda w: w.astype("float32"))
+    unscaled = dataclasses.replace(network, weights=weights, features=Inputs.unscaled(D))
     other._members = [unscaled]
     np.testing.assert_allclose(
         other.predict(ELSEWHERE), model.predict(ELSEWHERE), atol=1e-3

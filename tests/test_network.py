@@ -36,10 +36,9 @@ def make_network(
         5, n_targets, hidden_sizes, sharing_depth, activation, share_output, linear_path
     )
     rng = np.random.default_rng(0)
-    weights = [
-        w + 0.3 * rng.normal(size=w.shape).astype("float32")
-        for w in initial_weights(architecture, rng)
-    ]
+    weights = initial_weights(architecture, rng).map(
+        lambda w: w + 0.3 * rng.normal(size=w.shape).astype("float32")
+    )
     scaling = Scaling(rng.normal(size=5), rng.uniform(0.5, 2, 5))
     features = Inputs(
         scaling, features_cut_off(5, limit), features_cut_off(5, LINEAR_REACH * limit)
@@ -94,7 +93,7 @@ def test_features_far_off_are_cut_off_in_the_keras_model_too():
 def test_without_hidden_layers_features_are_cut_off_where_a_linear_path_would():
     network = make_network((), 0, limit=2.0)
     X = np.random.default_rng(1).normal(size=(50, 5)) * 4
-    kernel, bias = network.weights
+    kernel, bias = network.weights.output
 
     outputs = raw_outputs(network, X)
 
@@ -114,8 +113,10 @@ def test_the_linear_path_sees_three_times_as_far_as_the_hidden_layers():
 
     as_they_are = Inputs.unscaled(5).units
     without = dataclasses.replace(architecture, linear_path=False)
-    expected = forward(without, weights[:-1], np.clip(X, -2, 2), as_they_are, relu)
-    expected[..., 0] += np.clip(X, -6, 6) @ weights[-1][:, :, 0].T
+    expected = forward(
+        without, weights._replace(linear=None), np.clip(X, -2, 2), as_they_are, relu
+    )
+    expected[..., 0] += np.clip(X, -6, 6) @ weights.linear[:, :, 0].T
     np.testing.assert_allclose(outputs, expected)
     expected = build_keras_model(network).predict(X, verbose=0)
     np.testing.assert_allclose(network.predict(X), expected, rtol=1e-5, atol=1e-5)
@@ -130,8 +131,9 @@ def test_the_linear_path_adds_a_linear_function_of_the_features():
 
     both = forward(architecture, network.weights, X, units, ACTIVATIONS["relu"])
 
-    without = forward(plain, network.weights[:-1], X, units, ACTIVATIONS["relu"])
-    expected = X @ network.weights[-1][:, :, 0].T
+    weights = network.weights._replace(linear=None)
+    without = forward(plain, weights, X, units, ACTIVATIONS["relu"])
+    expected = X @ network.weights.linear[:, :, 0].T
     np.testing.assert_allclose((both - without)[..., 0], expected)
 
 
@@ -147,7 +149,7 @@ def test_each_task_is_a_plain_network_of_its_own_weights(hidden_sizes, sharing_d
     outputs = raw_outputs(network, X)
 
     for task in range(3):
-        own = [w[task] if w.ndim == 3 else w for w in network.weights]
+        own = [w[task] if w.ndim == 3 else w for w in network.weights.leaves()]
         H = X
         for K, b in zip(own[:-2:2], own[1:-2:2], strict=True):
             H = np.maximum(H @ K + b, 0)
@@ -179,16 +181,18 @@ def test_heads_start_as_if_they_stood_alone(n_targets):
 
     weights = initial_weights(architecture, np.random.default_rng(0))
 
+    kernels, biases = zip(*weights.layers, strict=True)
     # Uniform in +-limit: the largest of many draws is close to the limit.
     for kernel, fan_in, fan_out, scale in zip(
-        weights[::2], (5, 400, 300), (400, 300, 1), (1, 1, OUTPUT_SCALE), strict=True
+        kernels, (5, 400, 300), (400, 300, 1), (1, 1, OUTPUT_SCALE), strict=True
     ):
         limit = scale * np.sqrt(6 / (fan_in + fan_out))
         assert 0.98 * limit < np.abs(kernel).max() <= limit
-    assert not any(b.any() for b in weights[1::2])
+    assert not any(b.any() for b in biases)
 
 
 def test_tasks_start_from_different_weights():
     weights = initial_weights(Architecture(5, 2, (4,), 0, "relu"), np.random.default_rng(0))
 
-    assert not np.allclose(weights[0][0], weights[0][1])
+    kernel = weights.heads[0].kernel
+    assert not np.allclose(kernel[0], kernel[1])

@@ -10,7 +10,7 @@ import pytest
 
 from skmtl._training import PROGRAMS
 from skmtl._training import cache as _cache
-from tests._asserts import assert_close
+from tests._asserts import assert_close, weights_of
 from tests._inputs import make_table, small, with_holes
 
 X, Y = make_table(n=120)
@@ -37,9 +37,7 @@ def assert_same_with_and_without_room(without_room, fit):
     assert_close(with_room.predict(X), expected.predict(X), atol=2e-3)
     first, last = with_room.history_["loss"][0], expected.history_["loss"][0]
     np.testing.assert_allclose(first, last, rtol=1e-3)
-    for mine, theirs in zip(
-        with_room._network.weights, expected._network.weights, strict=True
-    ):
+    for mine, theirs in zip(weights_of(with_room), weights_of(expected), strict=True):
         assert mine.shape == theirs.shape
     return with_room, room
 
@@ -91,7 +89,7 @@ def test_a_padded_network_trains_as_without(without_room, case):
     assert room[0].n_features == 8
     assert set(room[0].hidden_sizes) == ({8, 4} if case[1] == "softplus" else {32})
     state = model._network.optimizer_state
-    of_weights = {w.shape for w in model._network.weights}
+    of_weights = {w.shape for w in weights_of(model)}
     assert {v.shape for v in state.values if v.ndim > 1} <= of_weights
 
 
@@ -117,7 +115,7 @@ def test_a_frozen_trunk_stays_as_it_was(without_room):
         without_room, lambda: small(init_trunk=source, freeze_trunk=True).fit(X, Y)
     )
 
-    np.testing.assert_array_equal(model._network.weights[0], source._network.weights[0])
+    np.testing.assert_array_equal(weights_of(model)[0], weights_of(source)[0])
 
 
 def test_sizes_of_a_search_share_programs():

@@ -108,7 +108,7 @@ def test_files_are_small(table, trunk_sizes, with_callback, look_at_model, tmp_p
 def test_without_what_only_training_needs_files_are_smaller(table, parameters):
     X, Y = table
     estimator = small(epochs=1, **parameters).fit(X, Y)
-    weights = 4 * sum(w.size for m in estimator._members for w in m.weights)
+    weights = 4 * sum(w.size for m in estimator._members for w in m.weights.leaves())
     before = len(pickle.dumps(estimator))
 
     lean = pickle.loads(pickle.dumps(estimator.for_prediction()))

@@ -109,11 +109,11 @@ def keras_training(network, W, optimizer, n_epochs=EPOCHS, repeats=1, eager=Fals
             batch = order[start : start + BATCH_SIZE]
             model.train_on_batch(scaled_X[batch], packed[batch])
     model.optimizer.finalize_variable_values(model.trainable_variables)
-    return get_weights(model, network.architecture.weight_shapes)
+    return get_weights(model, network.architecture.shapes.leaves())
 
 
 def assert_same_weights(actual, expected, rtol=1e-4, atol=2e-5):
-    for a, e in zip(actual, expected, strict=True):
+    for a, e in zip(actual.leaves(), expected, strict=True):
         np.testing.assert_allclose(a, e, rtol=rtol, atol=atol)
 
 
@@ -126,7 +126,9 @@ def test_trained_weights_equal_those_of_keras(sharing_depth):
     assert_same_weights(
         trained.weights, keras_training(network, ONES, keras.optimizers.Adam(1e-2))
     )
-    assert not np.allclose(trained.weights[0], network.weights[0], atol=1e-3)
+    assert not np.allclose(
+        trained.weights.trunk[0].kernel, network.weights.trunk[0].kernel, atol=1e-3
+    )
 
 
 @pytest.mark.parametrize("W", [HOLES, WEIGHTS], ids=["holes", "holes and weights"])
@@ -158,7 +160,7 @@ def test_one_task_equals_a_keras_model_written_by_hand():
             keras.layers.Dense(1),
         ]
     )
-    initial = zip(network.weights, model.weights, strict=True)
+    initial = zip(network.weights.leaves(), model.weights, strict=True)
     model.set_weights([np.reshape(w, v.shape) for w, v in initial])
     model.compile(keras.optimizers.Adam(1e-2), "mse")
     for epoch in range(EPOCHS):
@@ -189,7 +191,7 @@ def test_one_task_equals_a_keras_model_written_by_hand():
         seed=SEED,
     )
 
-    for w, v in zip(trained.weights, model.weights, strict=True):
+    for w, v in zip(trained.weights.leaves(), model.weights, strict=True):
         np.testing.assert_allclose(np.reshape(w, v.shape), v, rtol=1e-4, atol=1e-5)
 
 
@@ -305,7 +307,7 @@ def test_the_result_does_not_depend_on_how_many_epochs_one_call_runs(monkeypatch
 
     one_by_one, same = run(network, n_epochs=30, patience=30, dropout=0.3)
     assert same == history
-    assert_same_weights(one_by_one.weights, expected.weights, rtol=0, atol=0)
+    assert_same_weights(one_by_one.weights, expected.weights.leaves(), rtol=0, atol=0)
 
 
 def test_separate_networks_stop_one_by_one():

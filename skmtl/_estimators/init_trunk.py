@@ -12,13 +12,14 @@ from sklearn.utils.validation import check_is_fitted
 from .._network.inputs import Inputs
 from .._network.network import Network, with_outputs, with_rows
 from .._network.scaling import Scaling
+from .._network.weights import Layer
 from .._tables.features import listed
 
 
 class Trunk(NamedTuple):
     """Layers that a network can start from."""
 
-    weights: list[np.ndarray]  # kernel, bias, kernel, bias, ...
+    layers: tuple[Layer, ...]
     activations: list[str]
     features: Inputs | None  # what the first kernel expects; None: unknown
 
@@ -62,15 +63,15 @@ def trunks_of(
 def with_trunk(network: Network, trunk: Trunk) -> Network:
     """The network with these first layers."""
     architecture = network.architecture
-    n_weights = 2 * architecture.sharing_depth
-    weights = trunk.weights[:n_weights]
-    found = [w.shape for w in weights]
-    expected = architecture.weight_shapes[:n_weights]
+    layers = trunk.layers[: architecture.sharing_depth]
+    found = [Layer(K.shape, b.shape) for K, b in layers]
+    expected = list(architecture.shapes.trunk)
     if found != expected:
         raise ValueError(
-            f"init_trunk has shared layers with kernels of the shapes {found[::2]}, but "
-            f"the trunk needs {expected[::2]}: number and sizes of its features and layers "
-            "must be those of trunk_sizes, head_sizes and sharing_depth."
+            "init_trunk has shared layers with kernels of the shapes "
+            f"{[kernel for kernel, _ in found]}, but the trunk needs "
+            f"{[kernel for kernel, _ in expected]}: number and sizes of its features and "
+            "layers must be those of trunk_sizes, head_sizes and sharing_depth."
         )
     activations = set(trunk.activations[: architecture.sharing_depth])
     if activations - {architecture.activation}:
@@ -79,8 +80,7 @@ def with_trunk(network: Network, trunk: Trunk) -> Network:
             f"activation={architecture.activation!r}."
         )
     return dataclasses.replace(
-        network,
-        weights=[*weights, *network.weights[n_weights:]],
+        network, weights=network.weights._replace(trunk=tuple(layers))
     )
 
 
@@ -101,16 +101,13 @@ def _of_network(network: Network) -> Trunk:
     architecture = network.architecture
     # The layers of a single task are as good as shared ones.
     single = architecture.n_targets == 1 and architecture.n_trunks == 1
-    depth = len(architecture.hidden_sizes) if single else architecture.sharing_depth
-    weights = [
-        w[0].reshape(w.shape[-1:] if i % 2 else w.shape[-2:])
-        if single and w.ndim == 3
-        else w
-        for i, w in enumerate(network.weights[: 2 * depth])
-    ]
+    layers = network.weights.trunk
+    if single:
+        of_head = (Layer(K[0], b[0, 0]) for K, b in network.weights.heads)
+        layers = (*layers, *of_head)
     # Where every task reads units of its own, none of them serve a new one.
     features = None if architecture.own_inputs else network.features
-    return Trunk(weights, [architecture.activation] * depth, features)
+    return Trunk(layers, [architecture.activation] * len(layers), features)
 
 
 def _of_keras(model) -> Trunk:
@@ -127,12 +124,16 @@ def _of_keras(model) -> Trunk:
             "The Keras model in init_trunk has no weights yet: call it on data, or give it "
             "a keras.Input."
         )
-    weights = []
-    for layer in dense:
-        bias = np.zeros(layer.units, np.float32)
-        weights.append(layer.kernel.value.numpy())
-        weights.append(layer.bias.value.numpy() if layer.use_bias else bias)
-    return Trunk(weights, [_name(layer.activation) for layer in dense], None)
+    layers = tuple(
+        Layer(
+            layer.kernel.value.numpy(),
+            layer.bias.value.numpy()
+            if layer.use_bias
+            else np.zeros(layer.units, np.float32),
+        )
+        for layer in dense
+    )
+    return Trunk(layers, [_name(layer.activation) for layer in dense], None)
 
 
 def _name(activation) -> str:
@@ -156,21 +157,13 @@ def add_head(network: Network, head: Network) -> Network:
         own_inputs=features.hidden.of_tasks,
         n_outputs=n_outputs,
     )
-    pairs = [
-        list(pair)
-        for pair in zip(
-            *(with_outputs(n.weights, n.architecture, n_outputs) for n in (network, head)),
-            strict=True,
-        )
-    ]
+    old, new = (with_outputs(n.weights, n_outputs) for n in (network, head))
     if features.hidden.of_tasks:
-        pairs[0] = [with_rows(kernel, architecture.n_inputs) for kernel in pairs[0]]
-    n_in_trunk = 2 * architecture.sharing_depth
-    weights = [w for w, _ in pairs[:n_in_trunk]]
-    weights += [np.concatenate(pair) for pair in pairs[n_in_trunk:]]
+        old, new = (with_rows(weights, architecture.n_inputs) for weights in (old, new))
+    both = old.map(lambda *pair: np.concatenate(pair), new)
     return Network(
         architecture,
-        weights,
+        both._replace(trunk=old.trunk),
         None,
         features,
         Scaling(

@@ -16,12 +16,11 @@ from sklearn.utils.validation import check_is_fitted
 from .._network.inputs import Inputs, Units
 from .._network.network import Architecture, Network, with_outputs, with_rows
 from .._network.scaling import Scaling
+from .._network.weights import Layer, Weights
 from .._tables.features import listed
 from .base import BaseMultiTask, members_of
 
 MAX_SWEEPS = 100  # matching stops by itself, usually after two or three
-
-Layers = list[np.ndarray]  # kernel, bias, kernel, bias, ... of one task's network
 
 
 def merge_tasks(estimators: Sequence, sharing_depth: int = 0):
@@ -97,13 +96,15 @@ def _merged(networks: Sequence[Network], sharing_depth: int) -> Network:
         features = Inputs.side_by_side(parts)
     n_outputs = max(network.architecture.n_outputs for network in networks)
     tasks = [
-        task for network in networks for task in _networks_of_tasks(network, n_outputs)
+        with_outputs(network.weights, n_outputs).of_task(task)
+        for network in networks
+        for task in range(network.architecture.n_targets)
     ]
     if sharing_depth > 0 and (features.hidden.of_tasks or not same):
         features = _inputs_of_tasks(networks)[0]
         tasks = [
-            _reading(features, layers, inputs, linear_path=first.linear_path)
-            for layers, inputs in zip(tasks, _inputs_of_tasks(networks), strict=True)
+            _reading(features, weights, inputs)
+            for weights, inputs in zip(tasks, _inputs_of_tasks(networks), strict=True)
         ]
     tasks = [tasks[0], *(_matched(task, tasks[0], sharing_depth) for task in tasks[1:])]
     architecture = dataclasses.replace(
@@ -167,17 +168,6 @@ def _check_alike(estimators: list) -> None:
             )
 
 
-def _networks_of_tasks(network: Network, n_outputs: int) -> list[Layers]:
-    """The layers of every single task, with so many outputs."""
-    weights = with_outputs(network.weights, network.architecture, n_outputs)
-    tasks = []
-    for task in range(network.architecture.n_targets):
-        layers = [(w[task] if w.ndim == 3 else w).astype(np.float64) for w in weights]
-        layers[1::2] = [b.reshape(-1) for b in layers[1::2]]
-        tasks.append(layers)
-    return tasks
-
-
 def _inputs_of_tasks(networks: Sequence[Network]) -> list[Inputs]:
     """What every single task reads."""
     return [
@@ -193,18 +183,24 @@ def _inputs_of_tasks(networks: Sequence[Network]) -> list[Inputs]:
     ]
 
 
-def _reading(new: Inputs, layers: Layers, old: Inputs, *, linear_path: bool) -> Layers:
-    """The layers of one task, when it reads other units: nearly the same function."""
-    layers = list(layers)
-    of_first_layer = "hidden" if len(layers) > 2 else "linear"
-    # The kernels that read the features, and the biases that take up their shift.
-    readers = [(0, 1, of_first_layer), (-1, -2, "linear")][: 1 + linear_path]
-    for kernel, bias, kind in readers:
+def _reading(new: Inputs, weights: Weights, old: Inputs) -> Weights:
+    """The network of one task, when it reads other units: nearly the same function."""
+
+    def expressed(kind: str):
         units = getattr(old, kind).rescaled(old.scaling, new.scaling)
-        constant, by_units = _expressed(units, getattr(new, kind).spelt_out())
-        layers[bias] = layers[bias] + constant @ layers[kernel]
-        layers[kernel] = by_units @ layers[kernel]
-    return layers
+        return _expressed(units, getattr(new, kind).spelt_out())
+
+    layers, linear = weights.layers, weights.linear
+    constant, by_units = expressed("hidden" if len(layers) > 1 else "linear")
+    K, b = layers[0]
+    layers[0] = Layer(by_units @ K, b + constant @ K)
+    if linear is not None:
+        constant, by_units = expressed("linear")
+        # The outputs' biases take up the shift of what is added to them.
+        K, b = layers[-1]
+        layers[-1] = Layer(K, b + constant @ linear)
+        linear = by_units @ linear
+    return weights.with_layers(layers)._replace(linear=linear)
 
 
 def _expressed(old: Units, new: Units) -> tuple[np.ndarray, np.ndarray]:
@@ -226,43 +222,43 @@ def _expressed(old: Units, new: Units) -> tuple[np.ndarray, np.ndarray]:
     return constant, multiples
 
 
-def _matched(layers: Layers, reference: Layers, depth: int) -> Layers:
+def _matched(weights: Weights, reference: Weights, depth: int) -> Weights:
     """The same network with the units of its first layers in the order of another's.
 
     Coordinate descent on the permutations: each in turn is the best for the weights into
     and out of its layer, given the others. The first sweep looks only at the weights into
     a layer, for the layer after it is not matched yet.
     """
-    layers = list(layers)
+    layers, fixed = weights.layers, reference.layers
     for sweep in range(MAX_SWEEPS):
         moved = False
         for layer in range(depth):
-            K, b, K_next = 2 * layer, 2 * layer + 1, 2 * layer + 2
-            similarity = reference[K].T @ layers[K] + np.outer(reference[b], layers[b])
+            (K, b), (K_next, b_next) = layers[layer : layer + 2]
+            similarity = fixed[layer].kernel.T @ K + np.outer(fixed[layer].bias, b)
             if sweep > 0 and layer + 1 < depth:
-                similarity += reference[K_next] @ layers[K_next].T
+                similarity += fixed[layer + 1].kernel @ K_next.T
             _, order = linear_sum_assignment(similarity, maximize=True)
             moved |= bool((order != np.arange(len(order))).any())
-            layers[K] = layers[K][:, order]
-            layers[b] = layers[b][order]
-            layers[K_next] = layers[K_next][order]
+            layers[layer] = Layer(K[:, order], b[order])
+            layers[layer + 1] = Layer(K_next[order], b_next)
         if sweep > 0 and not moved:
             break
-    return layers
+    return weights.with_layers(layers)
 
 
-def _joined(tasks: list[Layers], architecture: Architecture) -> list[np.ndarray]:
+def _joined(tasks: list[Weights], architecture: Architecture) -> Weights:
     """Averages of the layers that become shared, stacks of the others."""
-    weights = []
-    n_shared = 2 * architecture.sharing_depth
-    for i, shape in enumerate(architecture.weight_shapes):
-        kernels = [layers[i] for layers in tasks]
-        if i == 0:
-            kernels = [with_rows(kernel, architecture.n_inputs) for kernel in kernels]
-        of_tasks = np.stack(kernels)
-        joined = of_tasks.mean(axis=0) if i < n_shared else of_tasks
-        weights.append(joined.reshape(shape).astype(np.float32))
-    return weights
+    columns = zip(
+        architecture.shapes.leaves(),
+        architecture.users.leaves(),
+        *(with_rows(weights, architecture.n_inputs).leaves() for weights in tasks),
+        strict=True,
+    )
+    leaves = []
+    for shape, users, *of_tasks in columns:
+        joined = np.mean(of_tasks, axis=0) if users is None else np.stack(of_tasks)
+        leaves.append(joined.reshape(shape).astype(np.float32))
+    return architecture.shapes.with_leaves(leaves)
 
 
 def _estimator_of(members: list[Network], estimators: list):

@@ -31,7 +31,7 @@ def inputs(
         return trunk.features
     limit = estimator.clip_features
     n_bins = estimator.n_bins
-    if trunk is not None and trunk.weights:
+    if trunk is not None and trunk.layers:
         n_bins = 0  # of Keras: it reads the features themselves
     elif n_bins == "auto":
         n_bins = automatic_bins(*X.shape)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -24,6 +24,7 @@ from .heads import (
 from .inputs import Inputs
 from .many_rows import MANY_ROWS, outputs_of_many
 from .scaling import Scaling
+from .weights import Layer, Weights
 
 OUTPUT_SCALE = 0.1  # of the first output kernels: training starts near the targets' means
 PREDICTION_CHUNK = 2**18  # numbers per layer that predict holds at once: 2 MiB
@@ -33,18 +34,13 @@ PREDICTION_CHUNK = 2**18  # numbers per layer that predict holds at once: 2 MiB
 class Architecture:
     """What decides the shapes of all weights.
 
-    The weights of a network are a flat list ``[kernel, bias, kernel, bias, ...]``. A
-    shared layer has a kernel (i, o) and a bias (o,); a layer that exists once per task
-    has a kernel (T, i, o) and a bias (T, 1, o). So ``H @ kernel + bias`` computes
-    either, and the first axis of everything that tasks own is the task. With a linear
-    path from the features to the outputs, its kernel (T, d, O) comes last. The first
-    hidden layer reads the features and, behind them, ``n_bins`` units that encode them.
-    Every head puts out O numbers; one whose link needs fewer has some that nothing reads.
+    The first hidden layer reads the features and, behind them, ``n_bins`` units that
+    encode them. Every head puts out O numbers; one whose link needs fewer has some that
+    nothing reads.
 
-    Where there are several trunks side by side, their layers have kernels (N, i, o).
-    Either they are experts, E of all tasks and behind these P of each task, which every
-    task mixes by gates that read what the experts read: kernels (T, i, E + P) and biases
-    (T, 1, E + P), behind those of the outputs. Or each is the trunk of a group of tasks.
+    Several trunks side by side are either experts, E of all tasks and behind these P of
+    each task, which every task mixes by gates (T, i, E + P) that read what the experts
+    read. Or each is the trunk of a group of tasks.
     """
 
     n_features: int
@@ -97,7 +93,7 @@ class Architecture:
         return max(self.networks) + 1
 
     @property
-    def users(self) -> list[np.ndarray | None]:
+    def users(self) -> Weights:
         """Of each weight, which tasks use which entry of its first axis, (A, T).
 
         None for weights that all tasks share.
@@ -108,69 +104,72 @@ class Architecture:
         else:
             common = np.ones((self.n_experts, self.n_targets), bool)
             trunks = np.concatenate([common, tasks.repeat(self.n_task_experts, axis=0)])
-        n_hidden, n_in_trunk = 2 * len(self.hidden_sizes), 2 * self.sharing_depth
-        users = [tasks] * len(self.weight_shapes)
-        users[:n_in_trunk] = [None if self.n_trunks == 1 else trunks] * n_in_trunk
-        if self.share_output:
-            users[n_hidden : n_hidden + 2] = [None] * 2
-        return users
+        shared, of_trunk = Layer(None, None), Layer(trunks, trunks)
+        own = Layer(tasks, tasks)
+        users = self.shapes
+        return Weights(
+            (shared if self.n_trunks == 1 else of_trunk,) * len(users.trunk),
+            (own,) * len(users.heads),
+            shared if self.share_output else own,
+            None if users.gates is None else own,
+            None if users.linear is None else tasks,
+        )
 
-    @property
-    def weight_shapes(self) -> list[tuple[int, ...]]:
-        sizes = (self.n_inputs, *self.hidden_sizes, self.n_outputs)
-        shapes: list[tuple[int, ...]] = []
-        for layer, (i, o) in enumerate(pairwise(sizes)):
-            is_output = layer == len(self.hidden_sizes)
-            n = self.n_trunks if layer < self.sharing_depth else self.n_targets
-            if (is_output and self.share_output) or (layer < self.sharing_depth and n == 1):
-                shapes += [(i, o), (o,)]
-            else:
-                shapes += [(n, i, o), (n, 1, o)]
-        if self.gated:
-            n_experts = self.n_experts + self.n_task_experts
-            shapes.append((self.n_targets, self.n_inputs, n_experts))
-            shapes.append((self.n_targets, 1, n_experts))
-        if self.linear_path:
-            shapes.append((self.n_targets, self.n_features, self.n_outputs))
-        return shapes
+    @cached_property
+    def shapes(self) -> Weights:
+        """Of all weights."""
+
+        def layer(n, i, o):
+            return Layer((n, i, o), (n, 1, o)) if n else Layer((i, o), (o,))
+
+        sizes = list(pairwise((self.n_inputs, *self.hidden_sizes, self.n_outputs)))
+        n_trunks = 0 if self.n_trunks == 1 else self.n_trunks
+        T, n_experts = self.n_targets, self.n_experts + self.n_task_experts
+        linear = (T, self.n_features, self.n_outputs)
+        return Weights(
+            tuple(layer(n_trunks, *io) for io in sizes[: self.sharing_depth]),
+            tuple(layer(T, *io) for io in sizes[self.sharing_depth : -1]),
+            layer(0 if self.share_output else T, *sizes[-1]),
+            layer(T, self.n_inputs, n_experts) if self.gated else None,
+            linear if self.linear_path else None,
+        )
 
     @property
     def n_weights(self) -> int:
-        return sum(int(np.prod(shape)) for shape in self.weight_shapes)
+        return sum(int(np.prod(shape)) for shape in self.shapes.leaves())
 
     @cached_property
     def width(self) -> int:
         """Most numbers per row that any layer puts out."""
         n_inputs = self.n_inputs * (self.n_targets if self.own_inputs else 1)
-        biases = [int(np.prod(shape)) for shape in self.weight_shapes[1::2]]
+        biases = [int(np.prod(layer.bias)) for layer in self.shapes.layers]
         mixed = self.n_targets * max(self.hidden_sizes, default=1) * (self.n_trunks > 1)
         return max(n_inputs, mixed, *biases)
 
 
-def initial_weights(
-    architecture: Architecture, rng: np.random.Generator
-) -> list[np.ndarray]:
+def initial_weights(architecture: Architecture, rng: np.random.Generator) -> Weights:
     """Glorot-uniform kernels and zero biases, every head drawn as if it stood alone.
 
     Fan-in and fan-out are those of one task's kernel, whatever the number of tasks. The
     kernel of the outputs is scaled down, those of gates and of the linear path are zero.
     """
-    weights = []
-    n_layers = len(architecture.hidden_sizes) + 1
-    for layer in range(n_layers):
-        kernel, bias = architecture.weight_shapes[2 * layer : 2 * layer + 2]
-        limit = np.sqrt(6 / (kernel[-2] + kernel[-1]))
-        if layer == n_layers - 1:
-            limit *= OUTPUT_SCALE
-        weights.append(rng.uniform(-limit, limit, kernel).astype(np.float32))
-        weights.append(np.zeros(bias, np.float32))
-    zeros = architecture.weight_shapes[2 * n_layers :]
-    return weights + [np.zeros(shape, np.float32) for shape in zeros]
+
+    def drawn(layer: Layer, scale: float = 1.0) -> Layer:
+        limit = scale * np.sqrt(6 / sum(layer.kernel[-2:]))
+        kernel = rng.uniform(-limit, limit, layer.kernel).astype(np.float32)
+        return Layer(kernel, np.zeros(layer.bias, np.float32))
+
+    shapes = architecture.shapes
+    return shapes.map(lambda shape: np.zeros(shape, np.float32))._replace(
+        trunk=tuple(map(drawn, shapes.trunk)),
+        heads=tuple(map(drawn, shapes.heads)),
+        output=drawn(shapes.output, OUTPUT_SCALE),
+    )
 
 
 def forward(
     architecture: Architecture,
-    weights: Sequence,
+    weights: Weights,
     X,
     inputs,
     activation: Callable,
@@ -185,27 +184,23 @@ def forward(
     reads. ``drop`` is applied to every hidden layer's output.
     """
 
-    def layers(weights, H):
-        for K, b in zip(weights[::2], weights[1::2], strict=True):
+    def through(layers, H):
+        for K, b in layers:
             H = drop(activation(_product(H, K, xp) + b))
         return H
 
-    n_hidden, n_in_trunk = (
-        2 * len(architecture.hidden_sizes),
-        2 * architecture.sharing_depth,
-    )
     read_by_hidden, read_by_linear = inputs
-    U = (read_by_hidden if n_hidden else read_by_linear)(X, xp)
-    H = layers(weights[:n_in_trunk], U)
+    U = (read_by_hidden if architecture.hidden_sizes else read_by_linear)(X, xp)
+    H = through(weights.trunk, U)
     if architecture.gated:
-        G = gates(U, *weights[n_hidden + 2 : n_hidden + 4], _product, xp)
+        G = gates(U, *weights.gates, _product, xp)
         H = mixture(H, G, architecture.n_experts, architecture.n_task_experts)
     elif architecture.groups:
         H = xp.take(H, np.array(architecture.groups), axis=0)
-    H = layers(weights[n_in_trunk:n_hidden], H)
-    outputs = _outputs(H, *weights[n_hidden : n_hidden + 2], xp)
+    H = through(weights.heads, H)
+    outputs = _outputs(H, *weights.output, xp)
     if architecture.linear_path:
-        reach, K = read_by_linear(X, xp), weights[-1]
+        reach, K = read_by_linear(X, xp), weights.linear
         # In NumPy target by target: another target must not change how one is rounded.
         linear = reach @ K if xp is np else _product(reach, K, xp)
         outputs = outputs + xp.transpose(linear, (1, 0, 2))
@@ -239,23 +234,24 @@ def _products(H, K, xp):
     return xp.reshape(product, (-1, n_targets, o))
 
 
-def with_outputs(
-    weights: Sequence[np.ndarray], architecture: Architecture, n_outputs: int
-) -> list[np.ndarray]:
+def with_outputs(weights: Weights, n_outputs: int) -> Weights:
     """Weights of the network with heads of more outputs, which nothing reads."""
-    missing = (0, n_outputs - architecture.n_outputs)
-    n_hidden = 2 * len(architecture.hidden_sizes)
-    of_outputs = [n_hidden, n_hidden + 1, *[len(weights) - 1] * architecture.linear_path]
-    weights = list(weights)
-    for i in of_outputs:
-        weights[i] = np.pad(weights[i], [(0, 0)] * (weights[i].ndim - 1) + [missing])
-    return weights
+
+    def padded(w):
+        missing = [(0, 0)] * (w.ndim - 1) + [(0, n_outputs - w.shape[-1])]
+        return np.pad(w, missing)
+
+    return weights._replace(
+        output=Layer(*map(padded, weights.output)),
+        linear=None if weights.linear is None else padded(weights.linear),
+    )
 
 
-def with_rows(kernel: np.ndarray, n_inputs: int) -> np.ndarray:
-    """A kernel (..., i, o) with zeros for more inputs behind its own."""
+def with_rows(weights: Weights, n_inputs: int) -> Weights:
+    """Weights of the network with zeros for more inputs behind its own."""
+    kernel = weights.layers[0].kernel  # (..., i, o)
     missing = [(0, 0)] * (kernel.ndim - 2) + [(0, n_inputs - kernel.shape[-2]), (0, 0)]
-    return np.pad(kernel, missing)
+    return weights.with_leaves([np.pad(kernel, missing), *weights.leaves()[1:]])
 
 
 class OptimizerState(NamedTuple):
@@ -274,7 +270,7 @@ class Network:
     """Weights, what they were trained with, and the units of what goes in and out."""
 
     architecture: Architecture
-    weights: list[np.ndarray]
+    weights: Weights
     optimizer_state: OptimizerState | None
     features: Inputs
     targets: Scaling
@@ -303,10 +299,8 @@ class Network:
 
     def starting_at(self, outputs: np.ndarray) -> Network:
         """The network with these outputs (T, O) of heads of their own as biases."""
-        bias = 2 * len(self.architecture.hidden_sizes) + 1
-        weights = list(self.weights)
-        weights[bias] = outputs[:, None].astype(np.float32)
-        return dataclasses.replace(self, weights=weights)
+        output = self.weights.output._replace(bias=outputs[:, None].astype(np.float32))
+        return dataclasses.replace(self, weights=self.weights._replace(output=output))
 
     def encode(
         self, X, Y, W, mean_weight=None
@@ -350,15 +344,13 @@ class Network:
 
     def gates(self, X: np.ndarray) -> np.ndarray:
         """How much of each expert every target takes (n, T, E + P)."""
-        n_hidden = 2 * len(self.architecture.hidden_sizes)
         U = self.features.hidden(self.features.scaling.apply(X))
-        K, b = self._double[n_hidden + 2 : n_hidden + 4]
-        return gates(U, K, b, _product, np).transpose(1, 0, 2)
+        return gates(U, *self._double.gates, _product, np).transpose(1, 0, 2)
 
     @cached_property
-    def _double(self) -> list[np.ndarray]:
+    def _double(self) -> Weights:
         """The weights in double precision, made once: a row takes as long as that."""
-        return [w.astype(np.float64) for w in self.weights]
+        return self.weights.map(lambda w: w.astype(np.float64))
 
     def variances(self, outputs: np.ndarray) -> np.ndarray:
         """Variances (n, T) of targets that have one, in their own units; of others 0."""

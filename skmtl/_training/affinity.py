@@ -30,7 +30,7 @@ def affinity(
     Over all batches that observe task i; NaN where these do not observe task j.
     """
     step = program(network.architecture, losses)
-    weights = [tf.constant(w) for w in network.weights]
+    weights = [tf.constant(w) for w in network.weights.leaves()]
     rate, inputs = as_tensors((float(learning_rate), network.features.units))
     n_targets = network.architecture.n_targets
     falls, totals = np.zeros((2, n_targets, n_targets))
@@ -77,7 +77,8 @@ def program(architecture: Architecture, losses: tuple[TaskLoss, ...]) -> Callabl
 
     def losses_and_falls(weights, X, Y, W, learning_rate, inputs):
         def outputs_of(weights):
-            return forward(architecture, weights, X, inputs, activation, xp=keras.ops)
+            tree = architecture.shapes.with_leaves(weights)
+            return forward(architecture, tree, X, inputs, activation, xp=keras.ops)
 
         outputs = outputs_of(weights)
         with tf.GradientTape() as tape:

@@ -63,7 +63,7 @@ def build_keras_model(
         H = _in_target_units(network, H[:, :, 0])
         H = _reshape((), "target")(H) if one_dimensional else H
     model = keras.Model(inputs, H, name="multi_task_regressor")
-    set_weights(model, network.weights)
+    set_weights(model, network.weights.leaves())
     return model
 
 
@@ -238,7 +238,7 @@ def _probabilities(network: Network, H) -> list:
 def _dense(architecture, layer, size, activation, name) -> keras.layers.Layer:
     """A layer that all tasks share, or one per task; the first of those reads shared H."""
     options = {"activation": activation, "name": name}
-    if len(architecture.weight_shapes[2 * layer]) == 2:
+    if len(architecture.shapes.layers[layer].kernel) == 2:
         return keras.layers.Dense(
             size, kernel_initializer="zeros", dtype="float32", **options
         )

@@ -48,8 +48,8 @@ class Program:
         )
         self.epochs_per_call = 1  # to start the next training with
         self._activation = activation_named(spec.architecture.activation)
-        self._n_network_weights = len(spec.architecture.weight_shapes)
         shapes = spec.weight_shapes
+        self._n_network_weights = len(spec.architecture.shapes.leaves())
         is_kernel = [i % 2 == 0 and i < self._n_network_weights for i in range(len(shapes))]
         self._optimizer = CompiledOptimizer(
             spec.optimizer_config, shapes[spec.n_frozen :], is_kernel[spec.n_frozen :]
@@ -334,9 +334,10 @@ class Program:
         return [*self._frozen, *self._optimizer.averaged_weights()]
 
     def _forward(self, weights, X, settings, drop=lambda H: H, architecture=None):
+        architecture = architecture or self.spec.architecture
         return forward(
-            architecture or self.spec.architecture,
-            weights[: self._n_network_weights],
+            architecture,
+            architecture.shapes.with_leaves(weights[: self._n_network_weights]),
             X,
             settings.inputs,
             self._activation,

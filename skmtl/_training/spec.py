@@ -29,13 +29,13 @@ class ProgramSpec:
     def weight_shapes(self) -> list[tuple[int, ...]]:
         """Of the network's weights, and of the log-variances if they are learnt."""
         learnt = [(self.architecture.n_targets,)] * self.learns_loss_weights
-        return [*self.architecture.weight_shapes, *learnt]
+        return [*self.architecture.shapes.leaves(), *learnt]
 
     @property
     def users(self) -> list[np.ndarray | None]:
         """Of each of these weights, which tasks use which entry of its first axis."""
         of_tasks = [np.eye(self.architecture.n_targets, dtype=bool)]
-        return self.architecture.users + of_tasks * self.learns_loss_weights
+        return self.architecture.users.leaves() + of_tasks * self.learns_loss_weights
 
     @property
     def learns_loss_weights(self) -> bool:

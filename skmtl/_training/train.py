@@ -39,14 +39,15 @@ def train(
     """The network after up to ``settings.n_epochs`` epochs, and the history of losses."""
     _check_not_forked()
     log_variances = [network.log_variances] if spec.learns_loss_weights else []
-    n_weights = len(network.weights)
+    weights = network.weights.leaves()
+    n_weights = len(weights)
     # Callbacks see the state of the program, and Keras' models have no room in them.
     program = PROGRAMS.get(
         spec, settings.n_train, settings.n_validation, exact=callbacks is not None
     )
     with tqdm(total=settings.n_epochs, unit="epoch", disable=not verbose) as progress:
         first = program.initial_state(
-            [*network.weights, *log_variances],
+            [*weights, *log_variances],
             _state_to_go_on_from(network, spec),
             network.balance,
         )
@@ -79,7 +80,7 @@ def train(
     _check_finite(kept, history)
     trained = dataclasses.replace(
         network,
-        weights=kept[:n_weights],
+        weights=network.weights.with_leaves(kept[:n_weights]),
         optimizer_state=OptimizerState(_optimizer_key(spec), optimizer, last),
         balance=np.array(state.balance[0]) if state.balance else None,
     )

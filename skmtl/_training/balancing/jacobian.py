@@ -33,7 +33,7 @@ def balanced_gradients(
         to_weights.watch(trained)
         all_copies = [
             _copy(w, use, architecture)
-            for w, use in zip(weights, architecture.users, strict=True)
+            for w, use in zip(weights, architecture.users.leaves(), strict=True)
         ]
     copies = all_copies[n_frozen:]
     with tf.GradientTape() as to_copies:
@@ -67,7 +67,8 @@ def _n_shared(architecture: Architecture) -> list[int]:
     """Of each task's copies of each weight, how many are of what it shares with others."""
     n_experts = 1 if architecture.groups else architecture.n_experts
     return [
-        1 if use is None else 0 if _is_own(use) else n_experts for use in architecture.users
+        1 if use is None else 0 if _is_own(use) else n_experts
+        for use in architecture.users.leaves()
     ]
 
 
