@@ -17,7 +17,7 @@ from sklearn.impute import MissingIndicator, SimpleImputer
 from ._estimators.base import members_of
 from ._estimators.classifier import MultiTaskClassifier
 from ._estimators.regressor import MultiTaskRegressor
-from ._network.heads import Link, by_activation
+from ._network.heads import OUTPUT_ACTIVATIONS, by_activation
 from ._network.inputs import Inputs, Units
 from ._network.network import Network, forward
 
@@ -169,6 +169,26 @@ class _Operators:
         return A.then("Exp")
 
     @staticmethod
+    def sigmoid(A):
+        return A.then("Sigmoid")
+
+    @staticmethod
+    def softmax(A):
+        return A.then("Softmax", axis=1)
+
+    @staticmethod
+    def negative(A):
+        return A * np.array([-1.0])
+
+    @staticmethod
+    def ones_like(A):
+        return A * np.array([0.0]) + np.array([1.0])
+
+    @staticmethod
+    def side_by_side(first, *others):
+        return first.then("Concat", *others, axis=1)
+
+    @staticmethod
     def max(A, axis, keepdims):
         return A.then("ReduceMax", np.array([axis]), keepdims=int(keepdims), rank=A.rank)
 
@@ -196,7 +216,6 @@ ACTIVATIONS: dict[str, Callable[[_Tensor], _Tensor]] = {
     "sigmoid": lambda x: x.then("Sigmoid"),
     "linear": lambda x: x,
 }
-LINK_OPERATORS = {"exponential": "Exp", "sigmoid": "Sigmoid"}
 
 
 def _outputs(members: list[Network], X: _Tensor) -> list[_Tensor]:
@@ -240,23 +259,11 @@ def _reads(features: Inputs, X: _Tensor) -> tuple[Callable, Callable]:
 
 def _decoded(network: Network, outputs: _Tensor) -> _Tensor:
     """Targets in their own units, as `Network.decode` has them."""
-    for name, of_link in by_activation(network.links).items():
-        linked = outputs.then(LINK_OPERATORS[name])
-        mask = _Tensor(of_link, 1, outputs.opset)
-        outputs = mask.then("Where", linked, outputs)
+    for name, columns in by_activation(network.kinds).items():
+        activated = outputs.then(OUTPUT_ACTIVATIONS[name][1])
+        mask = _Tensor(columns, 1, outputs.opset)
+        outputs = mask.then("Where", activated, outputs)
     return outputs * network.targets.scale + network.targets.mean
-
-
-def _probabilities(outputs: _Tensor, link: Link) -> _Tensor:
-    """Probabilities (n, C) of the classes of one target, of its outputs (n, O)."""
-    first = outputs.then("Gather", np.array([0]), axis=1)
-    if link.n_classes == 1:
-        return first * np.array([0.0]) + np.array([1.0])
-    if link.n_classes == 2:
-        both = (first * np.array([-1.0])).then("Concat", first, axis=1)
-        return both.then("Sigmoid")
-    of_classes = outputs.then("Gather", np.arange(link.n_classes), axis=1)
-    return of_classes.then("Softmax", axis=1)
 
 
 def _is_double(operator) -> bool:
@@ -274,10 +281,10 @@ def _shape_of_targets(operator) -> None:
 
 
 def _shapes_of_classes(operator) -> None:
-    for output, link in zip(
-        operator.outputs, members_of(operator.raw_operator)[0].links, strict=True
+    for output, kind in zip(
+        operator.outputs, members_of(operator.raw_operator)[0].kinds, strict=True
     ):
-        output.type = _type(operator, link.n_classes)
+        output.type = _type(operator, kind.n_classes)
 
 
 def _outputs_of_classifier(scope, model, inputs, custom_parsers=None):
@@ -320,10 +327,14 @@ def _convert_regressor(scope, operator, container) -> None:
 def _convert_classifier(scope, operator, container) -> None:
     members = members_of(operator.raw_operator)
     outputs = _outputs(members, _features(operator, container.target_opset))
-    for task, link in enumerate(members[0].links):
+    for task, kind in enumerate(members[0].kinds):
+        own = np.arange(kind.n_outputs)
         probabilities = [
-            _probabilities(
-                output.then("Gather", np.array(task), axis=1, rank=2).cast(DOUBLE), link
+            kind.probabilities(
+                output.then("Gather", np.array(task), axis=1, rank=2)
+                .cast(DOUBLE)
+                .then("Gather", own, axis=1),
+                _Operators,
             )
             for output in outputs
         ]

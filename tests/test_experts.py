@@ -7,7 +7,7 @@ import pytest
 
 from skmtl import MultiTaskRegressor, merge_tasks
 from skmtl._network.diagram import diagram
-from skmtl._network.heads import Link
+from skmtl._network.heads import Mean
 from skmtl._network.inputs import Inputs
 from skmtl._network.network import Architecture, Network
 from skmtl._network.scaling import Scaling
@@ -34,7 +34,7 @@ def untrained(hidden_sizes=(8, 6), depth=1, seed=0, **kinds) -> Network:
     )
     rng = np.random.default_rng(seed)
     features, targets = Inputs.unscaled(5), Scaling.identity(3)
-    network = Network.untrained(architecture, rng, features, targets, (Link(),) * 3)
+    network = Network.untrained(architecture, rng, features, targets, (Mean(),) * 3)
     weights = network.weights.map(lambda w: rng.normal(size=w.shape).astype(np.float32) / 2)
     return dataclasses.replace(network, weights=weights)
 

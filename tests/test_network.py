@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from skmtl._network.activations import ACTIVATIONS
-from skmtl._network.heads import Link
+from skmtl._network.heads import Mean
 from skmtl._network.inputs import LINEAR_REACH, Inputs, features_cut_off
 from skmtl._network.network import (
     OUTPUT_SCALE,
@@ -44,7 +44,7 @@ def make_network(
         scaling, features_cut_off(5, limit), features_cut_off(5, LINEAR_REACH * limit)
     )
     targets = Scaling(rng.normal(size=n_targets), rng.uniform(0.5, 2, n_targets))
-    links = (Link(),) * n_targets
+    links = (Mean(),) * n_targets
     network = Network.untrained(architecture, rng, features, targets, links)
     return dataclasses.replace(network, weights=weights)
 

@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import norm
 
 from skmtl import MultiTaskRegressor, merge_tasks
-from skmtl._network.heads import quantiles_of
+from skmtl._network.heads import Quantiles
 from skmtl._training import task_losses
 from tests._asserts import assert_close, raises_naming
 from tests._inputs import TARGETS, small, with_holes
@@ -62,7 +62,7 @@ def test_the_normal_loss_is_the_density_of_scipy():
 def test_quantiles_never_cross_and_start_at_the_one_in_the_middle(levels):
     F = np.random.default_rng(0).normal(size=(50, 2, len(levels))) * 5
 
-    Q = quantiles_of(F, levels)
+    Q = Quantiles(levels).quantiles(F)
 
     assert (np.diff(Q, axis=-1) > 0).all()
     nearest = int(np.argmin(np.abs(np.array(levels) - 0.5)))
@@ -76,7 +76,7 @@ def test_the_loss_of_quantiles_is_the_mean_of_their_pinball_losses_by_what_is_no
 
     cells = np.asarray(loss.of_outputs(Y.astype("float32"), F.astype("float32")))
 
-    error = Y[..., None] - quantiles_of(F, LEVELS)
+    error = Y[..., None] - Quantiles(LEVELS).quantiles(F)
     pinball = np.maximum(np.multiply(LEVELS, error), np.subtract(LEVELS, 1) * error)
     sample = norm.ppf((np.arange(100_000) + 0.5) / 100_000)[:, None] - norm.ppf(LEVELS)
     of_normal = np.maximum(LEVELS * sample, np.subtract(LEVELS, 1) * sample).mean(axis=0)

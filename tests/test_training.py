@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from skmtl import MultiTaskRegressor
-from skmtl._network.heads import Link
+from skmtl._network.heads import Mean
 from skmtl._network.inputs import Inputs
 from skmtl._network.network import Architecture, Network
 from skmtl._network.scaling import Scaling
@@ -32,7 +32,7 @@ WEIGHTS = rng.uniform(0, 2, (N, T)) * HOLES
 
 
 SCALED = Inputs.unscaled(D), Scaling.identity(T)
-NO_LINKS = (Link(),) * T
+NO_LINKS = (Mean(),) * T
 
 
 def fresh_network(sharing_depth=1, hidden_sizes=(8, 6, 4)):

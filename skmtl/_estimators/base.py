@@ -51,7 +51,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         """
 
     @abstractmethod
-    def _target_scaling(self, table: Table, links) -> Scaling:
+    def _target_scaling(self, table: Table, kinds) -> Scaling:
         """The units in which losses see the targets, chosen by a first fit."""
 
     @abstractmethod
@@ -252,7 +252,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
 
     @property
     def _network(self) -> Network:
-        """Any member, for what is common to all: architecture, scaling and links."""
+        """Any member, for what is common to all: architecture, scaling, kinds of heads."""
         return self._members[0]
 
     def _repr_html_inner(self):
@@ -311,19 +311,19 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         self._classes, self._one_dimensional = table.classes, table.one_dimensional
         # Two generators, so that rows are held out and shuffled alike for any network.
         weights_rng, self._rng = _generator(self.random_state).spawn(2)
-        links = tuple(loss.link for loss in self._fitted_losses)
-        check_balancing(self.loss_weights, links, table.names)
-        targets = self._target_scaling(table, links)
+        kinds = tuple(loss.kind for loss in self._fitted_losses)
+        check_balancing(self.loss_weights, kinds, table.names)
+        targets = self._target_scaling(table, kinds)
         trunks = self._trunks()
         features = shapes.inputs(self, table.X, table.W.sum(axis=1), *trunks[:1])
-        architecture = shapes.architecture(self, features, links)
+        architecture = shapes.architecture(self, features, kinds)
         shapes.warn_of_random_trunk(self, architecture)
         members = [
-            Network.untrained(architecture, weights_rng, features, targets, links)
+            Network.untrained(architecture, weights_rng, features, targets, kinds)
             for _ in range(self.n_members)
         ]
         if not architecture.share_output:
-            start = first_outputs(links, table.Y, table.W)
+            start = first_outputs(kinds, table.Y, table.W)
             members = [member.starting_at(start) for member in members]
         if trunks:
             members = [with_trunk(*pair) for pair in zip(members, trunks, strict=True)]
@@ -369,9 +369,9 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
 
     def _check_same_architecture(self):
         trained = self._network.architecture
-        links = tuple(loss.link for loss in self._fitted_losses)
-        asked = shapes.architecture(self, self._network.features, links)
-        if self._network.links != links:
+        kinds = tuple(loss.kind for loss in self._fitted_losses)
+        asked = shapes.architecture(self, self._network.features, kinds)
+        if self._network.kinds != kinds:
             raise ValueError(
                 "Training cannot go on: heads that were fitted with poisson, log_loss, "
                 "normal or several quantiles do not predict what another loss asks for, "

@@ -451,8 +451,8 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         W = class_weights(self.class_weight, classes, codes, table.W, names)
         return dataclasses.replace(table, Y=codes, W=W, classes=classes)
 
-    def _target_scaling(self, table, links):
-        return Scaling.identity(len(links))
+    def _target_scaling(self, table, kinds):
+        return Scaling.identity(len(kinds))
 
     def _own_parameters(self):
         weights = per_target(

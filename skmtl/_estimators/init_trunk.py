@@ -170,6 +170,6 @@ def add_head(network: Network, head: Network) -> Network:
             np.concatenate([network.targets.mean, head.targets.mean]),
             np.concatenate([network.targets.scale, head.targets.scale]),
         ),
-        network.links + head.links,
+        network.kinds + head.kinds,
         np.concatenate([network.log_variances, head.log_variances]),
     )

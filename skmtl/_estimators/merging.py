@@ -125,7 +125,7 @@ def _merged(networks: Sequence[Network], sharing_depth: int) -> Network:
             np.concatenate([n.targets.mean for n in networks]),
             np.concatenate([n.targets.scale for n in networks]),
         ),
-        sum((n.links for n in networks), start=()),
+        sum((n.kinds for n in networks), start=()),
         np.zeros(len(tasks), np.float32),
     )
 

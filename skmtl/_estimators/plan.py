@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._network.heads import Link
-from .._tables.features import listed
+from .._network.heads import HeadKind
 from .._tables.targets import per_target
 from .constraints import NEEDS_POSITIVE_LOSSES
 
@@ -28,7 +27,7 @@ def make_plan(
     balancing, weights = loss_weights(estimator.loss_weights, names)
     refit = estimator.refit
     if refit == "auto":
-        refit = not any(loss.link.grows_too_sure for loss in losses)
+        refit = not any(loss.kind.grows_too_sure for loss in losses)
     return Plan(
         target_names=names,
         one_dimensional=one_dimensional,
@@ -71,14 +70,15 @@ def loss_weights(value, names: np.ndarray) -> tuple[str | None, np.ndarray]:
     return None, weights
 
 
-def check_balancing(value, links: Sequence[Link], names: np.ndarray) -> None:
+def check_balancing(value, kinds: Sequence[HeadKind], names: np.ndarray) -> None:
     """Logarithms and quotients of losses need losses that are positive."""
     if not isinstance(value, str) or value not in NEEDS_POSITIVE_LOSSES:
         return
-    bad = [name for name, link in zip(names, links, strict=True) if link.name == "normal"]
-    if bad:
+    for name, kind in zip(names, kinds, strict=True):
+        if not kind.loss_may_be_negative:
+            continue
         raise ValueError(
             f"loss_weights={value!r} compares losses by their quotients, but the loss "
-            f"'normal' of the {listed('target', bad)} may be negative: choose another, "
+            f"{kind.own_loss!r} of the target {name!r} may be negative: choose another, "
             "such as 'uncertainty' or 'upgrad'."
         )

@@ -12,9 +12,9 @@ from .._network.scaling import Scaling
 from .._tables.features import check_features, listed
 from .._tables.table import CheckedTargets
 from .._tables.targets import (
-    check_range,
     check_same_targets,
     check_targets,
+    check_values,
     is_one_loss,
     per_target,
     with_new_target,
@@ -571,7 +571,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         if not return_std:
             predictions = [member.predict(X) for member in self._members]
             return self._shaped(sum(predictions) / len(predictions))
-        others = [link.name != "normal" for link in self._network.links]
+        others = [not kind.has_variance for kind in self._network.kinds]
         if len(self._members) == 1 and any(others):
             raise ValueError(
                 "return_std=True needs several members for "
@@ -618,7 +618,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         """
         check_is_fitted(self)
         X = check_features(self, X, reset=False)
-        found = {link.levels for link in self._network.links if link.levels}
+        found = {kind.levels for kind in self._network.kinds if kind.levels}
         if len(found) != 1:
             raise ValueError(
                 "predict_quantiles needs targets with the same several levels, as in "
@@ -733,17 +733,17 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         return CheckedTargets(Y, Y, one_dimensional)
 
     def _in_numbers(self, table, columns, resume, announced):
-        links = [loss.link for loss in self._task_losses(table.names, None)]
-        check_range(table.Y, table.W, links, table.names)
+        kinds = [loss.kind for loss in self._task_losses(table.names, None)]
+        check_values(table.Y, table.W, kinds, table.names)
         return table
 
-    def _target_scaling(self, table, links):
+    def _target_scaling(self, table, kinds):
         standard = Scaling.fit(table.Y, table.W)
         self.target_means_ = standard.mean
         return (
-            standard.for_links(links)
+            standard.for_kinds(kinds)
             if self.scale_targets
-            else Scaling.identity(len(links))
+            else Scaling.identity(len(kinds))
         )
 
     def _own_parameters(self):

@@ -10,7 +10,7 @@ import numpy as np
 
 from .._network.activations import ACTIVATIONS
 from .._network.experts import target_groups
-from .._network.heads import Link
+from .._network.heads import HeadKind
 from .._network.inputs import Inputs
 from .._network.network import Architecture
 from .._tables.features import did_you_mean
@@ -52,7 +52,7 @@ def automatic_bins(n_rows: int, n_features: int) -> int:
     return next((n_bins for n_bins in MORE_BINS if n_bins <= affordable), N_BINS)
 
 
-def architecture(estimator, features: Inputs, links: Sequence[Link]) -> Architecture:
+def architecture(estimator, features: Inputs, kinds: Sequence[HeadKind]) -> Architecture:
     """The network that the parameters ask for, for the features and targets of `fit`."""
     sizes, depth = layers(estimator)
     _check_activation(estimator.activation)
@@ -69,7 +69,7 @@ def architecture(estimator, features: Inputs, links: Sequence[Link]) -> Architec
         bool(estimator.linear_path and sizes),
         n_bins=features.hidden.n_units - estimator.n_features_in_,
         own_inputs=features.hidden.of_tasks,
-        n_outputs=max(link.n_outputs for link in links),
+        n_outputs=max(kind.n_outputs for kind in kinds),
         n_experts=n_experts,
         n_task_experts=n_task_experts,
         groups=groups,

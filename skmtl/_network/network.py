@@ -13,14 +13,7 @@ import numpy as np
 
 from .activations import ACTIVATIONS
 from .experts import gates, mixture
-from .heads import (
-    LINKS,
-    Link,
-    by_activation,
-    probabilities_of,
-    quantiles_of,
-    variance_of,
-)
+from .heads import OUTPUT_ACTIVATIONS, HeadKind, by_activation
 from .inputs import Inputs
 from .many_rows import MANY_ROWS, outputs_of_many
 from .scaling import Scaling
@@ -35,7 +28,7 @@ class Architecture:
     """What decides the shapes of all weights.
 
     The first hidden layer reads the features and, behind them, ``n_bins`` units that
-    encode them. Every head puts out O numbers; one whose link needs fewer has some that
+    encode them. Every head puts out O numbers; one whose kind needs fewer has some that
     nothing reads.
 
     Several trunks side by side are either experts, E of all tasks and behind these P of
@@ -274,7 +267,7 @@ class Network:
     optimizer_state: OptimizerState | None
     features: Inputs
     targets: Scaling
-    links: tuple[Link, ...]  # of each target: what makes predictions of outputs
+    kinds: tuple[HeadKind, ...]  # of each target's head
     log_variances: np.ndarray  # (T,) of learnt loss weights
     balance: np.ndarray | None = None  # what adapting loss weights go on from
 
@@ -285,7 +278,7 @@ class Network:
         rng: np.random.Generator,
         features: Inputs,
         targets: Scaling,
-        links: tuple[Link, ...],
+        kinds: tuple[HeadKind, ...],
     ) -> Network:
         return cls(
             architecture,
@@ -293,7 +286,7 @@ class Network:
             None,
             features,
             targets,
-            links,
+            kinds,
             np.zeros(architecture.n_targets, np.float32),
         )
 
@@ -355,18 +348,18 @@ class Network:
     def variances(self, outputs: np.ndarray) -> np.ndarray:
         """Variances (n, T) of targets that have one, in their own units; of others 0."""
         variances = np.zeros(outputs.shape[:2])
-        for target, link in enumerate(self.links):
-            if link.name == "normal":
-                scaled = variance_of(outputs[:, target, 1])
+        for target, kind in enumerate(self.kinds):
+            if kind.has_variance:
+                scaled = kind.variance(outputs[:, target])
                 variances[:, target] = scaled * self.targets.scale[target] ** 2
         return variances
 
     def quantiles(self, outputs: np.ndarray, levels: tuple[float, ...]) -> np.ndarray:
         """Quantiles (n, T, Q) of these levels, in own units; of targets without any NaN."""
         quantiles = np.full((*outputs.shape[:2], len(levels)), np.nan)
-        for target, link in enumerate(self.links):
-            if link.levels == levels:
-                scaled = quantiles_of(outputs[:, target, : len(levels)], levels)
+        for target, kind in enumerate(self.kinds):
+            if kind.levels == levels:
+                scaled = kind.quantiles(outputs[:, target, : len(levels)])
                 of_target = scaled * self.targets.scale[target]
                 quantiles[:, target] = of_target + self.targets.mean[target]
         return quantiles
@@ -374,13 +367,14 @@ class Network:
     def probabilities(self, outputs: np.ndarray) -> list[np.ndarray]:
         """Probabilities (n, C) of every target's classes."""
         return [
-            probabilities_of(outputs[:, target], link.n_classes)
-            for target, link in enumerate(self.links)
+            kind.probabilities(outputs[:, target, : kind.n_outputs])
+            for target, kind in enumerate(self.kinds)
         ]
 
     @cached_property
-    def _linked(self):
-        return list(by_activation(self.links).items())
+    def _activated(self):
+        masks = by_activation(self.kinds).items()
+        return [(OUTPUT_ACTIVATIONS[name][0], columns) for name, columns in masks]
 
     def __getstate__(self):
         fields = {field.name for field in dataclasses.fields(self)}
@@ -389,6 +383,6 @@ class Network:
     def decode(self, outputs: np.ndarray) -> np.ndarray:
         """Targets (n, T) in their own units from outputs, which may be overwritten."""
         predictions = outputs[..., 0]
-        for name, columns in self._linked:
-            predictions[:, columns] = LINKS[name](predictions[:, columns])
+        for function, columns in self._activated:
+            predictions[:, columns] = function(predictions[:, columns])
         return self.targets.undo(predictions)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._tables.chunks import pieces
-from .heads import Link, names_of
+from .heads import HeadKind
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,11 @@ class Scaling:
         std = np.sqrt(variance)
         return cls(mean * largest, np.where(varies, std * largest, 1.0))
 
-    def for_links(self, links: Sequence[Link]) -> Scaling:
-        """Counts divided by their mean and not shifted, classes left as they are."""
-        counts = names_of(links) == "exponential"
-        unscaled = np.array([link.unscaled for link in links])
-        scale = np.where(counts, np.where(self.mean > 0, self.mean, 1.0), self.scale)
-        return Scaling(
-            np.where(counts | unscaled, 0.0, self.mean), np.where(unscaled, 1.0, scale)
-        )
+    def for_kinds(self, kinds: Sequence[HeadKind]) -> Scaling:
+        """Of targets: in the units that the kind of each one's head asks for."""
+        triples = zip(kinds, self.mean, self.scale, strict=True)
+        units = np.array([kind.units(mean, scale) for kind, mean, scale in triples])
+        return Scaling(units[:, 0], units[:, 1])
 
     def apply(self, A: np.ndarray) -> np.ndarray:
         return (A - self.mean) / self.scale

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from sklearn.utils import check_array
 
-from .._network.heads import Link, names_of
 from .features import check_numeric_columns, in_one_array, listed, not_numbers
 
 MAX_DRAWS = 50  # of rows to hold out, before it is given up to cover all targets
@@ -216,20 +215,18 @@ def check_observed(Y: np.ndarray, W: np.ndarray, names: np.ndarray, *, all_of=Tr
         )
 
 
-def check_range(
-    Y: np.ndarray, W: np.ndarray, links: Sequence[Link], names: np.ndarray
-) -> None:
-    """Targets that are counts must not be negative, probabilities lie from 0 to 1."""
-    for link, loss, expected, others, bad in (
-        ("exponential", "poisson", "counts", "negative", Y < 0),
-        ("sigmoid", "log_loss", "0, 1 or shares between", "other", (Y < 0) | (Y > 1)),
-    ):
-        wrong = (names_of(links) == link) & ((W > 0) & bad).any(axis=0)
+def check_values(Y: np.ndarray, W: np.ndarray, kinds: Sequence, names: np.ndarray) -> None:
+    """The values of every target must suit the kind of its head."""
+    for kind in dict.fromkeys(kinds):
+        of_kind = np.array([other == kind for other in kinds])
+        bad = (W > 0) & of_kind & kind.misfits(Y)
+        wrong = bad.any(axis=0)
         if wrong.any():
-            value = Y[(W > 0) & bad & wrong][0]
+            expected, others = kind.expects
             raise ValueError(
-                f"loss={loss!r} needs {expected}, but there are {others} values, such as "
-                f"{value:g}, in {listed('target', names[wrong])}. Use another loss there."
+                f"loss={kind.own_loss!r} needs {expected}, but there are {others} values, "
+                f"such as {Y[bad][0]:g}, in {listed('target', names[wrong])}. Use another "
+                "loss there."
             )
 
 

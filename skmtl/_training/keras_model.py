@@ -56,7 +56,7 @@ def build_keras_model(
         H = keras.layers.Add(name="add_linear_path", dtype="float32")([H, linear])
     if scaled_outputs:
         H = _reshape((architecture.n_targets * n_outputs,), "scaled_outputs")(H)
-    elif network.links[0].n_classes:
+    elif network.kinds[0].n_classes:
         H = _probabilities(network, H)
         H = H[0] if one_dimensional else H
     else:
@@ -197,9 +197,9 @@ def _side_by_side(models: Sequence[keras.Model], join: type, name: str) -> keras
 
 
 def _in_target_units(network: Network, H):
-    """Undo the scaling, after the link of each target."""
+    """Undo the scaling, after the activation of each target's output."""
     scale, mean = network.targets.scale, network.targets.mean
-    linked = by_activation(network.links)
+    linked = by_activation(network.kinds)
     if not linked:
         return _rescaling(scale, mean, "unscale_targets")(H)
     linear = ~np.any(list(linked.values()), axis=0)
@@ -212,22 +212,34 @@ def _in_target_units(network: Network, H):
 
 
 def _probabilities(network: Network, H) -> list:
-    """Of each target's classes, as `skmtl._network.heads.probabilities_of` has them."""
-    results = []
-    for t, link in enumerate(network.links):
-        name = f"probabilities_{t}"
-        if link.n_classes > 2:
-            softmax = keras.layers.Softmax(name=name, dtype="float32")
-            results.append(softmax(H[:, t, : link.n_classes]))
-            continue
-        output = H[:, t, :1]
-        if link.n_classes == 1:
-            results.append(_rescaling(0.0, 1.0, name)(output))
-            continue
-        signs = [_rescaling(sign, 0.0, f"{name}_{sign}")(output) for sign in (-1, 1)]
-        both = keras.layers.Concatenate(name=f"{name}_logits", dtype="float32")(signs)
-        results.append(keras.layers.Activation("sigmoid", name=name, dtype="float32")(both))
-    return results
+    """Of each target's classes."""
+    return [
+        kind.probabilities(H[:, t, : kind.n_outputs], _Operators(f"probabilities_{t}"))
+        for t, kind in enumerate(network.kinds)
+    ]
+
+
+class _Operators:
+    """What a kind of head computes probabilities with, as layers; the last has the name."""
+
+    def __init__(self, name: str):
+        self._name = name
+
+    def sigmoid(self, H):
+        return keras.layers.Activation("sigmoid", name=self._name, dtype="float32")(H)
+
+    def softmax(self, H):
+        return keras.layers.Softmax(name=self._name, dtype="float32")(H)
+
+    def ones_like(self, H):
+        return _rescaling(0.0, 1.0, self._name)(H)
+
+    def negative(self, H):
+        return _rescaling(-1.0, 0.0, f"{self._name}_negative")(H)
+
+    def side_by_side(self, *parts):
+        name = f"{self._name}_logits"
+        return keras.layers.Concatenate(name=name, dtype="float32")(list(parts))
 
 
 # Below, every layer has its dtype, so that a policy set for the process, such as

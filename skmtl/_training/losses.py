@@ -1,7 +1,7 @@
 """Losses: what ``loss=`` may name, and how a name becomes a function of cells.
 
 Inside, a loss is a function of scaled targets (b, k) and of network outputs, and gives the
-loss of every cell (b, k). The outputs are (b, k), or (b, k, O) if its link needs several.
+loss of every cell (b, k). The outputs are (b, k), or (b, k, O) of several.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from numbers import Real
 import keras
 import numpy as np
 from keras import ops
-from scipy.stats import norm
 
-from .._network.heads import Link, quantiles_of, variance_of
+from .._network.heads import OF_LOSSES, Classes, HeadKind, Mean, Quantiles
+from .._network.heads.quantiles import pinball
 from .._tables.features import did_you_mean
 from .._tables.targets import is_one_loss, is_quantile, per_target
 
@@ -29,11 +29,11 @@ class TaskLoss:
 
     key: Hashable
     cells: Callable = field(compare=False, repr=False)
-    link: Link = Link()  # noqa: RUF009 (it is frozen)
+    kind: HeadKind = Mean()  # noqa: RUF009 (it is frozen)
 
     def of_outputs(self, Y, outputs):
         """The loss of every cell (b, k), of what heads put out (b, k, O)."""
-        n = self.link.n_outputs
+        n = self.kind.n_outputs
         return self.cells(Y, outputs[..., 0] if n == 1 else outputs[..., :n])
 
 
@@ -44,7 +44,7 @@ def task_losses(loss, names: Sequence[str]) -> tuple[TaskLoss, ...]:
 
 def class_losses(n_classes: Sequence[int]) -> tuple[TaskLoss, ...]:
     """The log loss of targets that are numbers of classes."""
-    return tuple(_of_classes(n) for n in n_classes)
+    return tuple(_of_kind(Classes(n)) for n in n_classes)
 
 
 def cell_losses(losses: Sequence[TaskLoss], Y, outputs):
@@ -84,8 +84,9 @@ def _resolve(loss) -> TaskLoss:
     if is_quantile(loss):
         return _of_quantiles(loss)
     if isinstance(loss, str):
-        link = _LINKS.get(loss, Link())
-        return TaskLoss(loss, _BY_NAME.get(loss) or _of_keras(loss), link)
+        if loss in OF_LOSSES:
+            return _of_kind(OF_LOSSES[loss])
+        return TaskLoss(loss, _BY_NAME.get(loss) or _of_keras(loss))
     _refuse_where_scaling_destroys(loss)
     if isinstance(loss, keras.losses.Loss):
         _refuse_what_a_copy_forgets(loss)
@@ -131,45 +132,6 @@ def _log_cosh(y, f):
     return error + ops.softplus(-2 * error) - np.log(2)
 
 
-def _poisson(y, f):
-    """Half the deviance of counts with mean exp(f): 0 at best."""
-    y_log_y = ops.where(y > 0, y * ops.log(ops.where(y > 0, y, 1.0)), 0.0)
-    return ops.exp(f) - y * f + y_log_y - y
-
-
-def _log_loss(y, f):
-    """Minus the logarithm of the likelihood of y with the probability sigmoid(f)."""
-    # softplus(f) - y f, without the difference of two large numbers.
-    return ops.maximum(f, 0.0) - y * f + ops.softplus(-ops.abs(f))
-
-
-def _normal(y, f):
-    """Minus the logarithm of a normal density, without log(2 pi) / 2."""
-    variance = variance_of(f[..., 1], ops)
-    return (ops.log(variance) + (y - f[..., 0]) ** 2 / variance) / 2
-
-
-def _of_classes(n_classes: int) -> TaskLoss:
-    """Minus the logarithm of the probability of the class, one output standing for two."""
-    n_outputs = n_classes if n_classes > 2 else 1
-    link = Link("classes", n_outputs, n_classes=n_classes)
-    if n_classes == 1:
-        return TaskLoss(("classes", 1), lambda y, f: 0.0 * f, link)
-    if n_classes == 2:
-        return TaskLoss(("classes", 2), _log_loss, link)
-
-    def cells(y, f):
-        of_class = ops.one_hot(ops.cast(y, "int32"), n_classes)
-        return ops.logsumexp(f, axis=-1) - ops.sum(of_class * f, axis=-1)
-
-    return TaskLoss(("classes", n_classes), cells, link)
-
-
-def _pinball(y, f, level):
-    """The loss of quantiles (Koenker & Bassett 1978)."""
-    return ops.maximum(level * (y - f), (level - 1) * (y - f))
-
-
 def _of_quantiles(loss) -> TaskLoss:
     levels = np.atleast_1d(np.array(loss[1], dtype=object))
     if not (
@@ -182,21 +144,15 @@ def _of_quantiles(loss) -> TaskLoss:
             f"{loss!r}."
         )
     levels = tuple(float(level) for level in levels)
-    key = ("quantile", *levels)
     if len(levels) == 1:
-        return TaskLoss(key, partial(_pinball, level=levels[0]))
+        cells = partial(pinball, level=levels[0], xp=ops)
+        return TaskLoss(("quantile", *levels), cells, Mean())
+    return _of_kind(Quantiles(levels))
 
-    # Every level counts alike: its loss is in units of what a normal distribution has.
-    # Else early stopping would look at the median, whose loss is the largest, alone.
-    weights = 1 / norm.pdf(norm.ppf(levels))
-    weights = (weights / weights.mean()).astype(np.float32)
 
-    def cells(y, f):
-        quantiles = quantiles_of(f, levels, ops)
-        losses = _pinball(y[..., None], quantiles, np.array(levels, np.float32))
-        return ops.mean(weights * losses, axis=-1)
-
-    return TaskLoss(key, cells, Link("quantiles", len(levels), levels))
+def _of_kind(kind: HeadKind) -> TaskLoss:
+    """The loss that a kind of head has for itself."""
+    return TaskLoss(kind, partial(kind.loss, xp=ops), kind)
 
 
 _BY_NAME = {
@@ -204,14 +160,6 @@ _BY_NAME = {
     "absolute_error": _absolute_error,
     "huber": _huber,
     "log_cosh": _log_cosh,
-    "poisson": _poisson,
-    "log_loss": _log_loss,
-    "normal": _normal,
-}
-_LINKS = {
-    "poisson": Link("exponential"),
-    "log_loss": Link("sigmoid"),
-    "normal": Link("normal", n_outputs=2),
 }
 
 # Of Keras' own losses, those that mean the same whatever a target is scaled by.
@@ -266,10 +214,11 @@ def _of_keras(name: str) -> Callable:
     try:
         loss = keras.losses.get(name)
     except ValueError:
-        known = [*_BY_NAME, *_OF_ERRORS]
+        own = [*_BY_NAME, *OF_LOSSES]
+        known = [*own, *_OF_ERRORS]
         raise ValueError(
             f"loss={name!r} is not known.{did_you_mean(name, known)} Known are "
-            f"{', '.join(_BY_NAME)}, ('quantile', level or levels) and the losses of Keras."
+            f"{', '.join(own)}, ('quantile', level or levels) and the losses of Keras."
         ) from None
     _refuse_where_scaling_destroys(loss)
     return _per_cell(loss.call if isinstance(loss, keras.losses.Loss) else loss)
