@@ -24,6 +24,7 @@ from ._targets import (
     check_observed,
     check_same_targets,
     hold_out,
+    loss_weight_entries,
     new_target_name,
     target_names,
     with_new_weight,
@@ -188,6 +189,10 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
             add_head(*pair) for pair in zip(self._members, head._members, strict=True)
         ]
         names = np.append(self.target_names_, np.array([name], dtype=object))
+        # The loss of the new target may be called what an old one's weight is called.
+        keys = loss_weight_entries(self.target_names_), loss_weight_entries(names)[:-1]
+        renamed = dict(zip(*keys, strict=True))
+        self.history_ = {renamed.get(key, key): v for key, v in self.history_.items()}
         self._take_over(members, names, np.append(self.loss_weights_, 1.0), [self, head])
 
     def _check_new_task(self, y, name) -> str:
@@ -348,8 +353,8 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
             learnt = np.array([m.log_variances for m in self._members], dtype=np.float64)
             return np.exp(-learnt).mean(axis=0)
         if balancing:
-            courses = [history[f"loss_weight_{name}"] for name in self.target_names_]
-            return np.array([course[-1] for course in courses])
+            keys = loss_weight_entries(self.target_names_)
+            return np.array([history[key][-1] for key in keys])
         return given
 
     def _take_over(self, members, names, loss_weights, parts):
