@@ -144,6 +144,19 @@ def test_geometric_weights_are_the_geometric_mean_over_each_loss(courses):
     np.testing.assert_allclose(course(courses["geometric"]), expected, rtol=1e-3)
 
 
+def test_holes_have_no_part_in_the_losses_that_weights_go_by(courses):
+    holed = with_holes(Y)
+    model = clone(courses["geometric"]).set_params(warm_start=True, epochs=1)
+
+    errors = holed - model.fit(X, holed).predict(X)
+    L = np.nanmean(errors**2, axis=0) / np.nanvar(holed, axis=0)
+    model.fit(X, holed)  # a step from there
+
+    np.testing.assert_allclose(course(model, "loss_")[1], L, rtol=1e-4)
+    expected = np.exp(np.log(L).mean()) / L
+    np.testing.assert_allclose(model.loss_weights_, expected, rtol=1e-3)
+
+
 def test_dwa_looks_at_the_last_two_epochs(courses):
     L = course(courses["dwa"], "loss_")
 
@@ -222,6 +235,7 @@ def test_targets_with_holes_are_learnt(method):
     model = small(loss_weights=method, epochs=20, refit=False).fit(X, with_holes(Y))
 
     assert np.isfinite(model.loss_weights_).all()
+    assert np.ptp(model.loss_weights_) > 1e-3, "not those of the plain mean"
     assert (course(model) >= -1e-6).all() or method == "imtl_g"
     assert model.score(X, Y) > 0.2
 

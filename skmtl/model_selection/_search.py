@@ -91,9 +91,9 @@ class SharingDepthSearchCV(GridSearchCV):
     row_scores_ : ndarray of shape (n_candidates, n, 1 + T), or None
         What each row contributes to the mean over the folds of each target scorer, up to a
         constant; of each group, if `fit` was given `groups`. NaN where a row has no part
-        in a score. None where that is not known; see `sharing_gain`. It takes at most
-        32 MB: where rows are too many for that, each entry is the sum over several rows
-        that were drawn at random, which serves `sharing_gain` as well.
+        in a score. None where that is not known; see `sharing_gain`. Where all rows would
+        take more than 32 MB, the n entries are sums over rows that were drawn at random,
+        which serve `sharing_gain` as well.
 
     sharing_gain_ : DataFrame
         Gain of each depth over separate networks, per target, with its standard error
