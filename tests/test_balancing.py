@@ -5,8 +5,10 @@ from itertools import pairwise
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
+from sklearn.base import clone
 
 from skmtl._estimators.constraints import BALANCING, BY_GRADIENTS, BY_LOSSES
 from skmtl._training import build_keras_model
@@ -146,6 +148,19 @@ def test_geometric_weights_are_the_geometric_mean_over_each_loss(courses):
     np.testing.assert_allclose(course(courses["geometric"]), expected, rtol=1e-3)
 
 
+def test_holes_have_no_part_in_the_losses_that_weights_go_by(courses):
+    holed = with_holes(Y)
+    model = clone(courses["geometric"]).set_params(warm_start=True, epochs=1)
+
+    errors = holed - model.fit(X, holed).predict(X)
+    L = np.nanmean(errors**2, axis=0) / np.nanvar(holed, axis=0)
+    model.fit(X, holed)  # a step from there
+
+    np.testing.assert_allclose(course(model, "loss_")[1], L, rtol=1e-4)
+    expected = np.exp(np.log(L).mean()) / L
+    np.testing.assert_allclose(model.loss_weights_, expected, rtol=1e-3)
+
+
 def test_dwa_looks_at_the_last_two_epochs(courses):
     L = course(courses["dwa"], "loss_")
 
@@ -191,11 +206,40 @@ def test_what_they_remember_is_kept(courses):
 # Estimators
 
 
+def test_no_target_s_name_hides_a_course(courses):
+    """The weight of "a" and the loss of "weight_a" have one name, the second's."""
+    names = ["a", "weight_a", "weight_weight_a"]
+    plain = courses["dwa"]
+
+    model = clone(plain).fit(X, pd.DataFrame(Y, columns=names))
+
+    np.testing.assert_array_equal(course(model, "loss_"), course(plain, "loss_"))
+    keys = [f"weight_of_loss_{name}" for name in names[:2]] + [f"loss_weight_{names[2]}"]
+    weights = np.array([model.history_[key] for key in keys]).T
+    np.testing.assert_array_equal(weights, course(plain))
+    np.testing.assert_array_equal(model.loss_weights_, plain.loss_weights_)
+
+
+def test_a_new_target_s_name_hides_no_course(courses):
+    model = clone(courses["dwa"]).set_params(sharing_depth=1)
+    model.fit(X, pd.DataFrame(Y[:, :2], columns=["a", "b"]))
+    before = model.history_["loss_weight_a"]
+
+    model.add_task(X, Y[:, 2], name="weight_a").partial_fit(
+        X, pd.DataFrame(Y, columns=["a", "b", "weight_a"])
+    )
+
+    np.testing.assert_array_equal(model.history_["weight_of_loss_a"][:-1], before)
+    assert np.isnan(model.history_["loss_weight_a"]).tolist() == [True] * 12 + [False]
+    assert model.history_["weight_of_loss_a"][-1] == model.loss_weights_[0]
+
+
 @pytest.mark.parametrize("method", BALANCING)
 def test_targets_with_holes_are_learnt(method):
     model = small(loss_weights=method, epochs=20, refit=False).fit(X, with_holes(Y))
 
     assert np.isfinite(model.loss_weights_).all()
+    assert np.ptp(model.loss_weights_) > 1e-3, "not those of the plain mean"
     assert (course(model) >= -1e-6).all() or method == "imtl_g"
     assert model.score(X, Y) > 0.2
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn import metrics as sklearn_metrics
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.exceptions import UndefinedMetricWarning
@@ -360,3 +360,61 @@ def test_nothing_is_warned_of_where_all_is_well(linear):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         target_scorers()(model, X, Y)
+
+
+class Labeller(ClassifierMixin, BaseEstimator):
+    """Gives every class of a target the same probability."""
+
+    def fit(self, X, y):
+        self.classes_ = [np.unique(y[name].dropna()) for name in y]
+        return self
+
+    def predict_proba(self, X):
+        return [np.full((len(X), len(c)), 1 / len(c)) for c in self.classes_]
+
+    def predict(self, X):
+        return np.tile([c[0] for c in self.classes_], (len(X), 1))
+
+
+LABELS = pd.DataFrame({"a": list("xyzx"), "b": list("pqpq"), "c": list("uvuv")})
+
+
+def undefined(metric, y, sample_weight=None) -> str:
+    """What the scorer says of scores that are not defined."""
+    model = Labeller().fit(LABELS, LABELS)
+    with pytest.warns(UndefinedMetricWarning) as caught:
+        target_scorers(metric=metric)(model, LABELS, y, sample_weight=sample_weight)
+    (warning,) = caught
+    return str(warning.message)
+
+
+def test_a_score_that_lacks_classes_says_which():
+    y = LABELS.assign(a=list("xyxy"), b="p")
+
+    says = undefined("roc_auc", y)
+
+    assert "'b' by roc_auc: all observed rows, 4 of 4, are of the class 'p'" in says
+    assert "'a' by roc_auc: none of the observed rows, 4 of 4, has the label 'z'" in says
+    assert "too few" not in says
+    assert "'mean' is over the other targets" in says
+    alone = undefined("roc_auc", LABELS.assign(a=["x", None, None, None]))
+    assert "all observed rows, 1 of 4, are of the class 'x'" in alone
+
+
+def test_a_score_that_lacks_rows_says_so():
+    for metric in ("roc_auc", "neg_log_loss", "accuracy", "balanced_accuracy"):
+        says = undefined(metric, LABELS.assign(a=None))
+        assert f"target 'a' by {metric}: too few observed rows, 0 of 4" in says
+    weightless = undefined("accuracy", LABELS, sample_weight=np.zeros(4))
+    assert "targets 'a', 'b', 'c'" in weightless
+    assert "too few observed rows with a weight, 0 of 4" in weightless
+    assert "so is 'mean'" in weightless
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "balanced_accuracy", "neg_log_loss"])
+def test_other_scores_need_no_second_class(metric):
+    model = Labeller().fit(LABELS, LABELS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scores = target_scorers(metric=metric)(model, LABELS, LABELS.assign(a="x"))
+    assert np.isfinite(list(scores.values())).all()

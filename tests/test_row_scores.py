@@ -4,11 +4,14 @@ The searches are over the quick stand-in for a network that `tests.test_gain` ha
 classifier like it.
 """
 
+import functools
 import pickle
+import tracemalloc
 
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from scipy import stats
 from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -26,8 +29,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skmtl.metrics import target_scorers
-from skmtl.model_selection import SharingDepthSearchCV, sharing_gain, sharing_verdict
-from skmtl.model_selection._differences import Scored
+from skmtl.model_selection import (
+    SharingDepthSearchCV,
+    _differences,
+    _row_scores,
+    sharing_gain,
+    sharing_verdict,
+)
+from skmtl.model_selection._differences import Differences, Scored
 from skmtl.model_selection._verdict import judgement
 from tests._asserts import raises_naming
 from tests._inputs import TARGETS, as_frames, make_table, with_holes
@@ -232,6 +241,86 @@ def test_a_fit_that_failed_leaves_the_folds():
     assert (judgement(search, depth=1).table["n"] == 8).all()
 
 
+# Of many rows, and of another scikit-learn
+
+
+def test_of_many_rows_the_sums_over_portions_are_kept(monkeypatch):
+    expected = depth_search().fit(X, Y)
+    monkeypatch.setattr(_row_scores, "MOST_NUMBERS", 3 * 4 * 32)
+    monkeypatch.setattr(_row_scores, "FEWEST_PORTIONS", 1)
+
+    search = depth_search().fit(X, Y)
+
+    assert N > 32
+    assert search.row_scores_.shape == (3, 32, 4)
+    assert_rows_add_up(search)
+    assert search.sharing_gain_["gain"].equals(expected.sharing_gain_["gain"])
+    ratio = search.sharing_gain_["se"].iloc[1:] / expected.sharing_gain_["se"].iloc[1:]
+    assert ((ratio > 0.5) & (ratio < 2)).all(axis=None)
+
+
+def test_what_is_kept_of_rows_has_a_bound():
+    """Whatever their number, and that of candidates times scores."""
+    for n, n_numbers in ((2_000_000, 8 * 6), (2_000_000, 1), (500_000, 1000 * 6)):
+        portion = _row_scores._portions(n, n_numbers)
+        sizes = np.bincount(portion)
+        assert len(sizes) * n_numbers * 4 <= 32 * 2**20
+        assert sizes.max() - sizes.min() <= 1
+    np.testing.assert_array_equal(_row_scores._portions(50_000, 8 * 6), range(50_000))
+
+
+def test_portions_have_the_standard_error_of_rows():
+    rng = np.random.default_rng(0)
+    d = pd.DataFrame({"mean": rng.standard_t(5, size=200_000)})
+    sums = d.groupby(_row_scores._portions(len(d), 2**23 // 4000)).sum()
+
+    rows, portions = (Differences(d, table, 0.25).se for table in (d, sums))
+
+    assert len(sums) == 4000
+    np.testing.assert_allclose(portions, rows, rtol=4 / np.sqrt(2 * 4000))
+
+
+def without_rows(out):
+    return [of_fold | {"test_scores": dict(of_fold["test_scores"])} for of_fold in out]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        without_rows,
+        lambda out: [(of_fold["test_scores"],) for of_fold in out],
+        lambda out: [{"scores": of_fold["test_scores"]} for of_fold in out],
+        lambda out: out[::-1],
+    ],
+)
+def test_scores_that_are_gathered_otherwise_are_spoken_of(monkeypatch, other):
+    """By a scikit-learn to come."""
+    ours = SharingDepthSearchCV._format_results
+
+    class Coming(SharingDepthSearchCV):
+        def _format_results(self, candidates, n_splits, out, more_results=None):
+            theirs = functools.partial(GridSearchCV._format_results, self)
+            results = theirs(candidates, n_splits, out, more_results)
+            monkeypatch.setattr(GridSearchCV, "_format_results", lambda *args: results)
+            return ours(self, candidates, n_splits, other(out), more_results)
+
+    with pytest.warns(UserWarning, match=f"scikit-learn {sklearn.__version__}.*folds"):
+        search = Coming(Ridge(), cv=CV).fit(X, Y)
+
+    assert search.row_scores_ is None
+    assert (judgement(search).table["n"] == search.n_splits_).all()
+
+
+def test_a_method_that_is_called_no_more_is_spoken_of(monkeypatch):
+    search = depth_search().fit(X, Y)
+    monkeypatch.delattr(SharingDepthSearchCV, "_format_results")
+
+    with pytest.warns(UserWarning, match="row_scores_ is None"):
+        search.fit(X, Y)
+
+    assert search.row_scores_ is None, "not that of the fit before"
+
+
 # The rule
 
 
@@ -290,6 +379,25 @@ def test_chance_is_right_where_nothing_differs():
         wrong += scored(D).chance(range(4), 0, t, n) <= 0.05
     assert wrong <= stats.binom.isf(0.01, n_tables, 0.05)
     assert wrong >= stats.binom.ppf(0.01, n_tables, 0.05)
+
+
+def test_many_candidates_take_little_memory():
+    D = np.random.default_rng(4).normal(size=(300, 40))
+    tracemalloc.start()
+
+    scored(D).chance(range(301), 0, 3.0, 40)
+
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 40e6  # 50 000 draws for all at once: 120e6
+
+
+def test_draws_do_not_depend_on_how_many_are_made_at_once(monkeypatch):
+    together = 0.5 + 0.5 * np.eye(7)
+    expected = _differences._highest_t(together, 50)
+    monkeypatch.setattr(_differences, "MOST_DRAWN", 7 * 300)
+
+    np.testing.assert_allclose(_differences._highest_t(together, 50), expected)
 
 
 def test_few_rows_do_not_tell_how_candidates_go_together():

@@ -23,6 +23,7 @@ from .._tables.targets import (
     check_observed,
     check_same_targets,
     hold_out,
+    loss_weight_entries,
     new_target_name,
     target_names,
     with_new_weight,
@@ -193,6 +194,10 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
             add_head(*pair) for pair in zip(self._members, head._members, strict=True)
         ]
         names = np.append(self.target_names_, np.array([name], dtype=object))
+        # The loss of the new target may be called what an old one's weight is called.
+        keys = loss_weight_entries(self.target_names_), loss_weight_entries(names)[:-1]
+        renamed = dict(zip(*keys, strict=True))
+        self.history_ = {renamed.get(key, key): v for key, v in self.history_.items()}
         self._take_over(members, names, np.append(self.loss_weights_, 1.0), [self, head])
 
     def _check_new_task(self, y, name) -> str:
@@ -405,8 +410,8 @@ def _last_loss_weights(plan, members: Sequence[Network], history) -> np.ndarray:
     if plan.balancing == "uncertainty":
         learnt = np.array([member.log_variances for member in members], dtype=np.float64)
         return np.exp(-learnt).mean(axis=0)
-    courses = [history[f"loss_weight_{name}"] for name in plan.target_names]
-    return np.array([course[-1] for course in courses])
+    entries = loss_weight_entries(plan.target_names)
+    return np.array([history[entry][-1] for entry in entries])
 
 
 def _generator(random_state) -> np.random.Generator:

@@ -203,6 +203,9 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
     -----
     A target with a single class is predicted as that class, with the probability 1.
 
+    For probabilities, `sklearn.model_selection.cross_val_predict` makes missing labels a
+    class of their own: take `skmtl.model_selection.cross_val_predict`.
+
     Examples
     --------
     >>> import pandas as pd

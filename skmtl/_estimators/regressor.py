@@ -301,7 +301,8 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     loss_weights_ : ndarray of shape (n_outputs_,)
         Weight of each target's loss: as given, or, where they adapt, of the last epoch,
         the mean over its steps. Equal weights are 1. `history_` has their course as
-        ``loss_weight_<target>``.
+        ``loss_weight_<target>``, or, where that is the loss of another target, which is
+        called ``weight_<target>``, as ``weight_of_loss_<target>``.
 
     model_ : keras.Model
         The fitted network as a Keras model of its own, in standard layers: raw features

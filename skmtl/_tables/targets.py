@@ -30,6 +30,14 @@ def target_names(y, n_targets: int) -> np.ndarray:
     return names
 
 
+def loss_weight_entries(names: Sequence[str]) -> list[str]:
+    """What `history_` calls the course of each target's loss weight."""
+    taken = {f"loss_{name}" for name in names}  # by the loss of a target weight_<name>
+    usual = [f"loss_weight_{name}" for name in names]
+    pairs = zip(usual, names, strict=True)
+    return [f"weight_of_loss_{name}" if key in taken else key for key, name in pairs]
+
+
 def check_targets(y, *, estimator) -> tuple[np.ndarray, bool]:
     """y as floats (n, T), and whether it was 1-D. NaN means "not observed"."""
     if y is None:

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tqdm.auto import tqdm
 
 from .._network.network import Network, OptimizerState
+from .._tables.targets import loss_weight_entries
 from .cache import PROGRAMS
 from .callbacks import EpochCallbacks
 from .padding import padded_inputs
@@ -203,16 +204,18 @@ class _History:
         if self._validation:
             history |= self._losses("val_", tables.validation)
         if self._spec.balancing:
-            history |= self._columns("loss_weight_", tables.loss_weights)
+            keys = loss_weight_entries(self._names)
+            history |= _by_key(keys, tables.loss_weights)
         return history
 
     def _losses(self, prefix, table):
         mean = (self._loss_weights * table).mean(axis=1)
-        return {f"{prefix}loss": mean.tolist()} | self._columns(f"{prefix}loss_", table)
+        keys = [f"{prefix}loss_{name}" for name in self._names]
+        return {f"{prefix}loss": mean.tolist()} | _by_key(keys, table)
 
-    def _columns(self, prefix, table):
-        columns = zip(self._names, table.T, strict=True)
-        return {f"{prefix}{name}": column.tolist() for name, column in columns}
+
+def _by_key(keys: Sequence[str], table: np.ndarray) -> dict[str, list[float]]:
+    return {key: column.tolist() for key, column in zip(keys, table.T, strict=True)}
 
 
 def _put_back(

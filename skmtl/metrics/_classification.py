@@ -178,6 +178,8 @@ def _of_labels(metric, y_true, y_pred, sample_weight, multioutput):
         with warnings.catch_warnings():
             # A prediction that is not among the true labels is simply wrong.
             warnings.filterwarnings("ignore", "y_pred contains classes not in y_true")
+            # Nor does a single class need a confusion matrix, of which this would speak.
+            warnings.filterwarnings("ignore", "A single label was found")
             return metric(*np.split(codes, 2), sample_weight=weights)
 
     return score_targets(of_target, true.notna().to_numpy(), sample_weight, multioutput)

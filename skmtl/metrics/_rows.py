@@ -23,14 +23,14 @@ def contributions(metric: str, y, predicted, sample_weight, classes) -> np.ndarr
 
     ``predicted`` are values, labels, or probabilities as `predict_proba` gives them.
     """
-    if metric not in _OF_CELLS:
+    if metric not in SUMS_OVER_ROWS:
         return None
     true = pd.DataFrame(y)
     weight = true.notna().to_numpy().astype(float)
     if sample_weight is not None:
         given = check_weight(sample_weight, true.shape)
         weight *= given.reshape(len(true), -1)
-    loss = np.column_stack(list(_OF_CELLS[metric](true, predicted, classes)))
+    loss = np.column_stack(list(SUMS_OVER_ROWS[metric](true, predicted, classes)))
     loss = np.where(weight > 0, loss, 0.0)
     total = weight.sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):  # no cell, or all alike: NaN
@@ -92,7 +92,7 @@ def minus_log(true, proba: np.ndarray, labels) -> np.ndarray:
     return -np.log(np.maximum(of_true, np.finfo(proba.dtype).eps))
 
 
-_OF_CELLS = {
+SUMS_OVER_ROWS = {
     "r2": _squared,
     "neg_mean_absolute_error": _absolute,
     "accuracy": _wrong,

@@ -25,6 +25,7 @@ from ._regression import (
     root_mean_squared_error,
 )
 from ._rows import Scores, contributions, with_mean
+from ._undefined import undefined_scores
 
 
 def target_scorers(names=None, metric="r2"):
@@ -52,7 +53,8 @@ def target_scorers(names=None, metric="r2"):
     callable
         Called with (estimator, X, y, sample_weight=None), it returns
         ``{"mean": float, <name>: float, ...}``. A target with too few observed rows
-        among those scored gets NaN, which "mean" passes over, and a warning names it.
+        or classes among those scored gets NaN, which "mean" passes over, and a warning
+        says why.
 
     Raises
     ------
@@ -134,18 +136,14 @@ class TargetScorer:
         scores = sign * error(
             y, predicted, sample_weight=sample_weight, multioutput="raw_values", **options
         )
-        undefined = [name for name, s in zip(names, scores, strict=True) if np.isnan(s)]
-        if undefined:
-            warnings.warn(
-                f"Too few observed rows, of {np.shape(y)[0]}, to score "
-                f"{listed('target', undefined)} by {self.metric}: NaN, and 'mean' is over "
-                "the other targets.",
-                UndefinedMetricWarning,
-                stacklevel=2,
+        classes = options.get("classes")
+        if np.isnan(scores).any():
+            reasons = undefined_scores(
+                self.metric, names, scores, y, sample_weight, classes
             )
+            warnings.warn(reasons, UndefinedMetricWarning, stacklevel=2)
         by_name = dict(zip(names, scores.tolist(), strict=True))
         found = Scores({"mean": averaged(scores, "uniform_average"), **by_name})
-        classes = options.get("classes")
         cells = contributions(self.metric, y, predicted, sample_weight, classes)
         if cells is not None:
             found.rows = with_mean(cells, scores)

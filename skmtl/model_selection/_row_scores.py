@@ -7,6 +7,9 @@ import pandas as pd
 from sklearn.model_selection import TimeSeriesSplit
 from sklearn.utils.metadata_routing import get_routing_for_object
 
+MOST_NUMBERS = 2**23  # kept with a search: 32 MB
+FEWEST_PORTIONS = 100  # of the rows
+
 
 class Folds:
     """A splitter that remembers the last split: which rows, or groups, were tested."""
@@ -37,23 +40,60 @@ class Folds:
         return isinstance(self.splitter, TimeSeriesSplit)
 
 
-def row_scores(fold_scores: list, folds: Folds) -> np.ndarray | None:
+def row_scores(out: list[dict], folds: Folds) -> np.ndarray | None:
     """Contributions (candidates, units, scores) to the means over the folds.
 
-    ``fold_scores`` are those of the first candidate in every fold, the second, and so on.
-    None if some fit failed, or if the scores are not made of rows.
+    ``out`` is what scikit-learn gathered: of the first candidate in every fold, of the
+    second, and so on. None if some fit failed, or if the scores are not made of rows.
     """
+    fold_scores = [of_fold["test_scores"] for of_fold in out]
     parts = [getattr(scores, "rows", None) for scores in fold_scores]
     if folds.in_time or any(part is None for part in parts):
         return None
     n_folds, n_scores = len(folds.tested), parts[0].shape[1]
     n_candidates = len(parts) // n_folds
-    total = np.zeros((n_candidates, folds.n_units, n_scores))
-    n_parts = np.zeros((n_candidates, folds.n_units, n_scores), dtype=int)
+    portion = _portions(folds.n_units, n_candidates * n_scores)
+    shape = n_candidates, portion.max() + 1, n_scores
+    total, n_parts = np.zeros(shape), np.zeros(shape, dtype=np.int32)
     n_scored = np.zeros((n_candidates, 1, n_scores))
     for k, (part, scores) in enumerate(zip(parts, fold_scores, strict=True)):
-        candidate, tested = k // n_folds, folds.tested[k % n_folds]
+        candidate, tested = k // n_folds, portion[folds.tested[k % n_folds]]
         np.add.at(total[candidate], tested, np.nan_to_num(part))
         np.add.at(n_parts[candidate], tested, ~np.isnan(part))
         n_scored[candidate] += ~np.isnan(list(scores.values()))
     return np.where(n_parts, total / np.maximum(n_scored, 1), np.nan).astype(np.float32)
+
+
+def _portions(n_units: int, n_numbers: int) -> np.ndarray:
+    """The portion that each unit goes into, if there is no room for each on its own.
+
+    Units that are independent have independent sums, whose variance says as much.
+    """
+    n_portions = max(FEWEST_PORTIONS, MOST_NUMBERS // n_numbers)
+    if n_units <= n_portions:
+        return np.arange(n_units)
+    return np.random.default_rng(0).permutation(n_units) % n_portions
+
+
+def gathered_as_expected(out, results: dict, folds: Folds, with_rows: bool) -> bool:
+    """Whether `row_scores` can read what scikit-learn gathered, and made results of.
+
+    Scores come in the order of the candidates and folds, and, if made ``with_rows``, still
+    have them: a version of scikit-learn may copy them, or pass on something else.
+    """
+    try:
+        fold_scores = [of_fold["test_scores"] for of_fold in out]
+    except (KeyError, TypeError):
+        return False
+    have_rows = [hasattr(scores, "rows") for scores in fold_scores]
+    if not any(have_rows):  # a fit that failed has none, but one at least did not
+        return not (with_rows and any(isinstance(scores, dict) for scores in fold_scores))
+    for k in np.flatnonzero(have_rows):
+        candidate, fold = divmod(k, len(folds.tested))
+        scores, rows = fold_scores[k], fold_scores[k].rows
+        kept = [results[f"split{fold}_test_{name}"][candidate] for name in scores]
+        if not np.array_equal(kept, list(scores.values()), equal_nan=True):
+            return False
+        if rows is not None and len(rows) != len(folds.tested[fold]):
+            return False
+    return True

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from contextlib import nullcontext
 from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
+import sklearn
 from joblib import parallel_config
 from sklearn.base import is_classifier
 from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
@@ -20,8 +22,9 @@ from .._tables.features import listed
 from .._tables.labels import check_labels
 from .._tables.targets import check_targets
 from ..metrics import TargetScorer, target_scorers
+from ..metrics._rows import SUMS_OVER_ROWS
 from ._gain import configured, depth_parameters, sharing_gain
-from ._row_scores import Folds, row_scores
+from ._row_scores import Folds, gathered_as_expected, row_scores
 
 
 class SharingDepthSearchCV(GridSearchCV):
@@ -88,7 +91,9 @@ class SharingDepthSearchCV(GridSearchCV):
     row_scores_ : ndarray of shape (n_candidates, n, 1 + T), or None
         What each row contributes to the mean over the folds of each target scorer, up to a
         constant; of each group, if `fit` was given `groups`. NaN where a row has no part
-        in a score. None where that is not known; see `sharing_gain`.
+        in a score. None where that is not known; see `sharing_gain`. Where all rows would
+        take more than 32 MB, the n entries are sums over rows that were drawn at random,
+        which serve `sharing_gain` as well.
 
     sharing_gain_ : DataFrame
         Gain of each depth over separate networks, per target, with its standard error
@@ -180,6 +185,7 @@ class SharingDepthSearchCV(GridSearchCV):
         """
         self._validate_params()
         search = self._spelt_out()
+        vars(search).pop("row_scores_", None)  # of an earlier fit
         search.param_grid = _candidates(search.estimator, self.depths, self.param_grid)
         # Now, rather than as a warning after the fits.
         if is_classifier(search.estimator):
@@ -196,15 +202,28 @@ class SharingDepthSearchCV(GridSearchCV):
             search.scoring.names_of(y)
         with parallel_config(verbose=10) if self.verbose else nullcontext():
             super(SharingDepthSearchCV, search).fit(X, y, **params)
+        if not hasattr(search, "row_scores_"):
+            search.row_scores_ = None
+            warnings.warn(
+                f"scikit-learn {sklearn.__version__} does not gather the scores of a "
+                "search as skmtl expects. So row_scores_ is None, and sharing_gain and "
+                "sharing_verdict go by the folds alone, which tell fewer gains. Look for a "
+                "newer skmtl, or install the scikit-learn that it was made for.",
+                UserWarning,
+                stacklevel=2,
+            )
         parameters = self.get_params(deep=False)
         vars(self).update({k: v for k, v in vars(search).items() if k not in parameters})
         return self
 
     def _format_results(self, candidate_params, n_splits, out, more_results=None):
-        fold_scores = [of_fold["test_scores"] for of_fold in out]
-        self.row_scores_ = row_scores(fold_scores, self.cv)
+        # scikit-learn's own, and private: nothing public passes on more than numbers.
+        results = super()._format_results(candidate_params, n_splits, out, more_results)
+        expected = getattr(self.scoring, "metric", None) in SUMS_OVER_ROWS
+        if gathered_as_expected(out, results, self.cv, expected):
+            self.row_scores_ = row_scores(out, self.cv)
         self.cv.tested = []  # no longer needed, and kept with the search
-        return super()._format_results(candidate_params, n_splits, out, more_results)
+        return results
 
     def predict(self, X):
         """Predict all targets with the best estimator.
