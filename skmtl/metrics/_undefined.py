@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from .._features import listed
+from .._tables.features import listed
 from ._cells import check_weight
 
 FEWEST_ROWS = {"r2": 2}  # of other metrics 1
