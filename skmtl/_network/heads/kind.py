@@ -59,8 +59,8 @@ class HeadKind:
         return mean, scale
 
     def variance(self, f, xp=np):
-        """Variance (...) that the head predicts, in scaled units, or None."""
-        return
+        """Variance (...) that the head predicts, in scaled units, if it has one."""
+        raise NotImplementedError
 
     def first_outputs(self, y: np.ndarray, w: np.ndarray) -> np.ndarray:
         """What the head puts out (O,) before it has learnt: of targets and weights (m,)."""
