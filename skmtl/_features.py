@@ -18,7 +18,8 @@ _OF_TIMES = (
 )
 # What NumPy or Python would turn into numbers without a word, or refuse without a name.
 _OTHER_KINDS = (
-    ("dates", (datetime.date, np.datetime64, pd.Period), _OF_TIMES),
+    ("dates", (datetime.date, np.datetime64), _OF_TIMES),
+    ("periods", (pd.Period,), _OF_TIMES),
     ("durations", (datetime.timedelta, np.timedelta64, pd.offsets.BaseOffset), _OF_TIMES),
     ("times of day", (datetime.time,), "Make numbers of them first, such as hours."),
     (

@@ -28,6 +28,8 @@ def as_table(values, argument: str):
     names = _columns_of_other_frames(values)
     if names is not None:
         columns = [np.asarray(values[name]) for name in names]
+        # Cells that are arrays or records themselves are objects for pandas.
+        columns = [A if A.ndim == 1 else pd.Series(list(A)) for A in columns]
         frame = pd.DataFrame(dict(enumerate(columns)), copy=False)
         return frame.set_axis(list(names), axis=1)
     return values
@@ -40,9 +42,8 @@ def as_frame(values, argument: str) -> pd.DataFrame:
 
 def column_labels(table) -> list | None:
     """What the columns of a frame are called, or a series; None if nothing is."""
-    if isinstance(table, (pd.DataFrame, pd.Series)):
-        named = table.columns if isinstance(table, pd.DataFrame) else [table.name]
-        return None if named is None or list(named) == [None] else list(named)
+    if isinstance(table, pd.DataFrame):
+        return list(table.columns)
     names = _columns_of_other_frames(table)
     if names is None:
         own = getattr(table, "name", None)
@@ -59,7 +60,9 @@ def name_of(label) -> str:
 
 def _columns_of_other_frames(values) -> list | None:
     """Names of the columns of polars', pyarrow's and others' frames; else None."""
-    if isinstance(values, (np.ndarray, list, tuple)) or not hasattr(values, "__getitem__"):
+    if isinstance(values, (pd.Series, np.ndarray, list, tuple)) or not hasattr(
+        values, "__getitem__"
+    ):
         return None
     # The columns of pyarrow's tables are called column_names.
     for attribute in ("column_names", "columns"):
@@ -108,4 +111,4 @@ def _refuse_other_collections(values, argument: str) -> None:
 
 
 def _with_article(noun: str) -> str:
-    return f"a{'n' if noun[0].lower() in 'aeiou' else ''} {noun}"
+    return f"a{'n' if noun[0].lower() in 'aeio' else ''} {noun}"

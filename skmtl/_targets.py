@@ -23,7 +23,7 @@ MAX_DRAWS = 50  # of rows to hold out, before it is given up to cover all target
 def target_names(y, n_targets: int) -> np.ndarray:
     """Column names of a DataFrame, the name of a Series, or target_0, target_1, ..."""
     labels = column_labels(y)
-    if labels is None:
+    if labels is None or len(labels) != n_targets:
         labels = [f"target_{t}" for t in range(n_targets)]
     names = np.array([name_of(label) for label in labels], dtype=object)
     unique, counts = np.unique(names.astype(str), return_counts=True)

@@ -77,7 +77,8 @@ COLUMNS = {
     "dates, list": ("dates", [datetime.date(2020, 1, 1)] * N),
     "dates in a time zone": ("dates", DATES.dt.tz_localize("UTC")),
     "dates, pyarrow": ("dates", DATES.astype("timestamp[ns][pyarrow]")),
-    "periods": ("dates", DATES.dt.to_period("D")),
+    "periods": ("periods", DATES.dt.to_period("D")),
+    "periods, list": ("periods", list(DATES.dt.to_period("D"))),
     "nothing but NaT": ("dates", pd.Series([pd.NaT] * N)),
     "times": ("times of day", [datetime.time(1)] * N),
     "complex": ("complex", np.full(N, 1 + 1j)),
@@ -212,6 +213,16 @@ def test_a_single_value_is_no_column_of_targets(table, y):
 def test_other_objects_are_no_numbers(table, values, words, error):
     with raises_naming("y is not numeric", words, "Expected numbers", error=error):
         small().fit(table[0], values)
+
+
+def test_columns_of_other_frames_may_hold_anything(table):
+    nested = OtherFrame(pd.DataFrame({"a": [1.0] * N, "b": [1.0] * N}))
+    nested._arrays["b"] = np.ones((N, 2))
+    lists = pa.table({"a": [1.0] * N, "b": [[1.0, 2.0]] * N})
+
+    for frame in (nested, lists):
+        with raises_naming("y is not numeric in column 'b'", "values of the type"):
+            small().fit(table[0], frame)
 
 
 # ---------------------------------------------------------------------------------------
