@@ -70,11 +70,12 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         X : array-like or DataFrame of shape (n, d)
             Features: finite numbers.
         y : array-like or DataFrame of shape (n, T), or (n,)
-            Targets. NaN means "not observed": the cell has no influence. Rows without
-            any observed target are left out with a warning.
+            Targets. NaN, None, or a mask means "not observed": the cell has no influence.
+            Rows without any observed target are left out with a warning.
         sample_weight : array-like of shape (n,) or (n, T), default=None
             How much each row, or each cell, counts; not negative. Weight 0 is the same
-            as leaving the cell or row out.
+            as leaving the cell or row out. Columns of a DataFrame are matched by name with
+            those of `y`, rows go by position.
 
         Returns
         -------
@@ -293,7 +294,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
             self.n_outputs_ = Y.shape[1]
             self.target_names_ = target_names(y, self.n_outputs_)
             self._one_dimensional = one_dimensional
-        W = cell_weights(Y, sample_weight)
+        W = cell_weights(Y, sample_weight, self.target_names_)
         check_observed(Y, W, self.target_names_, all_of=not resume)
         Y, W = self._check_cells(y, Y, W, resume)
         counts = W.any(axis=1)

@@ -6,7 +6,6 @@ import copy
 import dataclasses
 import re
 from collections.abc import Sequence
-from numbers import Integral
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -17,6 +16,7 @@ from ._base import BaseMultiTask
 from ._features import listed
 from ._inputs import Inputs, Units
 from ._network import Architecture, Network, with_outputs, with_rows
+from ._numbers import is_int
 from ._scaling import Scaling
 
 MAX_SWEEPS = 100  # matching stops by itself, usually after two or three
@@ -76,7 +76,7 @@ def merge_tasks(estimators: Sequence, sharing_depth: int = 0):
     estimators = list(estimators)
     _check_alike(estimators)
     n_layers = len(estimators[0]._network.architecture.hidden_sizes)
-    if not isinstance(sharing_depth, Integral) or not 0 <= sharing_depth <= n_layers:
+    if not is_int(sharing_depth) or not 0 <= sharing_depth <= n_layers:
         raise ValueError(
             f"sharing_depth={sharing_depth!r}, expected an int from 0 to "
             f"{n_layers}, the number of hidden layers."
