@@ -14,7 +14,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss
-from sklearn.model_selection import GridSearchCV, KFold, cross_validate
+from sklearn.model_selection import GridSearchCV, KFold, cross_validate, learning_curve
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -22,6 +22,7 @@ from sklearn.utils import compute_sample_weight, estimator_html_repr, get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skmtl import MultiTaskClassifier, MultiTaskRegressor, merge_tasks, stack_tasks
+from skmtl._tables.labels import check_labels, classes_of, codes_of
 from skmtl.inspection import SharingDepthDisplay, SharingGainDisplay, TrainingDisplay
 from skmtl.metrics import target_scorers
 from skmtl.model_selection import SharingDepthSearchCV, sharing_verdict, task_affinity
@@ -353,6 +354,50 @@ def test_an_unknown_label_is_an_error_that_names_it(table, fitted, method):
     np.testing.assert_array_equal(estimator.predict(X), before)
 
 
+def test_classes_of_all_targets_alike_are_announced_once(table):
+    X, Y = table
+    two = pd.DataFrame((Y[:, :2] > 5).astype(int))
+    expected = small_classifier().partial_fit(X, two, classes=[[0, 1], [0, 1]])
+
+    for classes in ([0, 1], np.unique(two), {0, 1}, {0: [0, 1], 1: [1, 0]}, np.eye(2)):
+        found = small_classifier().partial_fit(X, two, classes=classes)
+        assert_same_probabilities(found, expected, X, atol=0)
+    texts = small_classifier().partial_fit(X, two.astype(str), classes=["0", "1"])
+    assert [list(own) for own in texts.classes_] == [["0", "1"], ["0", "1"]]
+    for classes in ([0, 1], [[0, 1]], {"only": [0, 1]}):
+        one = small_classifier().partial_fit(X, two[0].rename("only"), classes=classes)
+        assert list(one.classes_) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("classes", "parts"),
+    [
+        ("01", ["classes must be", "'01'"]),
+        (2, ["classes must be", "2"]),
+        ((label for label in (0, 1)), ["classes must be", "generator"]),
+        ([[0, 1], 2], ["classes has 2", "'target_1'"]),
+    ],
+)
+def test_what_are_no_classes_is_an_error(table, classes, parts):
+    X, Y = table
+    with raises_naming(*parts, error=TypeError):
+        small_classifier().partial_fit(X, (Y[:, :2] > 5).astype(int), classes=classes)
+
+
+def test_a_learning_curve_in_steps(table):
+    X, Y = table
+    *_, scores = learning_curve(
+        small_classifier(),
+        X,
+        (Y[:, :2] > 5).astype(int),
+        cv=2,
+        train_sizes=[0.5, 1.0],
+        exploit_incremental_learning=True,
+    )
+
+    assert np.isfinite(scores).all()
+
+
 def test_a_label_missing_from_the_announced_classes_is_an_error(table):
     X, _ = table
     y = np.where(X[:, 0] > 0, "a", "b")
@@ -616,6 +661,89 @@ def test_callbacks_see_the_losses(table, labels):
     small_classifier(callbacks=[Spy()], loss_weights="uncertainty").fit(X, labels)
 
     assert {"loss", "val_loss", "loss_colour", "val_loss_grade"} <= seen[0]
+
+
+# ---------------------------------------------------------------------------------------
+# Labels of rarer kinds
+
+
+def test_intervals_are_labels(table):
+    X, Y = table
+    thirds, halves = (pd.cut(Y[:, t], k) for t, k in ((0, 3), (1, 2)))
+    frame = pd.DataFrame({"third": thirds, "half": halves})
+    codes = np.stack([thirds.codes, halves.codes], axis=1)
+
+    estimator = small_classifier().fit(X, frame)
+
+    assert [list(own) for own in estimator.classes_] == [
+        list(thirds.categories),
+        list(halves.categories),
+    ]
+    of_codes = small_classifier().fit(X, codes)
+    assert_same_probabilities(estimator, of_codes, X, atol=0)
+    third, half = estimator.predict(X)[0]
+    assert third in thirds.categories
+    assert half in halves.categories
+    assert estimator.score(X, frame) == of_codes.score(X, codes)
+    for metric in ("accuracy", "balanced_accuracy", "roc_auc", "neg_log_loss"):
+        scorer = target_scorers(metric=metric)
+        found, expected = scorer(estimator, X, frame), scorer(of_codes, X, codes)
+        assert list(found.values()) == list(expected.values())
+    copied = pickle.loads(pickle.dumps(estimator))
+    np.testing.assert_array_equal(copied.predict(X), estimator.predict(X))
+    other = frame.assign(third=pd.cut(Y[:, 0], 4))
+    with raises_naming("label", "'third'", "Name all classes"):
+        estimator.partial_fit(X, other)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda cut: cut,
+        pd.Series,
+        lambda cut: list(cut),
+        lambda cut: pd.Series(cut.astype("interval")),
+        pd.IntervalIndex,
+    ],
+    ids=["categories", "Series", "list", "interval type", "index"],
+)
+def test_intervals_may_be_held_in_any_way(table, form):
+    cut = pd.cut(table[1][:, 0], [0, 4, 100])
+
+    columns, one_dimensional = check_labels(form(cut), estimator=small_classifier())
+
+    classes = [classes_of(columns[0], columns[0].notna().to_numpy())]
+    assert one_dimensional
+    assert list(classes[0]) == list(cut.categories)
+    np.testing.assert_array_equal(codes_of(columns, classes)[:, 0], cut.codes)
+
+
+def test_categories_may_be_of_anything_that_has_an_order(table):
+    X, Y = table
+    sizes = pd.Series(np.where(Y[:, 0] > 5, 1.5, 0.5), dtype="category")
+
+    for values in (sizes, sizes.array, pd.DataFrame({"size": sizes})):
+        columns, _ = check_labels(values, estimator=small_classifier())
+        assert classes_of(columns[0], np.ones(len(X), bool)).tolist() == [0.5, 1.5]
+    with raises_naming("MultiTaskRegressor"):
+        check_labels(sizes.astype(float), estimator=small_classifier())
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.longdouble, np.uint8])
+def test_labels_may_be_numbers_of_any_size(table, dtype):
+    X, Y = table
+    labels = (Y[:, :2] > 5).astype(float)
+    labels[3, 0] = np.nan if dtype is not np.uint8 else 0
+    expected = small_classifier().fit(X, labels)
+    labels = labels.astype(dtype)
+
+    for y in (labels, pd.DataFrame(labels)):
+        estimator = small_classifier().fit(X, y)
+        assert estimator.predict(X).dtype == dtype
+        assert_same_probabilities(estimator, expected, X, atol=0)
+        assert estimator.score(X, y) == expected.score(X, labels)
+        score = target_scorers(metric="neg_log_loss")(estimator, X, y)["mean"]
+        assert np.isfinite(score)
 
 
 # ---------------------------------------------------------------------------------------

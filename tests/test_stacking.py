@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validate
@@ -127,6 +128,45 @@ def test_other_columns_give_an_error_that_lists_them():
 def test_frames_and_arrays_do_not_mix():
     with pytest.raises(ValueError, match=r"DataFrames in all tasks or in none.*'south'"):
         stack_tasks({"north": (frame(X_NORTH), Y_NORTH), "south": (X_SOUTH, Y_SOUTH)})
+
+
+def test_masked_values_are_missing():
+    hidden = np.arange(len(Y_SOUTH)) % 3 == 0
+    X, Y = stack_tasks(
+        {
+            "north": (np.ma.array(X_NORTH, mask=X_NORTH > 1), Y_NORTH),
+            "south": (X_SOUTH, np.ma.array(Y_SOUTH.astype(int), mask=hidden)),
+        }
+    )
+
+    np.testing.assert_array_equal(X[: len(X_NORTH)], np.where(X_NORTH > 1, np.nan, X_NORTH))
+    south = Y["south"].to_numpy()[len(Y_NORTH) :]
+    np.testing.assert_array_equal(south, np.where(hidden, np.nan, Y_SOUTH.astype(int)))
+
+
+def test_what_is_no_task_names_it():
+    dates = np.arange(len(Y_SOUTH)).astype("datetime64[D]")
+    for X, y, words in [
+        (X_SOUTH, dates, "target of task 'south' holds dates"),
+        (X_SOUTH, pd.Series(dates - dates[0]), "target of task 'south' holds durations"),
+        (X_SOUTH.astype("timedelta64[s]"), Y_SOUTH, "task 'south' are durations"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            stack_tasks({"north": (X_NORTH, Y_NORTH), "south": (X, y)})
+    for X, y in [(X_SOUTH, {"a": 1}), ((row for row in X_SOUTH), Y_SOUTH)]:
+        with pytest.raises(TypeError, match="task 'south' is a"):
+            stack_tasks({"north": (X_NORTH, Y_NORTH), "south": (X, y)})
+
+
+def test_columns_of_other_frames_are_matched_by_name():
+    X = pd.DataFrame(X_NORTH, columns=list("abc"))
+    tables = [
+        pa.table({name: frame[name] for name in frame}) for frame in (X, X[["c", "a", "b"]])
+    ]
+
+    stacked, _ = stack_tasks([(tables[0], Y_NORTH), (tables[1], Y_NORTH)])
+
+    pd.testing.assert_frame_equal(stacked, pd.concat([X, X], ignore_index=True))
 
 
 @pytest.mark.parametrize("X", [X_SOUTH[:, :2], X_SOUTH[:, 0], X_SOUTH[None]])

@@ -9,8 +9,14 @@ import pytest
 from sklearn.base import clone
 from sklearn.metrics import r2_score
 
-from skmtl._tables.targets import hold_out
-from tests._asserts import assert_close, assert_differ, assert_same_predictions
+from skmtl._network.experts import target_groups
+from skmtl._tables.targets import hold_out, per_target, target_names
+from tests._asserts import (
+    assert_close,
+    assert_differ,
+    assert_same_predictions,
+    raises_naming,
+)
 from tests._inputs import (
     CONTAINERS,
     DIFFICULT_FEATURES,
@@ -20,6 +26,7 @@ from tests._inputs import (
     as_frames,
     make_table,
     small,
+    small_classifier,
     with_holes,
 )
 
@@ -45,6 +52,80 @@ def test_names_of_frames(fitted_on_frames):
 def test_names_of_arrays(fitted):
     assert list(fitted.target_names_) == ["target_0", "target_1", "target_2"]
     assert not hasattr(fitted, "feature_names_in_")
+
+
+LABELS = {
+    "ints": [7, 0],
+    "tuples": [("cost", 1), ("cost", 2)],
+    "ints of NumPy": pd.Index(np.array([7, 0], dtype=np.int8)),
+    "columns of two levels": pd.MultiIndex.from_product([["cost"], [1, 2]]),
+    "dates": pd.to_datetime(["2024-01-01", "2025-01-01"]),
+    "numbers": [0.5, 1.5],
+}
+
+
+@pytest.mark.parametrize("case", LABELS)
+def test_mappings_may_name_targets_as_the_columns_do(case):
+    labels = list(LABELS[case])
+    names = target_names(pd.DataFrame(np.ones((2, 2)), columns=LABELS[case]), 2)
+
+    for first, second in (labels, map(str, labels), names):
+        assert per_target("loss", {second: 2, first: 1}, names, callable) == [1, 2]
+        assert target_groups([[second], [first]], names) == (0, 1)
+    with raises_naming("loss lacks target", "unknown name 'other'"):
+        per_target("loss", {labels[0]: 1, "other": 2}, names, callable)
+
+
+def test_names_of_numpy_are_those_of_python():
+    names = target_names(pd.DataFrame(np.ones((2, 2)), columns=LABELS["tuples"]), 2)
+    keys = [("cost", np.int64(1)), (np.str_("cost"), np.int64(2))]
+
+    assert per_target("loss", dict(zip(keys, [1, 2], strict=True)), names, callable) == [
+        1,
+        2,
+    ]
+
+
+def test_two_entries_of_one_name_are_an_error():
+    with raises_naming("two entries of one name", "[0, '0', 1]"):
+        per_target("loss", {0: 1, "0": 2, 1: 3}, ["0", "1"], callable)
+
+
+def test_a_number_in_a_group_is_a_name_before_it_is_a_position():
+    assert target_groups([[0], [1], [2]], ["2", "1", "0"]) == (0, 1, 2)
+    assert target_groups([[2, 1], [0]], ["2", "1", "0"]) == (0, 0, 1)
+    assert target_groups([[0, 2], [1]], ["a", "b", "c"]) == (0, 1, 0)
+
+
+def test_parameters_by_the_labels_of_the_columns(table):
+    X, Y = table
+    labels = [("cost", 1), ("cost", 2), ("risk", 1)]
+    Y = pd.DataFrame(Y, columns=pd.MultiIndex.from_tuples(labels))
+    values = {"loss_weights": [1, 2, 3], "loss": ["squared_error", "huber", "huber"]}
+    by_label = {name: dict(zip(labels, own, strict=True)) for name, own in values.items()}
+
+    named = small(**by_label, early_stopping=False).fit(X, Y)
+    listed = small(**values, early_stopping=False).fit(X, Y)
+
+    assert named.loss_weights_.tolist() == [1, 2, 3]
+    assert_same_predictions(named, listed, X, atol=0)
+    named.partial_fit(X, Y.iloc[:, ::1])
+    with raises_naming("in this order"):
+        named.partial_fit(X, Y.iloc[:, ::-1])
+
+
+def test_classes_weigh_by_the_labels_of_the_columns(table):
+    X, Y = table
+    labels = pd.DataFrame((Y[:, :2] > 5).astype(int))
+    weights = {1: None, 0: {0: 1, 1: 5}}
+
+    by_label = small_classifier(class_weight=weights).fit(X, labels)
+
+    listed = small_classifier(class_weight=[weights[0], None]).fit(X, labels)
+    for found, expected in zip(
+        by_label.predict_proba(X), listed.predict_proba(X), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_names_are_those_of_the_last_fit(table):

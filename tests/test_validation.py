@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from functools import partial
 
 import keras
 import numpy as np
@@ -64,6 +65,27 @@ BAD_PARAMETERS = [
     ({"validation_fraction": 0.0}, "validation_fraction", "0.0", "(0.0, 1.0)"),
     ({"validation_fraction": 1.0}, "validation_fraction", "1.0", "(0.0, 1.0)"),
     ({"n_iter_no_change": 0}, "n_iter_no_change", "Got 0", "[1, inf)"),
+    *(
+        ({name: True}, name, "True", "int in the range")
+        for name in (
+            "sharing_depth",
+            "n_experts",
+            "n_task_experts",
+            "epochs",
+            "batch_size",
+            "n_iter_no_change",
+            "n_members",
+            "n_jobs",
+            "n_bins",
+        )
+    ),
+    *(
+        ({name: True}, name, "True", "float in the range")
+        for name in ("learning_rate", "weight_decay", "clip_features")
+    ),
+    ({"dropout": False}, "dropout", "False", "[0.0, 1.0)"),
+    ({"trunk_sizes": (True,)}, "trunk_sizes", "(True,)", "positive int"),
+    ({"target_groups": [[False], [True, 2]]}, "target_groups", "False", "positions"),
     ({"scale_features": None}, "scale_features", "None", "bool"),
     ({"scale_targets": 2}, "scale_targets", "2", "bool"),
     ({"warm_start": "no"}, "warm_start", "'no'", "bool"),
@@ -75,6 +97,9 @@ BAD_PARAMETERS = [
 BAD_TYPES = [
     ({"optimizer": 3}, "optimizer", "3", "name of a Keras optimizer"),
     ({"optimizer": keras.optimizers.Adam}, "optimizer", "Adam", "an instance"),
+    ({"loss": keras.losses.MeanSquaredError}, "loss", "MeanSquaredError", "an instance"),
+    ({"loss": ["huber", keras.losses.Huber, "huber"]}, "loss", "Huber", "an instance"),
+    ({"loss": partial(keras.losses.Huber, delta=2.0)}, "loss", "Huber", "an instance"),
     ({"callbacks": [print]}, "callbacks", "print", "keras.callbacks.Callback"),
     (
         {"callbacks": [keras.callbacks.EarlyStopping]},
@@ -123,6 +148,18 @@ def test_a_trunk_that_is_frozen_untrained_is_warned_of(fitted):
     shapes.warn_of_random_trunk(small(freeze_trunk=True), separate)
     trained = small(freeze_trunk=True, init_trunk=fitted)
     shapes.warn_of_random_trunk(trained, architecture)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"epochs": np.int8(4), "n_iter_no_change": np.uint8(40)},
+        {"sharing_depth": np.uint8(1), "n_members": np.int16(1), "n_experts": np.int8(1)},
+        {"batch_size": np.uint16(32), "trunk_sizes": np.array([8], dtype=np.int8)},
+    ],
+)
+def test_numbers_of_numpy_are_numbers(table, fitted, numbers):
+    assert_same_predictions(small(**numbers).fit(*table), fitted, table[0])
 
 
 def test_parameters_are_keyword_only():

@@ -75,11 +75,12 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         X : array-like or DataFrame of shape (n, d)
             Features: finite numbers.
         y : array-like or DataFrame of shape (n, T), or (n,)
-            Targets. NaN means "not observed": the cell has no influence. Rows without
-            any observed target are left out with a warning.
+            Targets. NaN, None, or a mask means "not observed": the cell has no influence.
+            Rows without any observed target are left out with a warning.
         sample_weight : array-like of shape (n,) or (n, T), default=None
             How much each row, or each cell, counts; not negative. Weight 0 is the same
-            as leaving the cell or row out.
+            as leaving the cell or row out. Columns of a DataFrame are matched by name with
+            those of `y`, rows go by position.
 
         Returns
         -------
@@ -305,7 +306,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
             names = self.target_names_
         else:
             names = target_names(y, Y.shape[1])
-        W = cell_weights(Y, sample_weight)
+        W = cell_weights(Y, sample_weight, names)
         check_observed(Y, W, names, all_of=not resume)
         table = Table(X, Y, W, names, one_dimensional)
         return self._in_numbers(table, columns, resume, announced).counted()

@@ -25,7 +25,7 @@ from .._tables.labels import (
     observed_cells,
 )
 from .._tables.table import CheckedTargets
-from .._tables.targets import check_same_targets, per_target
+from .._tables.targets import check_same_targets, per_target, weights_of
 from ..metrics import accuracy_score
 from .base import BaseMultiTask
 from .constraints import CONSTRAINTS
@@ -34,8 +34,9 @@ from .constraints import CONSTRAINTS
 class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
     """One neural network that classifies several targets: shared trunk, a head per target.
 
-    What `MultiTaskRegressor` is for numbers, this is for labels: of any kind, with as many
-    classes per target as there are, and with holes. The hidden layers are
+    What `MultiTaskRegressor` is for numbers, this is for labels: whole numbers, strings,
+    bools, intervals (of `pandas.cut`) or categories, with as many classes per target as
+    there are, and with holes. The hidden layers are
     ``trunk_sizes + head_sizes``; all targets share the first `sharing_depth` of them.
     Training minimises the mean over targets of each one's log loss on its observed cells::
 
@@ -310,9 +311,10 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         ----------
         X, y, sample_weight
             As for `fit`.
-        classes : list of T array-likes, mapping by target name, or array-like, default=None
-            In the first call, all labels that any call will have: of each target, or of
-            the single one. None means those of `y`. Later calls may leave it out.
+        classes : array-like, list of T array-likes, or mapping by target name, default=None
+            In the first call, all labels that any call will have: those of every target
+            alike, as scikit-learn's `learning_curve` gives them, or of each target its own.
+            None means those of `y`. Later calls may leave it out.
 
         Returns
         -------
@@ -384,6 +386,8 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         """
         predicted = self.predict(X)
         check_same_targets(y, self._check_y(y).Y, self.target_names_)
+        if sample_weight is not None:
+            sample_weight = weights_of(sample_weight, self.target_names_)
         return accuracy_score(y, predicted, sample_weight=sample_weight)
 
     def add_task(self, X, y, name=None, *, class_weight=None, sample_weight=None):
@@ -444,7 +448,6 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         if resume:
             classes = self._classes
         elif announced is not None:
-            announced = [announced] if table.one_dimensional else announced
             classes = announced_classes(announced, names)
         else:
             pairs = zip(columns, observed.T, strict=True)

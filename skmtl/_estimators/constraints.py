@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from numbers import Integral, Real
 
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
+
+from .._numbers import Number
 
 # How the weights of the targets may adapt while the network is trained: learnt, by losses,
 # by gradients of what the targets share.
@@ -16,33 +18,33 @@ NEEDS_POSITIVE_LOSSES = ("dwa", "geometric", "famo")
 CONSTRAINTS = {
     "trunk_sizes": ["array-like"],
     "head_sizes": ["array-like"],
-    "sharing_depth": [None, Interval(Integral, 0, None, closed="left")],
-    "n_experts": [Interval(Integral, 1, None, closed="left")],
-    "n_task_experts": [Interval(Integral, 0, None, closed="left")],
+    "sharing_depth": [None, Number(Integral, 0, None, closed="left")],
+    "n_experts": [Number(Integral, 1, None, closed="left")],
+    "n_task_experts": [Number(Integral, 0, None, closed="left")],
     "target_groups": [None, "array-like"],
     "share_output": ["boolean"],
     "linear_path": ["boolean"],
     "activation": "no_validation",  # checked with the layers, by near names too
-    "dropout": [Interval(Real, 0, 1, closed="left")],
+    "dropout": [Number(Real, 0, 1, closed="left")],
     "loss_weights": [None, StrOptions(set(BALANCING)), Mapping, "array-like"],
     "optimizer": "no_validation",  # checked in training, which imports Keras
-    "learning_rate": [Interval(Real, 0, None, closed="neither")],
-    "weight_decay": [Interval(Real, 0, None, closed="left")],
-    "ema_momentum": [Interval(Real, 0, 1, closed="left")],
-    "epochs": [Interval(Integral, 1, None, closed="left")],
+    "learning_rate": [Number(Real, 0, None, closed="neither")],
+    "weight_decay": [Number(Real, 0, None, closed="left")],
+    "ema_momentum": [Number(Real, 0, 1, closed="left")],
+    "epochs": [Number(Integral, 1, None, closed="left")],
     "batch_size": [
         StrOptions({"auto"}),
-        Interval(Integral, 1, None, closed="left"),
+        Number(Integral, 1, None, closed="left"),
     ],
     "early_stopping": ["boolean"],
-    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-    "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+    "validation_fraction": [Number(Real, 0, 1, closed="neither")],
+    "n_iter_no_change": [Number(Integral, 1, None, closed="left")],
     "refit": ["boolean", StrOptions({"auto"})],
-    "n_members": [Interval(Integral, 1, None, closed="left")],
-    "n_jobs": [None, Integral],
+    "n_members": [Number(Integral, 1, None, closed="left")],
+    "n_jobs": [None, Number(Integral, None, None, closed="neither")],
     "scale_features": ["boolean"],
-    "clip_features": [None, Interval(Real, 0, None, closed="neither")],
-    "n_bins": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
+    "clip_features": [None, Number(Real, 0, None, closed="neither")],
+    "n_bins": [StrOptions({"auto"}), Number(Integral, 0, None, closed="left")],
     "init_trunk": "no_validation",
     "freeze_trunk": ["boolean"],
     "warm_start": ["boolean"],

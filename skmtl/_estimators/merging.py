@@ -6,7 +6,6 @@ import copy
 import dataclasses
 import re
 from collections.abc import Sequence
-from numbers import Integral
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -17,6 +16,7 @@ from .._network.inputs import Inputs, Units
 from .._network.network import Architecture, Network, with_outputs, with_rows
 from .._network.scaling import Scaling
 from .._network.weights import Layer, Weights
+from .._numbers import is_int
 from .._tables.features import listed
 from .base import BaseMultiTask, members_of
 
@@ -75,7 +75,7 @@ def merge_tasks(estimators: Sequence, sharing_depth: int = 0):
     estimators = list(estimators)
     _check_alike(estimators)
     n_layers = len(members_of(estimators[0])[0].architecture.hidden_sizes)
-    if not isinstance(sharing_depth, Integral) or not 0 <= sharing_depth <= n_layers:
+    if not is_int(sharing_depth) or not 0 <= sharing_depth <= n_layers:
         raise ValueError(
             f"sharing_depth={sharing_depth!r}, expected an int from 0 to "
             f"{n_layers}, the number of hidden layers."

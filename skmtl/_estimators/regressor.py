@@ -17,6 +17,7 @@ from .._tables.targets import (
     check_values,
     is_one_loss,
     per_target,
+    weights_of,
     with_new_target,
 )
 from ..metrics import r2_score
@@ -72,7 +73,8 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     target_groups : list of lists of str or int, or None, default=None
         Targets, by name or position, that share a trunk, as in ``[["a", "b"], ["c"]]``:
         each group has one of its own, and groups are networks apart. None is one group.
-        Does nothing if ``sharing_depth`` is 0; not with experts.
+        A number that is the name of a column is that column. Does nothing if
+        ``sharing_depth`` is 0; not with experts.
 
     share_output : bool, default=False
         Let every head end in the same linear output: the same kernel and bias, as in
@@ -93,7 +95,8 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
 
     loss : str, tuple, keras.losses.Loss, callable, or one per target, \
             default="squared_error"
-        One for all targets, a sequence of T, or a mapping by target name. Each is
+        One for all targets, a sequence of T, or a mapping by target name (or by the
+        label of its column, such as an int, or a tuple of a MultiIndex). Each is
 
         - "squared_error", "absolute_error", "huber" or "log_cosh";
         - "poisson" for counts: the prediction is the exponential of the output, hence
@@ -656,6 +659,8 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         check_same_targets(y, Y, self.target_names_)
         if np.isnan(Y).all():
             raise ValueError("y has no observed value (all are NaN): there is no score.")
+        if sample_weight is not None:
+            sample_weight = weights_of(sample_weight, self.target_names_)
         return r2_score(Y, predicted, sample_weight=sample_weight)
 
     def add_task(self, X, y, name=None, *, loss=None, sample_weight=None):

@@ -14,7 +14,7 @@ from sklearn.utils import RegressorTags
 from sklearn.utils.validation import check_is_fitted
 
 from .._tables.features import check_features
-from .._tables.targets import check_targets
+from .._tables.targets import check_same_targets, check_targets, weights_of
 from .._training import build_keras_model, mean_loss, optimizer_class
 from ..metrics import r2_score
 from .plan import loss_weights
@@ -129,7 +129,11 @@ class KerasMultiTaskRegressor(KerasRegressor):
 
     def score(self, X, y, sample_weight=None):
         Y, _ = check_targets(y, estimator=self)
+        names = self.prepared_.target_names_
+        check_same_targets(y, Y, names)
         predicted = self.predict(X).reshape(Y.shape)
+        if sample_weight is not None:
+            sample_weight = weights_of(sample_weight, names)
         return r2_score(Y, predicted, sample_weight=sample_weight)
 
     def __getstate__(self):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from numbers import Integral
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from .._network.experts import target_groups
 from .._network.heads import HeadKind
 from .._network.inputs import Inputs
 from .._network.network import Architecture
+from .._numbers import is_int
 from .._tables.features import did_you_mean
 from .init_trunk import Trunk
 
@@ -115,7 +115,7 @@ def layers(estimator) -> tuple[tuple[int, ...], int]:
 
 
 def _layer_sizes(parameter: str, sizes) -> tuple[int, ...]:
-    if not all(isinstance(size, Integral) and size > 0 for size in sizes):
+    if not all(is_int(size) and size > 0 for size in sizes):
         raise ValueError(
             f"{parameter} must be a tuple of positive ints such as (64, 32), or empty; got "
             f"{sizes!r}."

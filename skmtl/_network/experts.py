@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
-from numbers import Integral
 from operator import add
 
+from .._numbers import is_int
+from .._tables.containers import name_of
 from .._tables.features import listed
 
 
@@ -65,9 +66,10 @@ def _is_sequence(value) -> bool:
 
 
 def _position(target, names: list[str]) -> int:
-    if str(target) in names:
-        return names.index(str(target))
-    if isinstance(target, Integral) and 0 <= target < len(names):
+    name = name_of(target)  # of ints, too: a position is what is no name
+    if name in names:
+        return names.index(name)
+    if is_int(target) and 0 <= target < len(names):
         return int(target)
     raise ValueError(
         f"target_groups names {target!r}, which is no target: expected "

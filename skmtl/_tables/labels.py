@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_list_like
 from sklearn.utils import check_array
 from sklearn.utils.multiclass import check_classification_targets
 
-from .features import listed, not_numbers
+from .containers import as_table
+from .features import array_of, kind_of, listed
 from .targets import per_target, target_names
+
+_LABELS = "Expected one column of labels per target."
 
 
 def check_labels(y, *, estimator) -> tuple[list[pd.Series], bool]:
@@ -20,13 +24,13 @@ def check_labels(y, *, estimator) -> tuple[list[pd.Series], bool]:
             f"This {type(estimator).__name__} estimator requires y to be passed, but the "
             "target y is None."
         )
+    y = as_table(y, "y")
     if not hasattr(y, "iloc"):
-        if not_numbers(y) == "rows of unequal length":
-            raise ValueError(
-                "y holds rows of unequal length. Expected one column of labels per target."
-            )
+        A = array_of(y, "y", _LABELS)
+        if A.ndim == 0:
+            raise ValueError(f"y is the single value {A}. {_LABELS}")
         y = check_array(
-            y,
+            y if hasattr(y, "dtype") else A,
             dtype=None,
             ensure_2d=False,
             ensure_all_finite=False,
@@ -50,14 +54,23 @@ def _check_classes(name: str, column: pd.Series) -> None:
             f"y contains infinity in target {name!r}. Mark labels that were not observed "
             "with NaN."
         )
+    if kind_of(labels):
+        raise ValueError(
+            f"y holds {kind_of(labels)} in target {name!r}, which are measured, not named. "
+            "Make labels of them, as in y.astype(str), or numbers, such as parts of a date."
+        )
     _check_one_kind(name, labels)
+    named = isinstance(column.dtype, pd.CategoricalDtype) or all(
+        isinstance(label, pd.Interval) for label in labels
+    )
     try:
-        if len(labels):
+        if not named:
             check_classification_targets(labels)
     except ValueError as error:
         raise ValueError(
-            f"{error} In target {name!r}: labels are whole numbers, strings, bools or "
-            "categories, of one kind. For measured numbers take MultiTaskRegressor."
+            f"{error} In target {name!r}: labels are whole numbers, strings, bools, "
+            "intervals or categories, of one kind. For measured numbers take "
+            "MultiTaskRegressor."
         ) from error
 
 
@@ -86,11 +99,21 @@ def classes_of(column: pd.Series, observed: np.ndarray) -> np.ndarray:
 def codes_of(columns: Sequence[pd.Series], classes: Sequence[np.ndarray]) -> np.ndarray:
     """Position of each label among its target's classes (n, T); NaN if it is not there."""
     positions = [
-        pd.Index(own).get_indexer(pd.Index(column))
+        index_of(own).get_indexer(index_of(column))
         for column, own in zip(columns, classes, strict=True)
     ]
     codes = np.stack(positions, axis=1).astype(np.float64)
     return np.where(codes < 0, np.nan, codes)
+
+
+def index_of(labels) -> pd.Index:
+    """An index that finds labels by being equal to them."""
+    if labels.dtype in (np.float16, np.longdouble):  # pandas has no index of these
+        return pd.Index(labels.astype(np.float64))
+    if isinstance(labels.dtype, (pd.CategoricalDtype, pd.IntervalDtype)):
+        labels = np.asarray(labels)
+    # An index of intervals would look for those that hold a number.
+    return pd.Index(labels, dtype=object if labels.dtype == object else None)
 
 
 def observed_cells(columns: Sequence[pd.Series]) -> np.ndarray:
@@ -100,11 +123,27 @@ def observed_cells(columns: Sequence[pd.Series]) -> np.ndarray:
 
 def announced_classes(announced, names: Sequence[str]) -> list[np.ndarray]:
     """The classes that a first `partial_fit` names, of every target."""
-    of_targets = per_target("classes", announced, names, lambda value: False)
+    if not is_list_like(announced) or isinstance(announced, Iterator):
+        raise TypeError(
+            "classes must be a list of labels, of all targets alike, or a list of them for "
+            f"each target, or a mapping by target name; got {announced!r}."
+        )
+    of_targets = per_target("classes", announced, names, _is_for_every_target)
+    for name, labels in zip(names, of_targets, strict=True):
+        if not is_list_like(labels):
+            raise TypeError(
+                f"classes has {labels!r} for the target {name!r}, expected a list of "
+                "labels."
+            )
     columns = [pd.Series(list(labels)) for labels in of_targets]
     for name, column in zip(names, columns, strict=True):
         _check_classes(name, column)
     return [classes_of(column, column.notna().to_numpy()) for column in columns]
+
+
+def _is_for_every_target(classes) -> bool:
+    """Whether these are labels, not lists of them."""
+    return not isinstance(classes, Mapping) and not any(map(is_list_like, classes))
 
 
 def check_known(

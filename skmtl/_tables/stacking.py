@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from .features import listed
+from .containers import as_table
+from .features import array_of, kind_of, listed
 
 
 def stack_tasks(tasks):
@@ -26,7 +27,8 @@ def stack_tasks(tasks):
         The rows of all tasks, one task after the other; n is the sum of their m. A
         DataFrame if the tasks' features are DataFrames.
     Y : ndarray or DataFrame of shape (n, T)
-        Column t holds the target of task t in its rows, NaN in all others. A DataFrame
+        Column t holds the target of task t in its rows, NaN in all others and where the
+        target is missing or masked. A DataFrame
         with the tasks' names if `tasks` is a mapping. Of objects if not all targets are
         numbers.
 
@@ -67,8 +69,15 @@ def stack_tasks(tasks):
             raise TypeError(
                 f"Task {str(name)!r} is {type(pair).__name__}, expected a pair (X, y)."
             )
-    X = _stacked_features(names, [X for X, _ in pairs])
-    targets = [_one_target(name, X, y) for name, (X, y) in zip(names, pairs, strict=True)]
+    features = [
+        as_table(X, f"X of task {str(name)!r}")
+        for name, (X, _) in zip(names, pairs, strict=True)
+    ]
+    X = _stacked_features(names, features)
+    targets = [
+        _one_target(name, X, y)
+        for name, X, (_, y) in zip(names, features, pairs, strict=True)
+    ]
     Y = np.full((sum(map(len, targets)), len(targets)), np.nan, np.result_type(*targets))
     start = 0
     for task, y in enumerate(targets):
@@ -86,8 +95,16 @@ def _stacked_features(names: list, parts: list):
             f"{listed('task', others)}."
         )
     if not all(frames):
-        arrays = [np.asarray(X) for X in parts]
+        arrays = [
+            array_of(X, f"X of task {str(name)!r}", "Expected as many features in each.")
+            for name, X in zip(names, parts, strict=True)
+        ]
         for name, X in zip(names, arrays, strict=True):
+            if X.dtype.kind in "mM":
+                raise ValueError(
+                    f"The features of task {str(name)!r} are {kind_of(X)}: make numbers of "
+                    "them first, such as days since a first one."
+                )
             if X.ndim != 2 or X.shape[1] != arrays[0].shape[1]:
                 raise ValueError(
                     f"The features of task {str(name)!r} have the shape {X.shape}, those "
@@ -109,6 +126,7 @@ def _stacked_features(names: list, parts: list):
 
 def _one_target(name, X, y) -> np.ndarray:
     """Numbers as float64, labels as objects, with NaN where they are missing."""
+    y = as_table(y, f"The target of task {str(name)!r}")
     shape = np.shape(y)
     if shape not in {(len(X),), (len(X), 1)}:
         raise ValueError(
@@ -116,6 +134,13 @@ def _one_target(name, X, y) -> np.ndarray:
             f"({len(X)},): one value for each row of its features."
         )
     column = pd.DataFrame(y).iloc[:, 0]
+    other = kind_of(np.asarray(column))
+    if other:
+        raise ValueError(
+            f"The target of task {str(name)!r} holds {other}: "
+            "expected numbers or labels. Make either of them first, such as "
+            ".dt.total_seconds() of durations."
+        )
     kind = pd.api.types.infer_dtype(column, skipna=True)
     if kind in {"integer", "floating", "mixed-integer-float", "empty"}:
         return pd.to_numeric(column).to_numpy(np.float64, na_value=np.nan)

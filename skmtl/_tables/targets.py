@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 from sklearn.utils import check_array
 
-from .features import check_numeric_columns, in_one_array, listed, not_numbers
+from .containers import column_labels, name_of
+from .features import as_numbers, listed
 
+_NUMBERS = (
+    "Expected numbers, one column per target, and NaN where one was not observed: encode "
+    "or drop other columns."
+)
 MAX_DRAWS = 50  # of rows to hold out, before it is given up to cover all targets
 
 
 def target_names(y, n_targets: int) -> np.ndarray:
     """Column names of a DataFrame, the name of a Series, or target_0, target_1, ..."""
-    names = getattr(y, "columns", None)
-    if names is None and getattr(y, "name", None) is not None:
-        names = [y.name]
-    if names is None:
-        names = [f"target_{t}" for t in range(n_targets)]
-    names = np.array([str(name) for name in names], dtype=object)
+    labels = column_labels(y)
+    if labels is None or len(labels) != n_targets:
+        labels = [f"target_{t}" for t in range(n_targets)]
+    names = np.array([name_of(label) for label in labels], dtype=object)
     unique, counts = np.unique(names.astype(str), return_counts=True)
     if (counts > 1).any():
         raise ValueError(
@@ -45,23 +49,17 @@ def check_targets(y, *, estimator) -> tuple[np.ndarray, bool]:
             f"This {type(estimator).__name__} estimator requires y to be passed, but the "
             "target y is None."
         )
-    check_numeric_columns(y, "y", "Targets are numbers: encode or drop such columns.")
-    try:
-        Y = check_array(
-            in_one_array(y),
-            dtype=[np.float64, np.float32],
-            ensure_2d=False,
-            ensure_all_finite=False,
-            input_name="y",
-            estimator=estimator,
-        )
-    except (TypeError, ValueError) as error:
-        if not_numbers(y):
-            raise ValueError(
-                f"y holds {not_numbers(y)}. Expected numbers, one column per target, and "
-                "NaN where one was not observed."
-            ) from error
-        raise
+    y = as_numbers(y, "y", _NUMBERS, unnamed="target_{}")
+    if np.ndim(y) == 0:
+        raise ValueError(f"y is the single value {y}. {_NUMBERS}")
+    Y = check_array(
+        y,
+        dtype=[np.float64, np.float32],
+        ensure_2d=False,
+        ensure_all_finite=False,
+        input_name="y",
+        estimator=estimator,
+    )
     one_dimensional = Y.ndim == 1
     Y = Y.reshape(len(Y), -1)
     infinite = np.isinf(Y).any(axis=0)
@@ -137,16 +135,17 @@ def per_target(
     if is_one(value):
         return [value] * len(names)
     if isinstance(value, Mapping):
-        missing = [name for name in names if name not in value]
-        unknown = [name for name in value if name not in names]
-        if missing or unknown:
-            problems = [f"lacks {listed('target', missing)}"] if missing else []
-            problems += [f"has {listed('unknown name', unknown)}"] if unknown else []
+        # Names are strings; labels of columns may be ints, or tuples of a MultiIndex.
+        by_name = {name_of(key): own for key, own in value.items()}
+        if len(by_name) < len(value):
+            raise ValueError(f"{parameter} has two entries of one name, got {list(value)}.")
+        problems = _differences("target", names, by_name)
+        if problems:
             raise ValueError(
-                f"{parameter} {' and '.join(problems)}; expected one entry for each of the "
+                f"{parameter} {problems}; expected one entry for each of the "
                 f"{listed('target', names)}."
             )
-        return [value[name] for name in names]
+        return [by_name[name] for name in names]
     if not hasattr(value, "__len__"):
         raise TypeError(
             f"{parameter} must be one value, a sequence with an entry per target or a "
@@ -160,6 +159,15 @@ def per_target(
     return list(value)
 
 
+def _differences(noun: str, names: Iterable[str], own: Iterable[str]) -> str:
+    """What these names lack and add, in words, or nothing."""
+    missing = [name for name in names if name not in own]
+    unknown = [name for name in own if name not in names]
+    problems = [f"lacks {listed(noun, missing)}"] if missing else []
+    problems += [f"has {listed('unknown name', unknown)}"] if unknown else []
+    return " and ".join(problems)
+
+
 def is_one_loss(loss) -> bool:
     """Whether ``loss`` is one for all targets."""
     return isinstance(loss, str) or callable(loss) or is_quantile(loss)
@@ -169,26 +177,47 @@ def is_quantile(loss) -> bool:
     return isinstance(loss, tuple) and len(loss) == 2 and loss[0] == "quantile"
 
 
-def cell_weights(Y: np.ndarray, sample_weight=None) -> np.ndarray:
+def cell_weights(Y: np.ndarray, sample_weight=None, names=None) -> np.ndarray:
     """How much each cell of Y (n, T) counts: its sample weight, or 0 where Y is NaN.
 
-    To be read only: cells that count alike may share their memory.
+    To be read only: cells that count alike may share their memory. ``names`` are those of
+    the targets.
     """
     W = np.ones((1, 1))
     if sample_weight is not None:
-        W = _check_sample_weight(sample_weight, Y.shape)
+        names = target_names(None, Y.shape[1]) if names is None else names
+        W = _check_sample_weight(weights_of(sample_weight, names), Y.shape)
     missing = np.isnan(Y)
     return np.where(missing, 0.0, W) if missing.any() else np.broadcast_to(W, Y.shape)
 
 
-def _check_sample_weight(sample_weight, shape: tuple[int, int]) -> np.ndarray:
+def weights_of(sample_weight, names: Sequence[str]) -> np.ndarray:
+    """Sample weights as an array, a frame's columns in the order of the targets' names."""
+    remedy = "Expected numbers, one per row, or one per row and target."
+    weight = as_numbers(sample_weight, "sample_weight", remedy)
+    if isinstance(weight, pd.DataFrame) and weight.shape[1] > 1:
+        weight = _in_order(weight, list(names))
+    return np.asarray(weight, dtype=np.float64)
+
+
+def _in_order(weight: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """The columns as the targets are; by position where either have no names."""
+    own = list(map(name_of, weight.columns))
+    if own == names:
+        return weight
+    if sorted(own) == sorted(names):
+        return weight.iloc[:, [own.index(name) for name in names]]
+    unnamed = names == [f"target_{t}" for t in range(len(names))]
+    if unnamed or list(weight.columns) == list(range(len(own))):
+        return weight
+    raise ValueError(
+        f"sample_weight {_differences('column', names, own)}; expected one column for each "
+        f"of the {listed('target', names)}, or one weight per row."
+    )
+
+
+def _check_sample_weight(weight: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Sample weights as (n, 1) or (n, T)."""
-    if not_numbers(sample_weight):
-        raise ValueError(
-            f"sample_weight holds {not_numbers(sample_weight)}. Expected numbers, one per "
-            "row, or one per row and target."
-        )
-    weight = np.asarray(sample_weight, dtype=np.float64)
     if weight.shape not in {shape[:1], shape}:
         raise ValueError(
             f"sample_weight has the shape {weight.shape}, expected {shape[:1]}, one weight "

@@ -87,6 +87,7 @@ def _resolve(loss) -> TaskLoss:
         if loss in OF_LOSSES:
             return _of_kind(OF_LOSSES[loss])
         return TaskLoss(loss, _BY_NAME.get(loss) or _of_keras(loss))
+    _refuse_class(loss)
     _refuse_where_scaling_destroys(loss)
     if isinstance(loss, keras.losses.Loss):
         _refuse_what_a_copy_forgets(loss)
@@ -164,6 +165,15 @@ _BY_NAME = {
 
 # Of Keras' own losses, those that mean the same whatever a target is scaled by.
 _OF_ERRORS = {"mean_squared_error", "mean_absolute_error", "huber", "log_cosh"}
+
+
+def _refuse_class(loss) -> None:
+    kind = loss.func if isinstance(loss, partial) else loss
+    if isinstance(kind, type):
+        raise TypeError(
+            f"loss is the class {kind.__name__}: give an instance, as in "
+            f"{kind.__name__}(), or a name."
+        )
 
 
 def _refuse_where_scaling_destroys(loss) -> None:

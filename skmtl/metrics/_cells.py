@@ -6,16 +6,22 @@ from collections.abc import Callable
 
 import numpy as np
 
+from .._tables.containers import as_table, column_labels, name_of
+from .._tables.targets import target_names, weights_of
+
 
 def score_targets(
-    score: Callable, observed: np.ndarray, sample_weight, multioutput, fewest: int = 1
+    score: Callable,
+    observed: np.ndarray,
+    weight: np.ndarray | None,
+    multioutput,
+    fewest: int = 1,
 ):
     """``score(t, rows, weights)`` of the observed rows of every target t, averaged.
 
     ``observed`` is (n, T). NaN where fewer than ``fewest`` rows have a weight.
     """
     multioutput = check_multioutput(multioutput, observed.shape[1])
-    weight = check_weight(sample_weight, observed.shape)
     if weight is not None:
         weight = np.broadcast_to(weight.reshape(len(observed), -1), observed.shape)
         observed = observed & (weight != 0)
@@ -26,10 +32,11 @@ def score_targets(
     return averaged(scores, multioutput)
 
 
-def check_weight(sample_weight, shape: tuple[int, int]) -> np.ndarray | None:
+def check_weight(sample_weight, y_true, shape: tuple[int, int]) -> np.ndarray | None:
+    """The weights (n,) or (n, T) of these targets, matched by name if both have names."""
     if sample_weight is None:
         return None
-    weight = np.asarray(sample_weight, dtype=float)
+    weight = weights_of(sample_weight, target_names(y_true, shape[1]))
     if weight.shape not in {shape[:1], shape}:
         raise ValueError(
             f"sample_weight has the shape {weight.shape}, expected {shape[:1]} or {shape}."
@@ -58,3 +65,14 @@ def averaged(scores: np.ndarray, multioutput):
         return float("nan")
     weights = None if isinstance(multioutput, str) else multioutput[defined]
     return float(np.average(scores[defined], weights=weights))
+
+
+def in_order_of(y_true, y_pred):
+    """Predictions with the columns of the true values, if both are frames of the same."""
+    names, own = column_labels(y_true), column_labels(y_pred)
+    if names is None or own is None or len(own) < 2:
+        return y_pred
+    names, own = list(map(name_of, names)), list(map(name_of, own))
+    if names == own or sorted(names) != sorted(own):
+        return y_pred
+    return as_table(y_pred, "y_pred").iloc[:, [own.index(name) for name in names]]

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics as _sklearn
 
-from ._cells import score_targets
+from .._tables.containers import as_frame
+from ._cells import check_weight, in_order_of, score_targets
 from ._rows import minus_log
 
 
@@ -19,11 +20,13 @@ def accuracy_score(y_true, y_pred, *, sample_weight=None, multioutput="uniform_a
     Parameters
     ----------
     y_true : array-like or DataFrame of shape (n,) or (n, T)
-        True labels; NaN, None and pd.NA mean "not observed" and leave the cell out.
+        True labels; NaN, None, pd.NA and a mask mean "not observed" and leave the cell
+        out.
     y_pred : array-like of the same shape
         Predicted labels.
     sample_weight : array-like of shape (n,) or (n, T), default=None
-        Weight of each row or cell; weight 0 is the same as leaving the cell out.
+        Weight of each row or cell; weight 0 is the same as leaving the cell out. Columns
+        of a DataFrame are matched with those of `y_true` by name.
     multioutput : {"uniform_average", "raw_values"} or array-like of shape (T,), \
             default="uniform_average"
         Mean over the targets, one score per target, or a mean with these weights. A
@@ -164,7 +167,8 @@ def roc_auc_score(
 
 
 def _of_labels(metric, y_true, y_pred, sample_weight, multioutput):
-    true, predicted = pd.DataFrame(y_true), pd.DataFrame(y_pred)
+    true = as_frame(y_true, "y_true")
+    predicted = as_frame(in_order_of(y_true, y_pred), "y_pred")
     if true.shape != predicted.shape:
         raise ValueError(
             "y_true and y_pred must have the same shape, got "
@@ -182,11 +186,12 @@ def _of_labels(metric, y_true, y_pred, sample_weight, multioutput):
             warnings.filterwarnings("ignore", "A single label was found")
             return metric(*np.split(codes, 2), sample_weight=weights)
 
-    return score_targets(of_target, true.notna().to_numpy(), sample_weight, multioutput)
+    weight = check_weight(sample_weight, y_true, true.shape)
+    return score_targets(of_target, true.notna().to_numpy(), weight, multioutput)
 
 
 def _of_probabilities(metric, y_true, y_proba, classes, sample_weight, multioutput):
-    true = pd.DataFrame(y_true)
+    true = as_frame(y_true, "y_true")
     if np.ndim(y_true) == 1 and not isinstance(y_proba, Sequence):
         y_proba, classes = [y_proba], [classes]
     if not len(y_proba) == len(classes) == true.shape[1]:
@@ -199,4 +204,5 @@ def _of_probabilities(metric, y_true, y_proba, classes, sample_weight, multioutp
         proba = np.asarray(y_proba[t], dtype=np.float64)
         return metric(np.asarray(true.iloc[:, t][seen]), proba[seen], classes[t], weights)
 
-    return score_targets(of_target, true.notna().to_numpy(), sample_weight, multioutput)
+    weight = check_weight(sample_weight, y_true, true.shape)
+    return score_targets(of_target, true.notna().to_numpy(), weight, multioutput)

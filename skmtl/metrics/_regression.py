@@ -6,7 +6,8 @@ import numpy as np
 from sklearn import metrics as _sklearn
 from sklearn.utils import check_array
 
-from ._cells import averaged, check_multioutput, check_weight, score_targets
+from .._tables.features import as_numbers
+from ._cells import averaged, check_multioutput, check_weight, in_order_of, score_targets
 
 
 def r2_score(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average"):
@@ -15,12 +16,13 @@ def r2_score(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average
     Parameters
     ----------
     y_true : array-like of shape (n,) or (n, T)
-        True values; NaN means "not observed" and leaves the cell out.
+        True values; NaN, None, or a mask means "not observed" and leaves the cell out.
     y_pred : array-like of the same shape
         Predictions.
     sample_weight : array-like of shape (n,) or (n, T), default=None
-        Weight of each row or cell. In a table with holes or with weights per cell,
-        weight 0 is the same as leaving the cell out.
+        Weight of each row or cell; columns of a DataFrame are matched with those of
+        `y_true` by name. In a table with holes or with weights per cell, weight 0 is the
+        same as leaving the cell out.
     multioutput : {"uniform_average", "raw_values"} or array-like of shape (T,), \
             default="uniform_average"
         Mean over the targets, one score per target, or a mean with these weights. A
@@ -179,12 +181,12 @@ def average_relative_rmse(
 
 def _score(metric, y_true, y_pred, sample_weight, multioutput, fewest: int = 1):
     """A metric of scikit-learn on the observed cells; NaN for fewer than `fewest`."""
-    Y, P = _table("y_true", y_true), _table("y_pred", y_pred)
+    Y, P = _table("y_true", y_true), _table("y_pred", in_order_of(y_true, y_pred))
     if Y.shape != P.shape:
         raise ValueError(
             f"y_true and y_pred must have the same shape, got {Y.shape} and {P.shape}."
         )
-    weight = check_weight(sample_weight, Y.shape)
+    weight = check_weight(sample_weight, y_true, Y.shape)
     if len(Y) >= fewest and not np.isnan(Y).any() and np.ndim(weight) < 2:
         # All targets at once, so that sums are rounded as scikit-learn does.
         multioutput = check_multioutput(multioutput, Y.shape[1])
@@ -193,13 +195,13 @@ def _score(metric, y_true, y_pred, sample_weight, multioutput, fewest: int = 1):
     def of_target(t, seen, weights):
         return metric(Y[seen, t], P[seen, t], sample_weight=weights)
 
-    return score_targets(of_target, ~np.isnan(Y), sample_weight, multioutput, fewest)
+    return score_targets(of_target, ~np.isnan(Y), weight, multioutput, fewest)
 
 
 def _table(argument: str, values) -> np.ndarray:
     """Values as floats (n, T), in the precision they have."""
     table = check_array(
-        values,
+        as_numbers(values, argument, "Expected numbers, one column per target."),
         dtype=(np.float64, np.float32),
         ensure_2d=False,
         ensure_all_finite="allow-nan",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from .._tables.containers import as_frame
+from .._tables.labels import index_of
 from ._cells import check_weight
 
 
@@ -25,10 +27,10 @@ def contributions(metric: str, y, predicted, sample_weight, classes) -> np.ndarr
     """
     if metric not in SUMS_OVER_ROWS:
         return None
-    true = pd.DataFrame(y)
+    true = as_frame(y, "y")
     weight = true.notna().to_numpy().astype(float)
     if sample_weight is not None:
-        given = check_weight(sample_weight, true.shape)
+        given = check_weight(sample_weight, y, true.shape)
         weight *= given.reshape(len(true), -1)
     loss = np.column_stack(list(SUMS_OVER_ROWS[metric](true, predicted, classes)))
     loss = np.where(weight > 0, loss, 0.0)
@@ -87,7 +89,7 @@ def _minus_log(true, predicted, classes):
 
 def minus_log(true, proba: np.ndarray, labels) -> np.ndarray:
     """Minus the logarithm of the probability of each true label."""
-    position = pd.Index(labels).get_indexer(pd.Index(true))
+    position = index_of(np.asarray(labels)).get_indexer(index_of(true))
     of_true = np.where(position < 0, 0.0, proba[np.arange(len(true)), position])
     return -np.log(np.maximum(of_true, np.finfo(proba.dtype).eps))
 

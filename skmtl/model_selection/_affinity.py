@@ -7,13 +7,14 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from .._estimators.base import BaseMultiTask, members_of
 from .._estimators.classifier import MultiTaskClassifier
 from .._estimators.regressor import MultiTaskRegressor
 from .._network.network import Network
+from .._numbers import Number
 from .._tables.table import Table
 
 
@@ -23,8 +24,8 @@ from .._tables.table import Table
         "X": "no_validation",  # checked with the estimator's own checks
         "y": "no_validation",  # likewise
         "sample_weight": "no_validation",  # likewise
-        "learning_rate": [None, Interval(Real, 0, None, closed="neither")],
-        "batch_size": [None, Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [None, Number(Real, 0, None, closed="neither")],
+        "batch_size": [None, Number(Integral, 1, None, closed="left")],
     },
     prefer_skip_nested_validation=True,
 )

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import Bounds, LinearConstraint, milp
 from sklearn.cluster import AgglomerativeClustering
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import validate_params
 
+from .._numbers import Number
 from .._tables.features import listed
 
 MOST_EXACT = 10  # tasks: 1023 groups to choose from
@@ -18,7 +19,7 @@ MOST_EXACT = 10  # tasks: 1023 groups to choose from
 @validate_params(
     {
         "affinity": [pd.DataFrame],
-        "n_groups": [Interval(Integral, 1, None, closed="left")],
+        "n_groups": [Number(Integral, 1, None, closed="left")],
     },
     prefer_skip_nested_validation=True,
 )

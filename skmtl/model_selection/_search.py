@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import warnings
 from contextlib import nullcontext
-from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
@@ -18,6 +17,7 @@ from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._estimators.regressor import MultiTaskRegressor
+from .._numbers import is_int
 from .._tables.features import listed
 from .._tables.labels import check_labels
 from .._tables.targets import check_targets
@@ -351,7 +351,7 @@ def _check_nothing_shared(search, shape: tuple[int, ...]) -> None:
 
 
 def _check_depths(depths) -> list[int]:
-    if not all(isinstance(depth, Integral) and depth >= 0 for depth in depths):
+    if not all(is_int(depth) and depth >= 0 for depth in depths):
         raise ValueError(
             f"depths must be 'all' or a sequence of ints from 0 on, got {depths!r}."
         )
