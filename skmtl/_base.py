@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import _parameters
 from ._ensemble import extended_history, train_members
 from ._features import check_features
+from ._forked import check_not_forked
 from ._links import Link, first_outputs
 from ._network import Network
 from ._scaling import Scaling
@@ -87,7 +88,8 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
             If a parameter or the data is not usable (the message names the column), or if
             training diverges. An estimator that was fitted before then stays as it was.
         RuntimeError
-            In a process that was forked after a fit: TensorFlow would hang there.
+            In a process that was forked when TensorFlow had started, as by a fit: it would
+            hang there.
         """
         resume = self.warm_start and self.__sklearn_is_fitted__()
         return self._train(X, y, sample_weight, resume, self.epochs, self.early_stopping)
@@ -113,6 +115,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
     def model_(self):
         """The fitted network as a Keras model, built when first asked for."""
         check_is_fitted(self)
+        check_not_forked()
         if not hasattr(self, "_model"):
             from ._training import build_ensemble
 
@@ -268,6 +271,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         return {name: value for name, value in state.items() if name != "_model"}
 
     def _train(self, X, y, sample_weight, resume, epochs, early_stopping):
+        check_not_forked()
         before = dict(vars(self))
         try:
             self._validate_params()

@@ -7,12 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from . import _parameters
 from ._base import BaseMultiTask
 from ._features import check_features
+from ._foreign import StrOptions
 from ._labels import (
     announced_classes,
     check_known,

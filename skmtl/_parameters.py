@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils._param_validation import StrOptions
 
 from ._activations import ACTIVATIONS
 from ._experts import target_groups
 from ._features import did_you_mean, listed
+from ._foreign import StrOptions
 from ._inputs import Inputs
 from ._links import Link
 from ._network import Architecture, Network

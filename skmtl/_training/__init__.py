@@ -5,8 +5,10 @@ program is one architecture's loop over epochs and batches, compiled by XLA once
 """
 
 from .._kept import keep_programs
+from ._backend import check_backend
 from ._quiet import import_tensorflow
 
+check_backend()
 keep_programs()
 import_tensorflow()
 

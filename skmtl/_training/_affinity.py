@@ -9,8 +9,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from .._forked import check_not_forked
 from .._network import Architecture, Network, forward
-from ._executables import compiling, executing
+from ._executables import compiling
 from ._losses import TaskLoss, cell_losses
 from ._program import activation_named, as_tensors
 from ._spec import Rows
@@ -29,14 +30,14 @@ def affinity(
 
     Over all batches that observe task i; NaN where these do not observe task j.
     """
+    check_not_forked()
     step = program(network.architecture, losses)
     weights = [tf.constant(w) for w in network.weights]
     rate, inputs = as_tensors((float(learning_rate), network.features.units))
     n_targets = network.architecture.n_targets
     falls, totals = np.zeros((2, n_targets, n_targets))
     for batch in _batches(rows, batch_size):
-        with executing():
-            total, fall = step(weights, *map(tf.constant, batch), rate, inputs)
+        total, fall = step(weights, *map(tf.constant, batch), rate, inputs)
         observed = batch.W.any(axis=0)
         falls += fall.numpy()
         totals += np.outer(observed, total.numpy())
