@@ -7,12 +7,12 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
-from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from .. import _parameters
 from .._base import BaseMultiTask
 from .._classifier import MultiTaskClassifier
+from .._foreign import validate_params
 from .._network import Network
 from .._numbers import Number
 from .._regressor import MultiTaskRegressor

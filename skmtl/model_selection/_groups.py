@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import Bounds, LinearConstraint, milp
 from sklearn.cluster import AgglomerativeClustering
-from sklearn.utils._param_validation import validate_params
 
 from .._features import listed
+from .._foreign import validate_params
 from .._numbers import Number
 
 MOST_EXACT = 10  # tasks: 1023 groups to choose from
