@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numbers import Integral
 
-from sklearn.utils._param_validation import Interval
+from ._foreign import Interval
 
 
 class Number(Interval):

@@ -99,6 +99,103 @@ def test_a_tensorflow_that_is_there_already_is_left_alone(monkeypatch, tmp_path)
     assert flags_after(monkeypatch, tmp_path) == before
 
 
+STAY = """
+import sys
+from skmtl._runtime import disk_cache as _kept
+
+_kept.keep_programs()
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+
+def start(folder):
+    """A process that uses the folder, and the one folder in it."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", STAY],
+        env=os.environ | {_kept.SETTING: str(folder), "TF_XLA_FLAGS": ""},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "locked\n"
+    return process
+
+
+def end(process):
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+def names(folder):
+    return {f.name for f in folder.iterdir()} - {_kept.LOCK}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="locks of POSIX")
+def test_a_process_leaves_alone_what_another_one_has_compiled(tmp_path):
+    first = start(tmp_path)
+    (folder,) = tmp_path.iterdir()
+    (folder / "of_first.pb").write_bytes(b"complete, or not yet")
+
+    second = start(tmp_path)
+    (folder / "of_second.pb").write_bytes(b"complete, or not yet")
+    third = start(tmp_path)
+    assert names(folder) == {"of_first.pb", "of_second.pb"}
+    end(third)
+    end(first)
+    (folder / "of_second.sha256").unlink()
+    end(start(tmp_path))  # the second still runs
+    assert {"of_first.pb", "of_second.pb"} < names(folder)
+
+    second.kill()  # so it leaves no checksums
+    second.communicate(timeout=60)
+    (folder / "of_second.sha256").unlink()
+    end(start(tmp_path))  # alone
+    assert names(folder) == {"of_first.pb", "of_first.sha256"}
+
+
+@pytest.mark.usefixtures("before_tensorflow")
+def test_files_may_vanish_at_any_time(monkeypatch, tmp_path):
+    stat = type(tmp_path).stat
+    vanishing = tmp_path / _kept._made_by() / "gone.pb"
+    vanishing.parent.mkdir(mode=0o700)
+    (vanishing.parent / "dangling.pb").symlink_to("nowhere")  # listed, and not there
+
+    def gone(path, **options):
+        if path.name == "gone.pb":
+            path.unlink(missing_ok=True)
+        return stat(path, **options)
+
+    for step in ("_remove_unknown", "_remove_oldest"):
+        vanishing.write_bytes(b"")
+        with monkeypatch.context() as patch:
+            patch.setattr(type(tmp_path), "stat", gone)
+            getattr(_kept, step)(vanishing.parent)
+
+    _kept._write_checksums(vanishing.parent, os.getpid())
+    assert flags_after(monkeypatch, tmp_path)
+
+
+@pytest.mark.usefixtures("before_tensorflow")
+@pytest.mark.parametrize("without", ["module", "support"])
+def test_without_locks_nothing_is_removed(monkeypatch, tmp_path, without):
+    folder = tmp_path / _kept._made_by()
+    folder.mkdir(mode=0o700)
+    (folder / "unknown.pb").write_bytes(b"")
+    if without == "module":
+        monkeypatch.setattr(_kept, "fcntl", None)
+    else:
+        monkeypatch.setattr(_kept.fcntl, "flock", _unsupported)
+
+    assert flags_after(monkeypatch, tmp_path)
+
+    assert names(folder) == {"unknown.pb"}
+
+
+def _unsupported(*_):
+    raise OSError("no locks available")
+
+
 def test_the_oldest_programs_make_room(monkeypatch, tmp_path):
     monkeypatch.setattr(_kept, "MAX_BYTES", 25)
     for age in range(4):

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._network.heads import first_outputs
 from .._network.network import Network
 from .._network.scaling import Scaling
+from .._runtime.forks import check_not_forked
 from .._tables.features import check_features
 from .._tables.table import CheckedTargets, Table
 from .._tables.targets import (
@@ -92,7 +93,8 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
             If a parameter or the data is not usable (the message names the column), or if
             training diverges. An estimator that was fitted before then stays as it was.
         RuntimeError
-            In a process that was forked after a fit: TensorFlow would hang there.
+            In a process that was forked when TensorFlow had started, as by a fit: it would
+            hang there.
         """
         resume = self.warm_start and self.__sklearn_is_fitted__()
         return self._train(X, y, sample_weight, resume, self.epochs, self.early_stopping)
@@ -118,6 +120,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
     def model_(self):
         """The fitted network as a Keras model, built when first asked for."""
         check_is_fitted(self)
+        check_not_forked()
         if not hasattr(self, "_model"):
             from .._training import build_ensemble
 
@@ -278,6 +281,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         return {name: value for name, value in state.items() if name != "_model"}
 
     def _train(self, X, y, sample_weight, resume, epochs, early_stopping, classes=None):
+        check_not_forked()
         before = dict(vars(self))
         try:
             self._validate_params()

@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from .._foreign import StrOptions
 from .._network.scaling import Scaling
 from .._tables.features import check_features
 from .._tables.labels import (

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from numbers import Integral, Real
 
-from sklearn.utils._param_validation import StrOptions
-
+from .._foreign import StrOptions
 from .._numbers import Number
 
 # How the weights of the targets may adapt while the network is trained: learnt, by losses,

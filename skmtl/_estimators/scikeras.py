@@ -13,6 +13,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import RegressorTags
 from sklearn.utils.validation import check_is_fitted
 
+from .._runtime.forks import check_not_forked, refuse_after_fork
 from .._tables.features import check_features
 from .._tables.targets import check_same_targets, check_targets, weights_of
 from .._training import build_keras_model, mean_loss, optimizer_class
@@ -50,6 +51,7 @@ except Exception as error:  # it reaches into Keras, where anything may be missi
 
 def bridge(estimator, **kwargs):
     """What `MultiTaskRegressor.to_scikeras` returns."""
+    check_not_forked()
     if estimator.n_members > 1:
         raise ValueError(
             "to_scikeras trains one network, but n_members="
@@ -101,6 +103,7 @@ class KerasMultiTaskRegressor(KerasRegressor):
         return tags
 
     def fit(self, X, y, sample_weight=None, **kwargs):
+        check_not_forked()
         source = self.estimator
         if isinstance(source, FrozenEstimator):
             source = source.estimator
@@ -113,6 +116,7 @@ class KerasMultiTaskRegressor(KerasRegressor):
         return super().fit(*self._packed(table), **kwargs)
 
     def partial_fit(self, X, y, sample_weight=None, **kwargs):
+        check_not_forked()
         if not self.initialized_:
             return self.fit(X, y, sample_weight, epochs=1, **kwargs)
         table = self.prepared_._read_table(X, y, sample_weight, resume=True)
@@ -120,6 +124,7 @@ class KerasMultiTaskRegressor(KerasRegressor):
 
     def predict(self, X, **kwargs):
         check_is_fitted(self, "model_")
+        check_not_forked()
         X = check_features(self.prepared_, X, reset=False)
         outputs = self._predict_raw(X.astype(np.float32), **kwargs)
         network = self.prepared_._network
@@ -185,4 +190,4 @@ class KerasMultiTaskRegressor(KerasRegressor):
         optimizer.exclude_from_weight_decay(var_list=biases)
         loss = mean_loss(prepared._fitted_losses, weights)
         model.compile(**(compile_kwargs | {"loss": loss, "optimizer": optimizer}))
-        return model
+        return refuse_after_fork(model)

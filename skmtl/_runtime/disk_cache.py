@@ -3,6 +3,10 @@
 XLA writes a program there when it has compiled it and reads it when it would compile it
 again. It stops at a file that it can't read, so before TensorFlow starts all files go that
 are not, byte for byte, what an earlier process has left when it ended.
+
+Several processes may use the folder at a time. Each shares a lock on it for as long as it
+runs, and only one that gets the lock for itself alone removes anything: what is unfinished
+then belongs to nobody. Where there are no such locks, as on Windows, nothing is removed.
 """
 
 from __future__ import annotations
@@ -12,13 +16,22 @@ import hashlib
 import os
 import platform
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 SETTING = "SKMTL_CACHE_DIR"  # a folder, or "off"
 OFF = ("", "off")
 FLAG = "--tf_xla_persistent_cache_directory="
+LOCK = "in_use.lock"
 MAX_BYTES = 2**29  # of programs: about 500
+
+_locks = []  # files that stay open, and so locked, until the process ends
 
 
 def keep_programs() -> None:
@@ -36,8 +49,14 @@ def keep_programs() -> None:
         return
     if " " in str(folder) or not _is_private(folder):  # flags are parted by spaces
         return
-    _remove_unknown(folder)
-    _remove_oldest(folder)
+    try:
+        alone = _lock(folder)
+    except OSError:  # nothing can be written there
+        return
+    if alone:
+        _remove_unknown(folder)
+        _remove_oldest(folder)
+        _share(_locks[-1])
     if flag not in flags:
         os.environ["TF_XLA_FLAGS"] = f"{flags} {flag}".strip()
     atexit.register(_write_checksums, folder, os.getpid())
@@ -76,22 +95,57 @@ def _is_private(folder: Path) -> bool:
     )
 
 
+def _lock(folder: Path) -> bool:
+    """Lock the folder until the process ends; whether no other process does.
+
+    If so, the others wait until the lock is shared.
+    """
+    _locks.append((folder / LOCK).open("ab"))
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(_locks[-1], fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        _share(_locks[-1])
+        return False
+    except OSError:  # a file system without locks
+        return False
+    return True
+
+
+def _share(lock) -> None:
+    with suppress(OSError):
+        fcntl.flock(lock, fcntl.LOCK_SH)
+
+
+# Below, a file may be gone or unreadable: a user may empty the folder at any time.
+
+
 def _remove_unknown(folder: Path) -> None:
     for file in folder.glob("*.pb"):
-        checksum = _checksum_file(file)
-        if not checksum.is_file() or checksum.read_text() != _digest(file):
-            file.unlink(missing_ok=True)
-            checksum.unlink(missing_ok=True)
+        with suppress(OSError):
+            checksum = _checksum_file(file)
+            if not checksum.is_file() or checksum.read_text() != _digest(file):
+                _remove(file)
 
 
 def _remove_oldest(folder: Path) -> None:
+    by_age = []
+    for file in folder.glob("*.pb"):
+        with suppress(OSError):
+            status = file.stat()
+            by_age.append((-status.st_mtime, status.st_size, file))
     n_bytes = 0
-    by_age = sorted(folder.glob("*.pb"), key=lambda file: -file.stat().st_mtime)
-    for file in by_age:
-        n_bytes += file.stat().st_size
+    for _, size, file in sorted(by_age):
+        n_bytes += size
         if n_bytes > MAX_BYTES:
-            file.unlink(missing_ok=True)
-            _checksum_file(file).unlink(missing_ok=True)
+            with suppress(OSError):
+                _remove(file)
+
+
+def _remove(file: Path) -> None:
+    file.unlink(missing_ok=True)
+    _checksum_file(file).unlink(missing_ok=True)
 
 
 def _write_checksums(folder: Path, process: int) -> None:
@@ -99,8 +153,9 @@ def _write_checksums(folder: Path, process: int) -> None:
     if os.getpid() != process:
         return
     for file in folder.glob("*.pb"):
-        if not _checksum_file(file).exists():
-            _checksum_file(file).write_text(_digest(file))
+        with suppress(OSError):
+            if not _checksum_file(file).exists():
+                _checksum_file(file).write_text(_digest(file))
 
 
 def _checksum_file(file: Path) -> Path:

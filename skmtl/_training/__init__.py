@@ -5,8 +5,10 @@ program is one architecture's loop over epochs and batches, compiled by XLA once
 """
 
 from .._runtime.disk_cache import keep_programs
+from .._runtime.keras_backend import check_backend
 from .._runtime.quiet_import import import_tensorflow
 
+check_backend()
 keep_programs()
 import_tensorflow()
 

@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from .._network.network import Architecture, Network, forward
-from .._runtime.executables import compiling, executing
+from .._runtime.executables import compiling
+from .._runtime.forks import check_not_forked
 from .losses import TaskLoss, cell_losses
 from .program import activation_named, as_tensors
 from .spec import Rows
@@ -29,14 +30,14 @@ def affinity(
 
     Over all batches that observe task i; NaN where these do not observe task j.
     """
+    check_not_forked()
     step = program(network.architecture, losses)
     weights = [tf.constant(w) for w in network.weights.leaves()]
     rate, inputs = as_tensors((float(learning_rate), network.features.units))
     n_targets = network.architecture.n_targets
     falls, totals = np.zeros((2, n_targets, n_targets))
     for batch in _batches(rows, batch_size):
-        with executing():
-            total, fall = step(weights, *map(tf.constant, batch), rate, inputs)
+        total, fall = step(weights, *map(tf.constant, batch), rate, inputs)
         observed = batch.W.any(axis=0)
         falls += fall.numpy()
         totals += np.outer(observed, total.numpy())

@@ -11,6 +11,7 @@ import numpy as np
 from .._network.heads import by_activation
 from .._network.inputs import Units
 from .._network.network import Architecture, Network
+from .._runtime.forks import check_not_forked, refuse_after_fork
 
 
 def build_keras_model(
@@ -29,6 +30,7 @@ def build_keras_model(
     Its trainable variables are the network's weights; a bias (T, 1, o) has the shape
     (T, o) here.
     """
+    check_not_forked()
     architecture, features = network.architecture, network.features
     activation = architecture.activation
     inputs = keras.Input((architecture.n_features,), name="features", dtype="float32")
@@ -173,9 +175,12 @@ def build_trunk(members: Sequence[Network]) -> keras.Model:
 
 
 def _called(model: keras.Model) -> keras.Model:
-    """The model after a call: without one, Keras exports no ONNX graph of it."""
+    """The model after a call: without one, Keras exports no ONNX graph of it.
+
+    In a process that is forked later it would hang, and so raises an error.
+    """
     model(np.zeros((1, *model.input_shape[1:]), np.float32))
-    return model
+    return refuse_after_fork(model)
 
 
 def _side_by_side(models: Sequence[keras.Model], join: type, name: str) -> keras.Model:

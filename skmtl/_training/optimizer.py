@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from .._foreign import adam_moments, moving_averages, replace_step, take_single_replica
 from .._tables.features import did_you_mean
 
 # The moving average of weights starts with less momentum: at most (1 + t) / (warm_up + t)
@@ -105,7 +106,7 @@ def _optimizers_by_name() -> dict[str, type]:
 
 def has_schedule(optimizer: keras.optimizers.Optimizer) -> bool:
     """Whether the learning rate follows a schedule instead of being a number."""
-    return not isinstance(optimizer._learning_rate, keras.Variable)
+    return not isinstance(optimizer.learning_rate, keras.Variable)
 
 
 class CompiledOptimizer:
@@ -123,26 +124,26 @@ class CompiledOptimizer:
         self._optimizer = keras.saving.deserialize_keras_object(json.loads(config))
         # Keras sums gradients over replicas. There is one, and every trace of that sum
         # stays in a registry of TensorFlow's for the life of the process (2-4 MB).
-        self._optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
+        take_single_replica(self._optimizer)
         takes_adams_step = (
             type(self._optimizer).update_step is keras.optimizers.Adam.update_step
         )
         if takes_adams_step and not self._optimizer.amsgrad:
-            self._optimizer._backend_update_step = self._adam_step
+            replace_step(self._optimizer, self._adam_step)
         not_decayed = [
             w for w, kernel in zip(self.weights, is_kernel, strict=True) if not kernel
         ]
         self._optimizer.exclude_from_weight_decay(var_list=not_decayed)
         self._optimizer.build(self.weights)
         self._scheduled = has_schedule(self._optimizer)
-        learning_rate = self._optimizer._learning_rate
+        learning_rate = self._optimizer.learning_rate
         self.variables = list(self._optimizer.variables)
         self.state = [v for v in self.variables if v is not learning_rate]
         # Keras names a variable after the weight that it belongs to.
         owners = [re.match(r"weight_(\d+)_", v.name) for v in self.state]
         self.owners = [int(owner[1]) if owner else None for owner in owners]
         self._first_state = [v.value.numpy() for v in self.state]
-        averages = self._optimizer._model_variables_moving_average if self.averages else []
+        averages = moving_averages(self._optimizer) if self.averages else []
         self.average_slots = [
             next(i for i, v in enumerate(self.state) if v is average)
             for average in averages
@@ -164,7 +165,7 @@ class CompiledOptimizer:
     def averaged_weights(self) -> list:
         """The weights to evaluate and keep: their moving average if there is one."""
         if self.averages:
-            return self._optimizer._model_variables_moving_average
+            return moving_averages(self._optimizer)
         return self.weights
 
     def scale_loss(self, loss):
@@ -192,8 +193,7 @@ class CompiledOptimizer:
         rate = learning_rate * (1 - adam.beta_2**n_steps) ** 0.5
         rate /= 1 - adam.beta_1**n_steps
         for gradient, weight in zip(gradients, weights, strict=True):
-            slot = adam._get_variable_index(weight)
-            m, v = adam._momentums[slot], adam._velocities[slot]
+            m, v = adam_moments(adam, weight)
             m.assign_add((1 - adam.beta_1) * (gradient - m))
             v.assign_add((1 - adam.beta_2) * (gradient**2 - v))
             weight.assign_sub(rate * m / (v**0.5 + adam.epsilon))

@@ -10,8 +10,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from .._foreign import put_in_place
 from .._network.network import OptimizerState, forward
-from .._runtime.executables import compiling, executing
+from .._runtime.executables import compiling
 from .arrays import cut, in_front, padded
 from .balancing.by_gradients import GRAMIAN_WEIGHTS
 from .balancing.by_losses import BY_LOSSES
@@ -165,8 +166,7 @@ class Program:
             if not self.compiled:
                 compiling()
                 self.trace(scratch, *arguments)
-        with executing():
-            state, losses, n_run = self._compiled(scratch, *arguments)
+        state, losses, n_run = self._compiled(scratch, *arguments)
         with self._lock:
             self._free.append(scratch)
         n_run = int(n_run)
@@ -174,15 +174,12 @@ class Program:
 
     def _run(self, scratch, *arguments):
         """Train with scratch variables in the place of those that Keras has made."""
-        made = [variable._value for variable in self._variables]
+        made = [*map(put_in_place, self._variables, scratch)]
         try:
-            for variable, stand_in in zip(self._variables, scratch, strict=True):
-                stand_in._unique_id = variable._value._unique_id  # optimizers go by it
-                variable._value = stand_in
             return self._train(*arguments)
         finally:
             for variable, value in zip(self._variables, made, strict=True):
-                variable._value = value
+                put_in_place(variable, value)
 
     def _train(self, state, train, validation, order, seeds, settings):
         self._load(state)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from collections.abc import Sequence
 
@@ -22,8 +21,6 @@ from .spec import EpochLosses, ProgramSpec, Rows, Settings, State
 
 SECONDS_PER_CALL = 0.1  # between calls a progress bar moves and Ctrl-C is heard
 
-_trained_in: set[int] = set()  # this process, or one that it was forked from
-
 
 def train(
     spec: ProgramSpec,
@@ -38,7 +35,6 @@ def train(
     verbose: int = 0,
 ) -> tuple[Network, dict[str, list[float]]]:
     """The network after up to ``settings.n_epochs`` epochs, and the history of losses."""
-    _check_not_forked()
     log_variances = [network.log_variances] if spec.learns_loss_weights else []
     weights = network.weights.leaves()
     n_weights = len(weights)
@@ -88,18 +84,6 @@ def train(
     if spec.learns_loss_weights:
         trained = dataclasses.replace(trained, log_variances=kept[-1])
     return trained, history.by_name()
-
-
-def _check_not_forked() -> None:
-    """Threads of TensorFlow's do not come along into a forked process: it would hang."""
-    _trained_in.add(os.getpid())
-    if len(_trained_in) > 1:
-        _trained_in.discard(os.getpid())
-        raise RuntimeError(
-            "This process was forked from one that had already trained a network, and "
-            "TensorFlow cannot train in it; predict works. Start processes by 'spawn', or "
-            "use joblib's default backend (loky) or threads."
-        )
 
 
 def _run_epochs(

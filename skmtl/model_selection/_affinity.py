@@ -7,12 +7,12 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
-from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from .._estimators.base import BaseMultiTask, members_of
 from .._estimators.classifier import MultiTaskClassifier
 from .._estimators.regressor import MultiTaskRegressor
+from .._foreign import validate_params
 from .._network.network import Network
 from .._numbers import Number
 from .._tables.table import Table

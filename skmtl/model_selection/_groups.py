@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import Bounds, LinearConstraint, milp
 from sklearn.cluster import AgglomerativeClustering
-from sklearn.utils._param_validation import validate_params
 
+from .._foreign import validate_params
 from .._numbers import Number
 from .._tables.features import listed
 

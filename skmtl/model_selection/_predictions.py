@@ -7,8 +7,8 @@ from numbers import Integral
 import numpy as np
 from sklearn.model_selection import check_cv, cross_validate
 from sklearn.utils import _safe_indexing
-from sklearn.utils._param_validation import HasMethods, validate_params
 
+from .._foreign import HasMethods, validate_params
 from .._tables.features import did_you_mean, shortened
 from ._row_scores import Folds
 

@@ -13,10 +13,10 @@ from joblib import parallel_config
 from sklearn.base import is_classifier
 from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
 from sklearn.utils import get_tags
-from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._estimators.regressor import MultiTaskRegressor
+from .._foreign import HasMethods, StrOptions
 from .._numbers import is_int
 from .._tables.features import listed
 from .._tables.labels import check_labels
