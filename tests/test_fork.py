@@ -109,7 +109,7 @@ def test_after_a_fit_all_but_predict_says_what_to_do_instead():
 @pytest.mark.parametrize(
     "imports",
     [
-        "import skmtl._regressor; import tensorflow as tf; tf.constant(1.0)",
+        "import skmtl._estimators.regressor; import tensorflow as tf; tf.constant(1.0)",
         "import keras; keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])",
     ],
     ids=["an operation", "before skmtl is imported"],
@@ -121,6 +121,6 @@ def test_training_is_refused_once_tensorflow_has_started(imports):
 
 
 def test_after_an_import_alone_a_forked_process_trains():
-    imports = "import skmtl._regressor, skmtl._training"
+    imports = "import skmtl._estimators.regressor, skmtl._training"
 
     assert printed(BEFORE_A_FIT.replace("IMPORTS", imports)) == "trained\n"
