@@ -659,8 +659,9 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     def add_task(self, X, y, name=None, *, loss=None, sample_weight=None):
         """Add a target: train a head for it on the fitted trunk, which stays as it is.
 
-        Predictions for the other targets stay bit for bit the same. The optimizer's state
-        is given up: `partial_fit` then starts with a new one.
+        The weights of the other targets stay bit for bit the same, and their predictions
+        up to rounding (1e-12). The optimizer's state is given up: `partial_fit` then starts
+        with a new one.
 
         Parameters
         ----------

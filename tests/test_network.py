@@ -18,6 +18,7 @@ from skmtl._network import (
 )
 from skmtl._scaling import Scaling
 from skmtl._training import build_keras_model
+from tests._asserts import assert_equal_up_to_rounding
 
 SPLITS = [((8, 6, 4), depth) for depth in range(4)] + [((), 0)]
 
@@ -190,3 +191,64 @@ def test_tasks_start_from_different_weights():
     weights = initial_weights(Architecture(5, 2, (4,), 0, "relu"), np.random.default_rng(0))
 
     assert not np.allclose(weights[0][0], weights[0][1])
+
+
+KINDS = {
+    "heads": {},
+    "no hidden layer": {"hidden_sizes": (), "sharing_depth": 0},
+    "separate": {"sharing_depth": 0},
+    "no head layer": {"sharing_depth": 3},
+    "several outputs": {"sharing_depth": 3, "n_outputs": 3},
+    "experts": {"n_experts": 3},
+    "own experts": {"n_experts": 1, "n_task_experts": 2, "sharing_depth": 2},
+    "groups": {"groups": (0, 1, 1, 0, 2)},
+    "common output": {"share_output": True},
+}
+
+
+def any_network(n_targets=5, **kind) -> Network:
+    shape = {"hidden_sizes": (40, 24, 9), "sharing_depth": 1, "linear_path": True, **kind}
+    architecture = Architecture(7, n_targets, activation="elu", **shape)
+    rng = np.random.default_rng(0)
+    inputs = Inputs.unscaled(7)
+    links = (Link(n_outputs=architecture.n_outputs),) * n_targets
+    network = Network.untrained(
+        architecture, rng, inputs, Scaling.identity(n_targets), links
+    )
+    weights = [rng.normal(size=w.shape).astype(np.float32) for w in network.weights]
+    return dataclasses.replace(network, weights=weights)
+
+
+def without_last_target(network: Network) -> Network:
+    whole = network.architecture
+    n = whole.n_targets - 1
+    weights = [
+        w if users is None else w[users[:, :n].any(axis=1)]
+        for w, users in zip(network.weights, whole.users, strict=True)
+    ]
+    architecture = dataclasses.replace(whole, n_targets=n, groups=whole.groups[:n])
+    links, targets = network.links[:n], Scaling.identity(n)
+    return dataclasses.replace(
+        network, architecture=architecture, weights=weights, targets=targets, links=links
+    )
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 50])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_target_does_not_depend_on_those_beside_it(kind, n_rows):
+    network = any_network(**KINDS[kind])
+    X = np.random.default_rng(1).normal(size=(n_rows, 7))
+
+    alone = without_last_target(network).outputs(X)
+
+    assert_equal_up_to_rounding(network.outputs(X)[:, :-1], alone)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_row_does_not_depend_on_those_beside_it(kind):
+    network = any_network(**KINDS[kind])
+    X = np.random.default_rng(1).normal(size=(61, 7))
+
+    alone = np.concatenate([network.outputs(x[None]) for x in X])
+
+    assert_equal_up_to_rounding(network.outputs(X), alone)
