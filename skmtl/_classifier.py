@@ -127,7 +127,8 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         Members to train at the same time, in threads.
 
     scale_features : bool, default=True
-        Standardise the features with the rows given to `fit`.
+        Standardise the features with the rows given to `fit`, as for
+        `MultiTaskRegressor`.
 
     clip_features : float or None, default=3.0
         The hidden layers see features cut off at so many standard deviations. Does nothing
@@ -187,7 +188,8 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
 
     model_ : keras.Model
         The fitted network as a Keras model: raw features in, the probabilities out that
-        `predict_proba` gives; a list of T outputs unless `y` was 1-D.
+        `predict_proba` gives; a list of T outputs unless `y` was 1-D. See
+        `MultiTaskRegressor` for the precision in which it reads the features.
 
     trunk_ : keras.Model
         The shared part of `model_`.

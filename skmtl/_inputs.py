@@ -90,6 +90,24 @@ class Inputs:
         """What `skmtl._network.forward` reads."""
         return self.hidden, self.linear
 
+    @property
+    def fit_single_precision(self) -> bool:
+        """Whether features in their own units may be rounded to it before they are scaled.
+
+        Not where they lie far from 0 for what is told apart: time stamps in milliseconds.
+        """
+        far = np.abs(self.scaling.mean / self.scaling.scale)
+        for units in (self.hidden.spelt_out(), self.linear.spelt_out()):
+            width = np.minimum(units.high - units.low, 1.0)
+            low, high = (
+                np.where(np.isfinite(ends), np.abs(ends), 0.0)
+                for ends in (units.low, units.high)
+            )
+            furthest = far[units.columns] + np.maximum(low, high)
+            if ((width > 0) & (width < LEAST_WIDTH * furthest)).any():
+                return False
+        return True
+
     def __eq__(self, other) -> bool:
         return isinstance(other, Inputs) and all(
             np.array_equal(a, b)

@@ -18,7 +18,8 @@ from skmtl._network import (
 )
 from skmtl._scaling import Scaling
 from skmtl._training import build_keras_model
-from tests._asserts import assert_equal_up_to_rounding
+from skmtl._training._keras_model import build_ensemble
+from tests._asserts import assert_close, assert_equal_up_to_rounding
 
 SPLITS = [((8, 6, 4), depth) for depth in range(4)] + [((), 0)]
 
@@ -252,3 +253,45 @@ def test_a_row_does_not_depend_on_those_beside_it(kind):
     alone = np.concatenate([network.outputs(x[None]) for x in X])
 
     assert_equal_up_to_rounding(network.outputs(X), alone)
+
+
+FAR = {
+    "time stamps far from 0": lambda x: 1.7e12 + 8.64e7 * x,
+    "far from 0": lambda x: 1e9 + x,
+    "far from 0 but for one": lambda x: np.where(np.arange(len(x)) == 5, 0.0, 1e9 + x),
+    "ordinary": lambda x: x,
+    "one huge value": lambda x: np.where(np.arange(len(x)) == 5, 1e12, x),
+}
+
+
+def network_reading(X, n_bins) -> Network:
+    inputs = Inputs.fit(X, np.ones(len(X)), scale=True, limit=3.0, n_bins=n_bins)
+    n_bins = inputs.hidden.n_units - X.shape[1]
+    architecture = Architecture(
+        X.shape[1], 2, (8,), 1, "relu", linear_path=True, n_bins=n_bins
+    )
+    rng = np.random.default_rng(0)
+    network = Network.untrained(
+        architecture, rng, inputs, Scaling.identity(2), (Link(),) * 2
+    )
+    weights = [rng.normal(size=w.shape).astype(np.float32) for w in network.weights]
+    return dataclasses.replace(network, weights=weights)
+
+
+@pytest.mark.parametrize("n_members", [1, 2])
+@pytest.mark.parametrize("n_bins", [0, 8])
+@pytest.mark.parametrize("kind", FAR)
+def test_the_keras_model_tells_values_apart_that_lie_far_from_0(
+    kind, n_bins, n_members, tmp_path
+):
+    X = np.random.default_rng(1).normal(size=(200, 2))
+    X[:, 0] = FAR[kind](X[:, 0])
+    network = network_reading(X, n_bins)
+
+    model = build_ensemble([network] * n_members)
+    model.save(tmp_path / "model.keras")
+
+    if kind == "ordinary":
+        assert model.inputs[0].dtype == "float32"
+    for either in (model, keras.saving.load_model(tmp_path / "model.keras")):
+        assert_close(np.array(either(X)), network.predict(X), atol=1e-3)
