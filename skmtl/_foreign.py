@@ -2,7 +2,7 @@
 
 Each does something for which there is no public way. A new version of a library may change
 any of them, which is what its upper bound in ``pyproject.toml`` is for. (Those of scikeras
-are in `_estimators.scikeras`, the one file that knows it, of XLA in `_runtime.executables`.)
+are in `_estimators.scikeras`, the one file that knows it, XLA's in `_runtime.executables`.)
 """
 
 from __future__ import annotations

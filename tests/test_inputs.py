@@ -7,7 +7,7 @@ from sklearn.preprocessing import KBinsDiscretizer
 
 from skmtl import MultiTaskRegressor
 from skmtl._estimators.shapes import automatic_bins
-from skmtl._network.inputs import Inputs
+from skmtl._network.inputs import Inputs, Units
 from skmtl.datasets import load_energy
 from tests._asserts import assert_close
 from tests._inputs import make_table, small
@@ -138,6 +138,93 @@ def test_features_of_two_values_are_as_without_bins():
 
     assert with_bins._network.features == without._network.features
     assert_close(with_bins.predict(flags), without.predict(flags))
+
+
+# Extreme values, and many rows
+
+
+def with_values(*values, at=0.0, spread=1.0):
+    """A normal feature, with these values in the first rows."""
+    x = at + spread * np.random.default_rng(1).normal(size=400)
+    x[: len(values)] = values
+    return x
+
+
+def cauchy():
+    return np.random.default_rng(2).standard_cauchy(400)
+
+
+HARD_FEATURES = {
+    "one huge value": with_values(1e10),
+    "one that double precision cannot see past": with_values(1e30),
+    "several": with_values(1e9, -1e9, 1e10, 1e12, -3e11),
+    "far away but for one": with_values(0.0, at=1e9),
+    "heavy tails": cauchy(),
+    "heavier ones": cauchy() ** 5,
+    "skewed": np.exp(4 * np.random.default_rng(3).normal(size=400)),
+    "constant but for one": with_values(1e12, at=7, spread=0),
+    "constant but for three": with_values(1e12, -1e5, 8, at=7, spread=0),
+    "time stamps": with_values(at=1.7e12, spread=8.64e7),
+    "two clusters": np.where(np.arange(400) % 3, 1e10, 0) + with_values(),
+}
+
+
+@pytest.mark.parametrize("scale", [True, False])
+@pytest.mark.parametrize("limit", [3.0, np.inf])
+@pytest.mark.parametrize("kind", HARD_FEATURES)
+def test_single_precision_computes_the_same_bins(kind, limit, scale):
+    x = HARD_FEATURES[kind][:, None]
+    inputs = fit(x, limit=limit, scale=scale, n_bins=16)
+    units, scaled = inputs.hidden.spelt_out(), inputs.scaling.apply(x)
+
+    in_training = Units(units.columns, *(A.astype(np.float32) for A in units[1:]))(
+        scaled.astype(np.float32)
+    )
+
+    bins = slice(1, None)
+    assert in_training.dtype == np.float32
+    np.testing.assert_allclose(in_training[:, bins], units(scaled)[:, bins], atol=2e-3)
+
+
+@pytest.mark.parametrize("value", [1e9, 1e10, 1e12, 1e30])
+def test_a_huge_value_hides_none_of_the_others(value):
+    """Bins of the others end where they would without it."""
+    rows = with_values()[:, None]
+    extreme = np.where(np.arange(400)[:, None] == rows.argmax(), value, rows)
+    ends = []
+    for table in (rows, extreme):
+        inputs = fit(table, limit=3.0, n_bins=8)
+        low = inputs.hidden.low[1:] * inputs.scaling.scale + inputs.scaling.mean
+        ends.append(low)
+
+    np.testing.assert_allclose(ends[1], ends[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["one huge value", "heavier ones", "two clusters"])
+def test_the_loss_in_training_is_that_of_predictions(kind):
+    table = np.column_stack([HARD_FEATURES[kind], X[:, :2]])
+    y = np.tanh(HARD_FEATURES[kind])[:, None] * [1, 2]
+    at_rest = {"optimizer": "sgd", "ema_momentum": 0, "learning_rate": 1e-12}
+    model = small(epochs=20, early_stopping=False, learning_rate=0.02).fit(table, y)
+
+    error = ((model.predict(table) - y) / y.std(axis=0)) ** 2
+
+    model.set_params(**at_rest).partial_fit(table, y)
+    assert model.history_["loss"][-1] == pytest.approx(error.mean(), rel=1e-3)
+
+
+@pytest.mark.parametrize("period", [2, 3, 4, 8])
+def test_bins_of_many_rows_see_what_repeats(monkeypatch, period):
+    monkeypatch.setattr("skmtl._inputs.MAX_QUANTILE_ROWS", 1024)
+    station = np.arange(8192) % period
+    table = rng.normal(size=(8192, 1)) + 50 * station[:, None]
+
+    inputs = fit(table, n_bins=8 * period)
+
+    low = inputs.hidden.low[1:] * inputs.scaling.scale + inputs.scaling.mean
+    shares = np.bincount(np.round(low / 50).astype(int), minlength=period) / len(low)
+    np.testing.assert_allclose(shares, 1 / period, atol=0.25 / period)
+    assert fit(table, n_bins=8 * period) == inputs
 
 
 @pytest.mark.parametrize("sharing_depth", [0, 1, 2])

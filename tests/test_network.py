@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from skmtl._network.activations import ACTIVATIONS
-from skmtl._network.heads import Mean
+from skmtl._network.heads import Mean, Quantiles
 from skmtl._network.inputs import LINEAR_REACH, Inputs, features_cut_off
 from skmtl._network.network import (
     OUTPUT_SCALE,
@@ -18,6 +18,8 @@ from skmtl._network.network import (
 )
 from skmtl._network.scaling import Scaling
 from skmtl._training import build_keras_model
+from skmtl._training.keras_model import build_ensemble
+from tests._asserts import assert_close, assert_equal_up_to_rounding
 
 SPLITS = [((8, 6, 4), depth) for depth in range(4)] + [((), 0)]
 
@@ -196,3 +198,104 @@ def test_tasks_start_from_different_weights():
 
     kernel = weights.heads[0].kernel
     assert not np.allclose(kernel[0], kernel[1])
+
+
+KINDS = {
+    "heads": {},
+    "no hidden layer": {"hidden_sizes": (), "sharing_depth": 0},
+    "separate": {"sharing_depth": 0},
+    "no head layer": {"sharing_depth": 3},
+    "several outputs": {"sharing_depth": 3, "n_outputs": 3},
+    "experts": {"n_experts": 3},
+    "own experts": {"n_experts": 1, "n_task_experts": 2, "sharing_depth": 2},
+    "groups": {"groups": (0, 1, 1, 0, 2)},
+    "common output": {"share_output": True},
+}
+
+
+def any_network(n_targets=5, **kind) -> Network:
+    shape = {"hidden_sizes": (40, 24, 9), "sharing_depth": 1, "linear_path": True, **kind}
+    architecture = Architecture(7, n_targets, activation="elu", **shape)
+    rng = np.random.default_rng(0)
+    inputs = Inputs.unscaled(7)
+    kind = Mean() if architecture.n_outputs == 1 else Quantiles((0.1, 0.5, 0.9))
+    scaling = Scaling.identity(n_targets)
+    network = Network.untrained(architecture, rng, inputs, scaling, (kind,) * n_targets)
+    weights = network.weights.map(lambda w: rng.normal(size=w.shape).astype(np.float32))
+    return dataclasses.replace(network, weights=weights)
+
+
+def without_last_target(network: Network) -> Network:
+    whole = network.architecture
+    n = whole.n_targets - 1
+    weights = network.weights.map(
+        lambda w, users: w if users is None else w[users[:, :n].any(axis=1)], whole.users
+    )
+    architecture = dataclasses.replace(whole, n_targets=n, groups=whole.groups[:n])
+    kinds, targets = network.kinds[:n], Scaling.identity(n)
+    return dataclasses.replace(
+        network, architecture=architecture, weights=weights, targets=targets, kinds=kinds
+    )
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 50])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_target_does_not_depend_on_those_beside_it(kind, n_rows):
+    network = any_network(**KINDS[kind])
+    X = np.random.default_rng(1).normal(size=(n_rows, 7))
+
+    alone = without_last_target(network).outputs(X)
+
+    assert_equal_up_to_rounding(network.outputs(X)[:, :-1], alone)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_row_does_not_depend_on_those_beside_it(kind):
+    network = any_network(**KINDS[kind])
+    X = np.random.default_rng(1).normal(size=(61, 7))
+
+    alone = np.concatenate([network.outputs(x[None]) for x in X])
+
+    assert_equal_up_to_rounding(network.outputs(X), alone)
+
+
+FAR = {
+    "time stamps far from 0": lambda x: 1.7e12 + 8.64e7 * x,
+    "far from 0": lambda x: 1e9 + x,
+    "far from 0 but for one": lambda x: np.where(np.arange(len(x)) == 5, 0.0, 1e9 + x),
+    "ordinary": lambda x: x,
+    "one huge value": lambda x: np.where(np.arange(len(x)) == 5, 1e12, x),
+}
+
+
+def network_reading(X, n_bins) -> Network:
+    inputs = Inputs.fit(X, np.ones(len(X)), scale=True, limit=3.0, n_bins=n_bins)
+    n_bins = inputs.hidden.n_units - X.shape[1]
+    architecture = Architecture(
+        X.shape[1], 2, (8,), 1, "relu", linear_path=True, n_bins=n_bins
+    )
+    rng = np.random.default_rng(0)
+    network = Network.untrained(
+        architecture, rng, inputs, Scaling.identity(2), (Mean(),) * 2
+    )
+    weights = network.weights.map(lambda w: rng.normal(size=w.shape).astype(np.float32))
+    return dataclasses.replace(network, weights=weights)
+
+
+@pytest.mark.parametrize("n_members", [1, 2])
+@pytest.mark.parametrize("n_bins", [0, 8])
+@pytest.mark.parametrize("kind", FAR)
+def test_the_keras_model_tells_values_apart_that_lie_far_from_0(
+    kind, n_bins, n_members, tmp_path
+):
+    X = np.random.default_rng(1).normal(size=(200, 2))
+    X[:, 0] = FAR[kind](X[:, 0])
+    network = network_reading(X, n_bins)
+
+    model = build_ensemble([network] * n_members)
+    model.save(tmp_path / "model.keras")
+
+    if kind == "ordinary":
+        assert model.inputs[0].dtype == "float32"
+    for either in (model, keras.saving.load_model(tmp_path / "model.keras")):
+        assert_close(np.array(either(X)), network.predict(X), atol=1e-3)

@@ -12,7 +12,7 @@ from scipy.stats import norm
 from skmtl import MultiTaskRegressor, merge_tasks
 from skmtl._network.heads import Quantiles
 from skmtl._training import task_losses
-from tests._asserts import assert_close, raises_naming
+from tests._asserts import assert_close, assert_equal_up_to_rounding, raises_naming
 from tests._inputs import TARGETS, small, with_holes
 
 LEVELS = (0.05, 0.25, 0.5, 0.9)
@@ -266,7 +266,7 @@ def test_heads_are_added_and_merged(table, normal, quantiles):
 
     merged = merge_tasks([normal, renamed])
 
-    np.testing.assert_array_equal(grown.predict(X)[:, :3], normal.predict(X))
+    assert_equal_up_to_rounding(grown.predict(X)[:, :3], normal.predict(X))
     assert (np.diff(grown.predict_quantiles(X)[:, 3], axis=1) > 0).all()
     assert merged.loss == ["normal"] * 3 + [QUANTILES] * 3
     np.testing.assert_allclose(merged.predict(X)[:, :3], normal.predict(X), rtol=1e-6)

@@ -130,7 +130,8 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         Members to train at the same time, in threads.
 
     scale_features : bool, default=True
-        Standardise the features with the rows given to `fit`.
+        Standardise the features with the rows given to `fit`, as for
+        `MultiTaskRegressor`.
 
     clip_features : float or None, default=3.0
         The hidden layers see features cut off at so many standard deviations. Does nothing
@@ -190,7 +191,8 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
 
     model_ : keras.Model
         The fitted network as a Keras model: raw features in, the probabilities out that
-        `predict_proba` gives; a list of T outputs unless `y` was 1-D.
+        `predict_proba` gives; a list of T outputs unless `y` was 1-D. See
+        `MultiTaskRegressor` for the precision in which it reads the features.
 
     trunk_ : keras.Model
         The shared part of `model_`.
@@ -393,8 +395,9 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
     def add_task(self, X, y, name=None, *, class_weight=None, sample_weight=None):
         """Add a target: train a head for it on the fitted trunk, which stays as it is.
 
-        Probabilities for the other targets stay bit for bit the same. The optimizer's
-        state is given up: `partial_fit` then starts with a new one.
+        The weights of the other targets stay bit for bit the same, and their probabilities
+        up to rounding (1e-12). The optimizer's state is given up: `partial_fit` then starts
+        with a new one.
 
         Parameters
         ----------

@@ -217,7 +217,9 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         member, or with `callbacks`.
 
     scale_features : bool, default=True
-        Standardise the features with the rows given to `fit`.
+        Standardise the features with the rows given to `fit`. Where a few values are so
+        huge that all others would look the same in single precision, by the median in
+        place of the mean.
 
     clip_features : float or None, default=3.0
         The hidden layers see features cut off at so many standard deviations from the
@@ -228,9 +230,10 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
 
     n_bins : int or "auto", default="auto"
         The hidden layers see every feature as it is and, beside it, encoded by so many
-        bins between its quantiles in the rows given to `fit`: each bin is a number that
-        rises from 0 to 1 while the feature crosses it (the piecewise-linear encoding of
-        Gorishniy et al. 2022), less its mean. So thresholds and bends are easy to learn.
+        bins between its quantiles in the rows given to `fit` (a random sample of 131072,
+        the same each time, if there are more): each bin is a number that rises from 0 to
+        1 while the feature crosses it (the piecewise-linear encoding of Gorishniy et al.
+        2022), less its mean. So thresholds and bends are easy to learn.
         Features of two values have none, and those of few values fewer bins. "auto" is 8,
         16 from 2048 rows on and 32 from 4096 on (with more than 128 features, from so many
         rows a bin), or 0 where there are fewer than 100 rows, or than four for each
@@ -310,7 +313,10 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     model_ : keras.Model
         The fitted network as a Keras model of its own, in standard layers: raw features
         in, targets in their own units out; the mean of the members' if there are several.
-        Built when first asked for.
+        Built when first asked for. It reads features in double precision if single would
+        not tell their values apart, such as time stamps in milliseconds, else in single.
+        Keras itself rounds NumPy arrays to single in ``model_.predict(X)``, but not in
+        ``model_(X)``, `predict_on_batch` or of a ``tf.data.Dataset``.
 
     trunk_ : keras.Model
         The shared part of `model_`: raw features in, the trunk's output out; the outputs
@@ -666,8 +672,9 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     def add_task(self, X, y, name=None, *, loss=None, sample_weight=None):
         """Add a target: train a head for it on the fitted trunk, which stays as it is.
 
-        Predictions for the other targets stay bit for bit the same. The optimizer's state
-        is given up: `partial_fit` then starts with a new one.
+        The weights of the other targets stay bit for bit the same, and their predictions
+        up to rounding (1e-12). The optimizer's state is given up: `partial_fit` then starts
+        with a new one.
 
         Parameters
         ----------

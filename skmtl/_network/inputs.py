@@ -12,6 +12,8 @@ from .scaling import Scaling
 
 LINEAR_REACH = 3.0  # times the limit of the hidden layers is that of the linear path
 MAX_QUANTILE_ROWS = 2**17  # that bins are read off: sorting more takes long
+LEAST_WIDTH = 2.0**-14  # of a bin, by its ends: single precision has 1024 places in it
+SMALLEST_END = 1e-30  # by which widths are judged at least: slopes must not overflow
 
 
 class Units(NamedTuple):
@@ -88,6 +90,24 @@ class Inputs:
         """What `skmtl._network.network.forward` reads."""
         return self.hidden, self.linear
 
+    @property
+    def fit_single_precision(self) -> bool:
+        """Whether features in their own units may be rounded to it before they are scaled.
+
+        Not where they lie far from 0 for what is told apart: time stamps in milliseconds.
+        """
+        far = np.abs(self.scaling.mean / self.scaling.scale)
+        for units in (self.hidden.spelt_out(), self.linear.spelt_out()):
+            width = np.minimum(units.high - units.low, 1.0)
+            low, high = (
+                np.where(np.isfinite(ends), np.abs(ends), 0.0)
+                for ends in (units.low, units.high)
+            )
+            furthest = far[units.columns] + np.maximum(low, high)
+            if ((width > 0) & (width < LEAST_WIDTH * furthest)).any():
+                return False
+        return True
+
     def __eq__(self, other) -> bool:
         return isinstance(other, Inputs) and all(
             np.array_equal(a, b)
@@ -123,12 +143,15 @@ class Inputs:
             limit = np.inf
         hidden = features_cut_off(n_features, limit)
         if n_bins:
-            step = -(-len(X) // MAX_QUANTILE_ROWS)
-            rows = np.flatnonzero(weight > 0)[::step]
-            X, weight = X[rows], weight[rows]
+            rows = _some_rows(weight)
+            weight = weight[rows]
+            columns = [_Column.sorted(x, weight) for x in X[rows].T]
+            edges = [column.edges(n_bins) for column in columns]
+            if scale:
+                scaling = _telling_apart(scaling, columns, edges, limit)
             bins = [
-                _bins(column, x, weight, limit, n_bins)
-                for column, x in enumerate(scaling.apply(X).T)
+                _bins(k, column, scaling, ends, limit)
+                for k, (column, ends) in enumerate(zip(columns, edges, strict=True))
             ]
             if any(units.n_units for units in bins):
                 parts = zip(hidden.spelt_out(), *bins, strict=True)
@@ -160,19 +183,75 @@ class Inputs:
         return cls(scaling, hidden, stacked(lambda inputs: inputs.linear))
 
 
-def _bins(column: int, x, weight, limit: float, n_bins: int) -> Units:
-    """Units that each rise by 1 between two neighbouring quantiles of one feature.
+def _some_rows(weight: np.ndarray) -> np.ndarray:
+    """Numbers of the rows that bins are read off: of many a sample, the same each time.
+
+    Not every k-th: tables of panels are sorted by what repeats every k rows.
+    """
+    rows = np.flatnonzero(weight > 0)
+    if len(rows) <= MAX_QUANTILE_ROWS:
+        return rows
+    rng = np.random.default_rng(0)
+    return np.sort(rng.choice(rows, MAX_QUANTILE_ROWS, replace=False, shuffle=False))
+
+
+class _Column(NamedTuple):
+    """Values of one feature in its own units, in ascending order, and their weights."""
+
+    x: np.ndarray
+    weight: np.ndarray
+
+    @classmethod
+    def sorted(cls, x: np.ndarray, weight: np.ndarray) -> _Column:
+        order = np.argsort(x, kind="stable")
+        return cls(x[order].astype(np.float64), weight[order])
+
+    def quantiles(self, shares) -> np.ndarray:
+        levels = shares * self.weight.sum()
+        where = np.searchsorted(np.cumsum(self.weight), levels)
+        return self.x[np.minimum(where, len(self.x) - 1)]
+
+    def edges(self, n_bins: int) -> np.ndarray:
+        """Different quantiles; of a feature with two values, or one, none."""
+        x = self.x
+        if ((x == x[0]) | (x == x[-1])).all():
+            return np.zeros(0)
+        return np.unique(self.quantiles(np.arange(n_bins + 1) / n_bins))
+
+
+def _telling_apart(scaling: Scaling, columns, edges, limit: float) -> Scaling:
+    """The scaling, with the median for the mean where bins are too narrow around that.
+
+    A few huge values move the mean so far from all others that these look the same in
+    single precision, in which the network is trained. Around 0 it tells more apart.
+    """
+    mean = scaling.mean.copy()
+    for k, (column, ends) in enumerate(zip(columns, edges, strict=True)):
+        ends = np.clip((ends - mean[k]) / scaling.scale[k], -limit, limit)
+        inside = (ends[:-1] < limit) & (ends[1:] > -limit)
+        if (inside & ~_are_apart(ends[:-1], ends[1:])).any():
+            mean[k] = column.quantiles(0.5)
+    return Scaling(mean, scaling.scale)
+
+
+def _are_apart(low, high):
+    """Whether single precision tells what lies between these ends of bins apart."""
+    largest = np.maximum(np.maximum(np.abs(low), np.abs(high)), SMALLEST_END)
+    return high - low >= LEAST_WIDTH * largest
+
+
+def _bins(k: int, column: _Column, scaling: Scaling, edges, limit: float) -> Units:
+    """Units that each rise by 1 between two neighbouring edges of feature k.
 
     The piecewise-linear encoding of Gorishniy et al. 2022, less its mean. Quantiles that
-    coincide make fewer bins; a feature with two values, or one, needs none.
+    coincide, or nearly so, make fewer bins.
     """
-    order = np.argsort(x, kind="stable")
-    x, weight = x[order], weight[order]
-    if ((x == x[0]) | (x == x[-1])).all():
-        return Units(*np.zeros((5, 0)))._replace(columns=np.zeros(0, np.int32))
-    levels = np.arange(n_bins + 1) / n_bins * weight.sum()
-    edges = x[np.minimum(np.searchsorted(np.cumsum(weight), levels), len(x) - 1)]
-    edges = np.unique(np.clip(edges, -limit, limit))
-    low, high = edges[:-1], edges[1:]
-    mean = np.average(np.clip(x[:, None], low, high), axis=0, weights=weight)
-    return Units(np.full(len(low), column, np.int32), low, high, mean, 1 / (high - low))
+    mean, scale = scaling.mean[k], scaling.scale[k]
+    kept: list[float] = []
+    for edge in np.unique(np.clip((edges - mean) / scale, -limit, limit)):
+        if not kept or _are_apart(kept[-1], edge):
+            kept.append(edge)
+    low, high = np.array(kept[:-1]), np.array(kept[1:])
+    x = (column.x - mean) / scale
+    shift = np.average(np.clip(x[:, None], low, high), axis=0, weights=column.weight)
+    return Units(np.full(len(low), k, np.int32), low, high, shift, 1 / (high - low))

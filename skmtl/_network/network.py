@@ -193,9 +193,7 @@ def forward(
     H = through(weights.heads, H)
     outputs = _outputs(H, *weights.output, xp)
     if architecture.linear_path:
-        reach, K = read_by_linear(X, xp), weights.linear
-        # In NumPy target by target: another target must not change how one is rounded.
-        linear = reach @ K if xp is np else _product(reach, K, xp)
+        linear = _product(read_by_linear(X, xp), weights.linear, xp)
         outputs = outputs + xp.transpose(linear, (1, 0, 2))
     return outputs
 
@@ -221,7 +219,14 @@ def _product(H, K, xp):
 
 
 def _products(H, K, xp):
-    """Products (n, T, o) of one H (n, i) with kernels (T, i, o), as a single one."""
+    """Products (n, T, o) of one H (n, i) with kernels (T, i, o), as a single one.
+
+    In NumPy one by one, which needs no other order of the kernels: for a row that takes
+    longer than the product. And a product is rounded as its sizes, not its values, ask for:
+    here they do not depend on the number of targets.
+    """
+    if xp is np:
+        return np.transpose(H @ K, (1, 0, 2))
     n_targets, i, o = K.shape
     product = H @ xp.reshape(xp.transpose(K, (1, 0, 2)), (i, n_targets * o))
     return xp.reshape(product, (-1, n_targets, o))

@@ -33,9 +33,12 @@ def build_keras_model(
     check_not_forked()
     architecture, features = network.architecture, network.features
     activation = architecture.activation
-    inputs = keras.Input((architecture.n_features,), name="features", dtype="float32")
+    # Double where it is needed, not always: TensorFlow Lite has no arithmetic for it.
+    dtype = "float32" if features.fit_single_precision else "float64"
+    inputs = keras.Input((architecture.n_features,), name="features", dtype=dtype)
     scale = 1 / features.scaling.scale
-    X = _rescaling(scale, -features.scaling.mean * scale, "scale_features")(inputs)
+    offset = -features.scaling.mean * scale
+    X = _rescaling(scale, offset, "scale_features", dtype)(inputs)
     units = features.hidden if architecture.hidden_sizes else features.linear
     H = U = _units(units, X, "inputs")
     for layer, size in enumerate(architecture.hidden_sizes):
@@ -81,23 +84,24 @@ def _units(units: Units, X, name: str):
         width = np.where(bounded & (units.high > units.low), units.high - units.low, 1.0)
         low = np.where(bounded, units.low, 0.0)
         share = _taken(units, bounded / width, -low / width, X, f"{name}_share")
-        share = keras.layers.ReLU(max_value=1.0, name=f"{name}_cut", dtype="float32")(share)
+        share = keras.layers.ReLU(max_value=1.0, name=f"{name}_cut", dtype=X.dtype)(share)
         offset = (low - units.shift) * units.slope * bounded
         last = f"{name}_bounded" if both else name
-        parts.append(_rescaling(width * units.slope * bounded, offset, last)(share))
+        scale = width * units.slope * bounded
+        parts.append(_rescaling(scale, offset, last, X.dtype)(share))
     if not bounded.all():
         slope = units.slope * ~bounded
         last = f"{name}_linear" if both else name
         parts.append(_taken(units, slope, -units.shift * slope, X, last))
     if not both:
         return parts[0]
-    return keras.layers.Add(name=name, dtype="float32")(parts)
+    return keras.layers.Add(name=name, dtype=X.dtype)(parts)
 
 
 def _taken(units: Units, slope, offset, X, name: str):
     """Each unit's feature times its slope, plus its offset: (n, K) or (n, T, K)."""
     if units.columns is None:
-        return _rescaling(slope, offset, name)(X)
+        return _rescaling(slope, offset, name, X.dtype)(X)
     axes = "tk" if units.of_tasks else "k"
     which = np.arange(X.shape[-1]).reshape(-1, *[1] * units.columns.ndim)
     kernel = (which == units.columns) * slope
@@ -132,7 +136,7 @@ def _fixed(equation: str, kernel: np.ndarray, H, name: str, bias=None):
         kernel_initializer="zeros",
         trainable=False,
         name=name,
-        dtype="float32",
+        dtype=H.dtype,
     )
     product = layer(H)
     layer.set_weights([kernel] if bias is None else [kernel, bias])
@@ -188,7 +192,8 @@ def _side_by_side(models: Sequence[keras.Model], join: type, name: str) -> keras
         return models[0]
     for number, model in enumerate(models, start=1):
         model.name = f"member_{number}"
-    inputs = keras.Input(models[0].input_shape[1:], name="features", dtype="float32")
+    dtype = models[0].inputs[0].dtype
+    inputs = keras.Input(models[0].input_shape[1:], name="features", dtype=dtype)
     outputs = [model(inputs) for model in models]
     if not isinstance(outputs[0], list):
         return keras.Model(
@@ -280,8 +285,8 @@ def _per_task(equation, n, size, **options) -> keras.layers.Layer:
     )
 
 
-def _rescaling(scale, offset, name) -> keras.layers.Layer:
-    return keras.layers.Rescaling(scale, offset, name=name, dtype="float32")
+def _rescaling(scale, offset, name, dtype="float32") -> keras.layers.Layer:
+    return keras.layers.Rescaling(scale, offset, name=name, dtype=dtype)
 
 
 def _reshape(shape, name) -> keras.layers.Layer:
