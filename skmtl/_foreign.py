@@ -2,7 +2,8 @@
 
 Each does something for which there is no public way. A new version of a library may change
 any of them, which is what its upper bound in ``pyproject.toml`` is for. (Those of scikeras
-are in `_scikeras`, the one file that knows it, and of XLA in `_training._executables`.)
+are in `_scikeras`, the one file that knows it, those of scikit-learn's searches in
+`model_selection._search`, and of XLA in `_training._executables`.)
 """
 
 from __future__ import annotations
