@@ -381,7 +381,7 @@ for width in range(1, {n_programs} + 1):
 estimator.model_
 assert PROGRAMS.n_built == {n_programs}, "they share programs"
 """
-    # Importing skmtl sets TensorFlow's log level, which child processes inherit.
+    # A level that whoever runs the tests has set would hide lines, too.
     fresh = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", script],

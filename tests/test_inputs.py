@@ -215,7 +215,7 @@ def test_the_loss_in_training_is_that_of_predictions(kind):
 
 @pytest.mark.parametrize("period", [2, 3, 4, 8])
 def test_bins_of_many_rows_see_what_repeats(monkeypatch, period):
-    monkeypatch.setattr("skmtl._inputs.MAX_QUANTILE_ROWS", 1024)
+    monkeypatch.setattr("skmtl._network.inputs.MAX_QUANTILE_ROWS", 1024)
     station = np.arange(8192) % period
     table = rng.normal(size=(8192, 1)) + 50 * station[:, None]
 

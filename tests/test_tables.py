@@ -258,7 +258,7 @@ def test_missing_targets_are_missing_in_any_form(table, fitted, mask, form, dtyp
     holed, missing = np.where(mask, np.nan, Y), masked_forms(Y, mask)[form]
     predicted = fitted.predict(table[0])
 
-    found, _ = small()._check_y(missing)
+    found = small()._check_y(missing).Y
 
     np.testing.assert_array_equal(found, holed)
     for metric in (r2_score, mean_absolute_error, root_mean_squared_error):
@@ -288,13 +288,13 @@ def test_a_single_masked_target(table):
     target = [np.ma.masked, *Y[1:, 0]]
 
     for values in (target, np.ma.array(Y[:, 0], mask=np.arange(N) == 0)):
-        found, one_dimensional = small()._check_y(values)
+        _, found, one_dimensional = small()._check_y(values)
         assert one_dimensional
         assert np.flatnonzero(np.isnan(found[:, 0])).tolist() == [0]
 
 
 def test_a_mask_that_hides_nothing_changes_nothing(table):
-    found, _ = small()._check_y(np.ma.array(table[1].astype(np.float32)))
+    found = small()._check_y(np.ma.array(table[1].astype(np.float32))).Y
 
     np.testing.assert_array_equal(found, table[1].astype(np.float32))
     assert found.dtype == np.float32
@@ -407,12 +407,12 @@ def test_weights_without_names_go_by_position(table, weights):
         (targets, pd.DataFrame(values)),  # whose columns are 0, 1, 2
         (Y, weights),  # y has no names
     ]:
-        _, _, W = small()._check_table(frame, y, weight, resume=False)
+        W = small()._read_table(frame, y, weight, resume=False).W
         np.testing.assert_array_equal(W, values)
     # A single column is of rows, whatever it is called.
-    _, _, W = small()._check_table(frame, targets[["cost"]], weights[["risk"]], False)
+    W = small()._read_table(frame, targets[["cost"]], weights[["risk"]], False).W
     np.testing.assert_array_equal(W, weights[["risk"]])
-    _, _, W = small()._check_table(frame, targets, weights["risk"], resume=False)
+    W = small()._read_table(frame, targets, weights["risk"], resume=False).W
     np.testing.assert_array_equal(W, np.tile(weights[["risk"]], 3))
 
 
