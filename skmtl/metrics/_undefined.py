@@ -19,7 +19,7 @@ def undefined_scores(
     """Which targets have no score, and for what reason each."""
     true = pd.DataFrame(y)
     counts, rows = true.notna().to_numpy(), "observed rows"
-    weight = check_weight(sample_weight, true.shape)
+    weight = check_weight(sample_weight, y, true.shape)
     if weight is not None:
         counts = counts & (weight.reshape(len(true), -1) != 0)
         rows = "observed rows with a weight"
