@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .._features import listed
+from .._tables import as_frame
 from ._cells import check_weight
 
 FEWEST_ROWS = {"r2": 2}  # of other metrics 1
@@ -17,7 +18,7 @@ def undefined_scores(
     metric: str, names: Sequence[str], scores: np.ndarray, y, sample_weight, classes
 ) -> str:
     """Which targets have no score, and for what reason each."""
-    true = pd.DataFrame(y)
+    true = as_frame(y, "y")
     counts, rows = true.notna().to_numpy(), "observed rows"
     weight = check_weight(sample_weight, y, true.shape)
     if weight is not None:
