@@ -316,6 +316,10 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         not tell their values apart, such as time stamps in milliseconds, else in single.
         Keras itself rounds NumPy arrays to single in ``model_.predict(X)``, but not in
         ``model_(X)``, `predict_on_batch` or of a ``tf.data.Dataset``.
+        To explain predictions with shap, use ``shap.Explainer(estimator.predict, X)``, or
+        ``shap.GradientExplainer(estimator.model_, X)``. ``shap.DeepExplainer`` knows no
+        layer that exists once for every target, and once it has failed, shap leaves
+        TensorFlow's gradients broken until the process is started anew.
 
     trunk_ : keras.Model
         The shared part of `model_`: raw features in, the trunk's output out; the outputs
