@@ -445,7 +445,10 @@ def test_the_cache_is_bounded(monkeypatch):
     for width in (32, 512, 8192):
         run(fresh_network(hidden_sizes=(width,)), n_epochs=1)
 
-    assert [p.spec.architecture.hidden_sizes for p in cache._programs] == [(512,), (8192,)]
+    assert [p.spec.architecture.hidden_sizes for p in cache._programs.values()] == [
+        (512,),
+        (8192,),
+    ]
 
 
 def test_a_global_mixed_precision_policy_does_not_reach_the_network():

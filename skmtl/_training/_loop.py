@@ -47,7 +47,7 @@ def train(
     with tqdm(total=settings.n_epochs, unit="epoch", disable=not verbose) as progress:
         first = program.initial_state(
             [*network.weights, *log_variances],
-            _state_to_go_on_from(network, spec),
+            _state_to_go_on_from(network, program),
             network.balance,
         )
         room = program.spec.architecture
@@ -80,7 +80,7 @@ def train(
     trained = dataclasses.replace(
         network,
         weights=kept[:n_weights],
-        optimizer_state=OptimizerState(_optimizer_key(spec), optimizer, last),
+        optimizer_state=OptimizerState(program.optimizer_key, optimizer, last),
         balance=np.array(state.balance[0]) if state.balance else None,
     )
     if spec.learns_loss_weights:
@@ -139,15 +139,10 @@ def _run_epochs(
     return state
 
 
-def _optimizer_key(spec: ProgramSpec) -> str:
-    """What an optimizer's state belongs to, besides the network's weights."""
-    return f"{spec.optimizer_config}, {spec.n_frozen}, {spec.learns_loss_weights}"
-
-
-def _state_to_go_on_from(network: Network, spec: ProgramSpec) -> OptimizerState | None:
+def _state_to_go_on_from(network: Network, program: Program) -> OptimizerState | None:
     """The optimizer's state, or None if it is that of another optimizer."""
     state = network.optimizer_state
-    return state if state is not None and state.key == _optimizer_key(spec) else None
+    return state if state is not None and state.key == program.optimizer_key else None
 
 
 def _shuffle(program: Program, n_rows: int, seed: int, epochs: range):
