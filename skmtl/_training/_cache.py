@@ -10,8 +10,8 @@ from ._program import Program
 from ._spec import ProgramSpec
 
 MAX_PROGRAMS = 32
-# Rows that a program has room for; of more, each power of two has a program of its own. Up
-# to the second, a table and its folds mostly share one, and what is copied in vain is little.
+# Rows that a program has room for; of more, each power of two has a program of its own.
+# Among few, a table and its folds mostly share one, and little is copied in vain.
 ROWS = (1024, 4096)
 
 

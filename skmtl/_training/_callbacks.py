@@ -154,6 +154,6 @@ class EpochCallbacks:
 def _can_be_pickled(value) -> bool:
     try:
         pickle.dumps(value)
-    except Exception:  # noqa: BLE001 (whatever the class of a user's callback raises)
+    except Exception:
         return False
     return True

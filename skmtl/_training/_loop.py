@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
+from sklearn.exceptions import ConvergenceWarning
 from tqdm.auto import tqdm
 
 from .._network import Network, OptimizerState
@@ -35,8 +37,13 @@ def train(
     seed: int,
     callbacks: EpochCallbacks | None = None,
     verbose: int = 0,
-) -> tuple[Network, dict[str, list[float]]]:
-    """The network after up to ``settings.n_epochs`` epochs, and the history of losses."""
+) -> tuple[Network, dict[str, list[float]], np.ndarray]:
+    """The network after up to ``settings.n_epochs`` epochs, and the history of losses.
+
+    And the best epoch of each network without a common weight, (n_networks,), from 1 on: the
+    one whose weights are kept, with rows to validate on that of the lowest loss, else the
+    last. 0 where no epoch had a finite loss.
+    """
     _check_not_forked()
     log_variances = [network.log_variances] if spec.learns_loss_weights else []
     n_weights = len(network.weights)
@@ -77,15 +84,18 @@ def train(
     if callbacks is not None:
         kept[:n_weights] = callbacks.finish(kept[:n_weights])
     _check_finite(kept, history)
+    going_on = OptimizerState(program.optimizer_key, optimizer, last)
+    balance = np.array(state.balance[0]) if state.balance else None
     trained = dataclasses.replace(
         network,
         weights=kept[:n_weights],
-        optimizer_state=OptimizerState(program.optimizer_key, optimizer, last),
-        balance=np.array(state.balance[0]) if state.balance else None,
+        # Epochs after the best may have spoilt what training would go on from.
+        optimizer_state=going_on if _is_finite([*optimizer, *last]) else None,
+        balance=balance if balance is None or _is_finite([balance]) else None,
     )
     if spec.learns_loss_weights:
         trained = dataclasses.replace(trained, log_variances=kept[-1])
-    return trained, history.by_name()
+    return trained, history.by_name(), np.array(state.best_epochs)
 
 
 def _check_not_forked() -> None:
@@ -225,12 +235,28 @@ def _put_back(
             array[unused] = old.numpy()[unused]
 
 
+class DivergedError(ValueError):
+    """Training has left nothing to keep."""
+
+
 def _check_finite(weights: Sequence[np.ndarray], history: _History) -> None:
-    losses = np.array(history.by_name()["loss"])
-    finite = np.isfinite(losses)
-    if not finite.any() or not all(np.isfinite(w).all() for w in weights):
-        raise ValueError(
+    losses = history.by_name()
+    finite = np.isfinite(losses["loss"])
+    remedy = "Lower learning_rate, or look for extreme values in X and y."
+    if not finite.any() or not _is_finite(weights):
+        raise DivergedError(
             "Training diverged: the loss was no longer finite in epoch "
-            f"{finite.argmin() + 1}. Lower learning_rate, or look for extreme values in X "
-            "and y."
+            f"{finite.argmin() + 1}. {remedy}"
         )
+    finite &= np.isfinite(losses.get("val_loss", losses["loss"]))
+    if not finite.all():
+        warnings.warn(
+            f"Training diverged in epoch {finite.argmin() + 1}, where the loss was no longer "
+            f"finite. The weights of the best epoch are kept. {remedy}",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+
+
+def _is_finite(arrays: Sequence[np.ndarray]) -> bool:
+    return all(np.isfinite(A).all() for A in arrays)
