@@ -210,8 +210,8 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
     A target with a single class is predicted as that class, with the probability 1.
 
     Any estimator can be pickled. ``skops.io`` cannot save one whose `optimizer` is an
-    instance, for TensorFlow's objects in it refuse that: give its name, or, once fitted, call
-    ``set_params(optimizer="adam")`` before saving, which changes no prediction.
+    instance, for TensorFlow's objects in it refuse that: give its name, or, once fitted,
+    call ``set_params(optimizer="adam")`` before saving, which changes no prediction.
 
     Examples
     --------

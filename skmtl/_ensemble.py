@@ -115,8 +115,8 @@ def _go_on(
         )
     except _training.DivergedError as error:
         warnings.warn(
-            "Going on with all rows, those held out as well, was in vain, and the network of "
-            f"the best epoch before is kept. {error} Or set refit=False.",
+            "Going on with all rows, those held out as well, failed; the network of the "
+            f"best epoch before is kept. {error} Or set refit=False.",
             ConvergenceWarning,
             stacklevel=2,
         )

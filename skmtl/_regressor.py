@@ -338,8 +338,8 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     damaged there is compiled again.
 
     Any estimator can be pickled. ``skops.io`` cannot save one whose `optimizer` is an
-    instance, for TensorFlow's objects in it refuse that: give its name, or, once fitted, call
-    ``set_params(optimizer="adam")`` before saving, which changes no prediction.
+    instance, for TensorFlow's objects in it refuse that: give its name, or, once fitted,
+    call ``set_params(optimizer="adam")`` before saving, which changes no prediction.
 
     References
     ----------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Sequence
+from io import IOBase
 
 import keras
 import numpy as np
@@ -134,6 +135,8 @@ class EpochCallbacks:
                 old = before.get(name, before)
                 if value is old or _can_be_pickled(value):
                     continue
+                if isinstance(value, IOBase):  # training was interrupted
+                    value.close()
                 if old is before:  # there was none
                     delattr(callback, name)
                 else:

@@ -40,9 +40,9 @@ def train(
 ) -> tuple[Network, dict[str, list[float]], np.ndarray]:
     """The network after up to ``settings.n_epochs`` epochs, and the history of losses.
 
-    And the best epoch of each network without a common weight, (n_networks,), from 1 on: the
-    one whose weights are kept, with rows to validate on that of the lowest loss, else the
-    last. 0 where no epoch had a finite loss.
+    And the best epoch of each network without a common weight, (n_networks,), from 1 on:
+    the one whose weights are kept, with rows to validate on that of the lowest loss, else
+    the last. 0 where no epoch had a finite loss.
     """
     _check_not_forked()
     log_variances = [network.log_variances] if spec.learns_loss_weights else []
@@ -251,8 +251,8 @@ def _check_finite(weights: Sequence[np.ndarray], history: _History) -> None:
     finite &= np.isfinite(losses.get("val_loss", losses["loss"]))
     if not finite.all():
         warnings.warn(
-            f"Training diverged in epoch {finite.argmin() + 1}, where the loss was no longer "
-            f"finite. The weights of the best epoch are kept. {remedy}",
+            "Training diverged: the loss was not finite in epoch "
+            f"{finite.argmin() + 1}. The weights of the best epoch are kept. {remedy}",
             ConvergenceWarning,
             stacklevel=2,
         )

@@ -197,7 +197,7 @@ def _marks(epochs, marker: str) -> dict:
 
 
 def _best_epoch(network):
-    """The best epochs, as few as tell them all, or None if no rows were held out in them."""
+    """The best epochs, as few as tell them all, or None if no rows were held out."""
     losses = np.append(np.nan, network.history_.get("val_loss", []))
     # Files of before it have none.
     best = np.asarray(getattr(network, "best_epoch_", np.zeros((1, 0), dtype=int)))
