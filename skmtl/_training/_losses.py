@@ -85,13 +85,12 @@ def mean_loss(losses: Sequence[TaskLoss], loss_weights: np.ndarray) -> Callable:
 def _resolve(loss) -> TaskLoss:
     if is_quantile(loss):
         return _of_quantiles(loss)
-    if isinstance(loss, str):
-        if loss in _BY_NAME:
-            return TaskLoss(loss, _BY_NAME[loss], _LINKS.get(loss, Link()))
-        loss = _of_keras(loss)
-    elif isinstance(loss, keras.losses.Loss):
-        _refuse_what_a_copy_forgets(loss)
+    if isinstance(loss, str) and loss in _BY_NAME:
+        return TaskLoss(loss, _BY_NAME[loss], _LINKS.get(loss, Link()))
+    given, loss = loss, _of_keras(loss) if isinstance(loss, str) else loss
     _refuse_where_scaling_destroys(loss)
+    if isinstance(given, keras.losses.Loss):
+        _refuse_what_a_copy_forgets(given)
     if isinstance(loss, keras.losses.Loss):
         return TaskLoss(_key(loss), _per_cell(loss.call))
     if callable(loss):
