@@ -31,6 +31,7 @@ from ._targets import (
     with_new_weight,
 )
 from ._transfer import add_head, trunks_of, with_trunk
+from ._versions import with_version, without_version
 
 
 class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
@@ -268,7 +269,10 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
     def __getstate__(self):
         # Weights are kept as arrays; model_ is made of them when it is asked for.
         state = super().__getstate__()
-        return {name: value for name, value in state.items() if name != "_model"}
+        return with_version({k: v for k, v in state.items() if k != "_model"})
+
+    def __setstate__(self, state):
+        super().__setstate__(without_version(state, type(self).__name__))
 
     def _train(self, X, y, sample_weight, resume, epochs, early_stopping):
         check_not_forked()
@@ -344,10 +348,11 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
                 W, self.validation_fraction, self.target_names_, rng, n_members
             )
         seeds = rng.integers(2**63, size=n_members).tolist()
-        members, history = train_members(self, (X, Y, W), parts, seeds, epochs)
+        members, history, best = train_members(self, (X, Y, W), parts, seeds, epochs)
         vars(self).pop("_model", None)
         self._members, self._rng = members, rng
         self.loss_weights_ = self._last_loss_weights(history)
+        self.best_epoch_ = np.where(best > 0, self.n_iter_ + best, 0)
         self.history_ = extended_history(self.history_, self.n_iter_, history)
         self.n_iter_ += len(history["loss"])
 
@@ -370,6 +375,9 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         self.target_names_ = names
         self.n_outputs_ = len(names)
         self.loss_weights_ = loss_weights
+        known = getattr(self, "best_epoch_", np.zeros((len(members), 0), dtype=int))
+        new = np.zeros((len(members), len(names) - known.shape[1]), dtype=int)
+        self.best_epoch_ = np.hstack([known, new])
         self._one_dimensional = False
 
     def _links(self) -> tuple[Link, ...]:

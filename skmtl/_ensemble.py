@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from itertools import zip_longest
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.parallel import Parallel, delayed
 
 from . import _parameters
@@ -23,8 +26,10 @@ def train_members(
     parts: Sequence[tuple],
     seeds: Sequence[int],
     epochs: int,
-) -> tuple[list[Network], History]:
+) -> tuple[list[Network], History, np.ndarray]:
     """The estimator's members, trained on this table, and their mean history.
+
+    And the best epoch (n_members, T) of the network that each target is part of.
 
     Each has rows to train on and to validate on (`parts`), and a seed. In threads, which
     share the compiled programs; one by one with callbacks, which are made for that.
@@ -34,25 +39,28 @@ def train_members(
         delayed(_train)(estimator, member, table, rows, seed, epochs)
         for member, rows, seed in zip(estimator._members, parts, seeds, strict=True)
     )
-    members, first, second = zip(*trained, strict=True)
+    members, first, second, best = zip(*trained, strict=True)
     history = mean_history(first)
     refits = [more for more in second if more is not None]
     if refits:
         history = extended_history(history, len(history["loss"]), mean_history(refits))
-    return list(members), history
+    return list(members), history, np.array(best)
 
 
 def _train(
     estimator, network, table, rows, seed, epochs
-) -> tuple[Network, History, History | None]:
-    """A trained member, its history, and that of going on with all rows if it did."""
+) -> tuple[Network, History, History | None, np.ndarray]:
+    """A trained member, its history, and that of going on with all rows if it did.
+
+    And the best epoch of each target (T,).
+    """
     from . import _training
 
     train, validation = (_training.TableRows(network, table, part) for part in rows)
     spec, settings, optimizer = _parameters.training(
         estimator, network, len(train), len(validation), epochs
     )
-    callbacks = None
+    callbacks = nullcontext()
     if estimator.callbacks:
         model = _training.build_keras_model(
             network, estimator.dropout, one_dimensional=estimator._one_dimensional
@@ -61,32 +69,32 @@ def _train(
             estimator.callbacks, model, optimizer, settings
         )
     options = {"names": estimator.target_names_, "verbose": estimator.verbose}
-    network, history = _training.train(
-        spec,
-        settings,
-        network,
-        train,
-        validation,
-        seed=seed,
-        callbacks=callbacks,
-        **options,
-    )
+    with callbacks as called:
+        network, history, best = _training.train(
+            spec,
+            settings,
+            network,
+            train,
+            validation,
+            seed=seed,
+            callbacks=called,
+            **options,
+        )
     more = None
     refit = estimator.refit
     if refit == "auto":
         refit = not any(link.grows_too_sure for link in network.links)
-    if refit and len(validation) and callbacks is None:
-        n_epochs = _best_epochs(history, estimator.target_names_, network, settings)
-        n_epochs[n_epochs <= estimator.n_iter_no_change // 2] = 0
+    if refit and len(validation) and not estimator.callbacks:
+        n_epochs = np.where(best > estimator.n_iter_no_change // 2, best, 0)
         if n_epochs.any() and len(table[0]) <= MOST_ROWS_TO_REFIT:
             network, more = _go_on(spec, settings, network, table, n_epochs, seed, options)
-    return network, history, more
+    return network, history, more, best[list(network.architecture.networks)]
 
 
 def _go_on(
     spec, settings, network, table, n_epochs, seed, options
-) -> tuple[Network, History]:
-    """The network after more epochs (n_networks,) with all rows."""
+) -> tuple[Network, History | None]:
+    """The network after more epochs (n_networks,) with all rows, if they didn't diverge."""
     from . import _training
 
     if len(n_epochs) > 1:
@@ -101,35 +109,19 @@ def _go_on(
         n_epochs=n_epochs.max(),
         patience=n_epochs,
     )
-    return _training.train(
-        spec, settings, network, everything, nothing, seed=seed + 1, **options
-    )
-
-
-def _best_epochs(
-    history: History, names: Sequence[str], network: Network, settings
-) -> np.ndarray:
-    """Number of epochs up to the best, of each network without a common weight."""
-    architecture = network.architecture
-    courses = np.array([history[f"val_loss_{name}"] for name in names])
-    if not architecture.separate:
-        courses *= settings.loss_weights[:, None]
-    of_networks = np.arange(architecture.n_networks)[:, None] == architecture.networks
-    pairs = zip(of_networks, settings.patience, strict=True)
-    return np.array(
-        [_best_epoch(courses[tasks].mean(axis=0), patience) for tasks, patience in pairs]
-    )
-
-
-def _best_epoch(losses: np.ndarray, patience: int) -> int:
-    """The best before patience ran out: others may have been trained for longer."""
-    best = 0
-    for epoch, loss in enumerate(losses):
-        if epoch - best > patience:
-            break
-        if loss < losses[best] or np.isnan(losses[best]):
-            best = epoch
-    return best + 1
+    try:
+        network, history, _ = _training.train(
+            spec, settings, network, everything, nothing, seed=seed + 1, **options
+        )
+    except _training.DivergedError as error:
+        warnings.warn(
+            "Going on with all rows, those held out as well, failed; the network of the "
+            f"best epoch before is kept. {error} Or set refit=False.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+        return network, None
+    return network, history
 
 
 def mean_history(histories: Sequence[History]) -> History:

@@ -16,7 +16,7 @@ import_tensorflow()
 from ._cache import PROGRAMS  # noqa: E402
 from ._callbacks import EpochCallbacks  # noqa: E402
 from ._keras_model import build_ensemble, build_keras_model, build_trunk  # noqa: E402
-from ._loop import train  # noqa: E402
+from ._loop import DivergedError, train  # noqa: E402
 from ._losses import class_losses, mean_loss, task_losses  # noqa: E402
 from ._optimizer import choose_optimizer, optimizer_class  # noqa: E402
 from ._rows import TableRows  # noqa: E402
@@ -24,6 +24,7 @@ from ._spec import ProgramSpec, Settings  # noqa: E402
 
 __all__ = [
     "PROGRAMS",
+    "DivergedError",
     "EpochCallbacks",
     "ProgramSpec",
     "Settings",
