@@ -1,8 +1,14 @@
 """Keras callbacks around the compiled epochs: what they see, and what they change."""
 
+import copy
+import pickle
+
 import keras
 import numpy as np
 import pytest
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import cross_val_score
 
 from tests._asserts import assert_close, assert_differ, assert_same_predictions
 from tests._inputs import as_frames, small
@@ -283,3 +289,63 @@ def test_no_rate_of_a_callback_outlives_its_fit(table):
     estimator.set_params(callbacks=None).fit(X, Y)
 
     assert np.abs(estimator.predict(X) - before).max() > 0
+
+
+class OpensAFile(keras.callbacks.Callback):
+    """Leaves a file open, in an attribute that it did not have, and counts epochs."""
+
+    n_epochs = 0
+
+    def on_train_begin(self, logs=None):
+        self.file = open(__file__)  # noqa: SIM115
+        self.file.close()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.n_epochs += 1
+
+
+class Breaks(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        raise KeyboardInterrupt
+
+
+def test_an_estimator_can_be_copied_after_its_callbacks_ran(table, tmp_path):
+    X, Y = table
+    callbacks = [
+        keras.callbacks.CSVLogger(tmp_path / "log.csv"),
+        keras.callbacks.History(),
+        keras.callbacks.BackupAndRestore(tmp_path / "backup.weights.h5"),
+        OpensAFile(),
+    ]
+    estimator = small(callbacks=callbacks).fit(X, Y)
+
+    assert_same_predictions(pickle.loads(pickle.dumps(estimator)), estimator, X)
+    assert_same_predictions(copy.deepcopy(estimator), estimator, X)
+    assert_same_predictions(estimator.for_prediction(), estimator, X)
+    assert clone(estimator).fit(X, Y).n_iter_ == 4
+    assert np.isfinite(cross_val_score(estimator, X, Y, cv=2)).all()
+    # What they have seen stays with them.
+    assert callbacks[1].history["loss"] == estimator.history_["loss"]
+    assert callbacks[-1].n_epochs == 4
+
+
+def test_an_interrupted_fit_leaves_callbacks_that_can_be_copied(table, tmp_path):
+    estimator = small(callbacks=[keras.callbacks.CSVLogger(tmp_path / "log.csv"), Breaks()])
+
+    with pytest.raises(KeyboardInterrupt):
+        estimator.fit(*table)
+
+    assert pickle.loads(pickle.dumps(clone(estimator))).callbacks[0].model is None
+
+
+def test_divergence_after_a_good_epoch_is_told_and_the_good_one_kept(table):
+    X, Y = table
+    rates = keras.callbacks.LearningRateScheduler(lambda epoch: 0.01 if epoch < 3 else 1e30)
+    parameters = {"optimizer": "sgd", "callbacks": [rates], "epochs": 6}
+
+    with pytest.warns(ConvergenceWarning, match=r"epoch [45].*finite.*learning_rate"):
+        estimator = small(**parameters, warm_start=True).fit(X, Y)
+
+    assert estimator.best_epoch_.max() <= 4
+    assert np.isfinite(estimator.predict(X)).all()
+    estimator.set_params(callbacks=None).partial_fit(X, Y)  # from the good weights

@@ -40,7 +40,8 @@ COLOURS = np.array(["blue", "green", "red", "white"])
     ],
     expected_failed_checks=lambda estimator: {
         "check_sample_weight_equivalence_on_dense_data": (
-            "compares at 1e-7, which float32 and minibatches cannot give"
+            "compares weights with repeated rows at 1e-7: training is in single precision "
+            "and in minibatches, which repeated rows divide otherwise"
         )
     },
 )

@@ -6,12 +6,13 @@ import keras
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 
 from skmtl import merge_tasks
 from skmtl._tables.targets import hold_out
-from skmtl._training import PROGRAMS
+from skmtl._training import PROGRAMS, members
 from skmtl._training.members import mean_history
 from tests._asserts import (
     assert_close,
@@ -289,3 +290,23 @@ def test_scikeras_has_no_ensembles():
 def test_the_number_can_be_searched(table):
     search = GridSearchCV(small(), {"n_members": [1, 2]}, cv=2).fit(*table)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_a_refit_that_diverges_leaves_the_network_before_it(table, monkeypatch):
+    X, Y = table
+    parameters = {"epochs": 30, "n_iter_no_change": 4}
+    expected = small(**parameters, refit=False).fit(X, Y)
+    train = members.train
+
+    def diverges(spec, settings, *args, **kwargs):
+        if not settings.n_validation:
+            raise members.DivergedError("Training diverged.")
+        return train(spec, settings, *args, **kwargs)
+
+    monkeypatch.setattr(members, "train", diverges)
+    with pytest.warns(ConvergenceWarning, match=r"best epoch before is kept.*refit=False"):
+        estimator = small(**parameters).fit(X, Y)
+
+    np.testing.assert_array_equal(estimator.predict(X), expected.predict(X))
+    assert estimator.history_ == expected.history_
+    np.testing.assert_array_equal(estimator.best_epoch_, expected.best_epoch_)

@@ -433,6 +433,51 @@ def test_the_best_epoch_is_the_one_whose_weights_are_kept(table, sharing_depth):
     TrainingDisplay.from_estimator(estimator)
 
 
+def test_marks_are_of_the_networks_and_stay(table):
+    X, Y = table
+    groups = {"target_groups": [[0, 2], [1]], "epochs": 60, "learning_rate": 0.05}
+    estimator = small(**groups, n_iter_no_change=3, refit=False).fit(X, Y)
+
+    best = TrainingDisplay.from_estimator(estimator).best_epoch
+
+    course = estimator.history_
+    of_group = np.mean([course["val_loss_target_0"], course["val_loss_target_2"]], axis=0)
+    assert best[0] == best[2] == 1 + first_best(of_group, 3)
+    assert best[1] == 1 + first_best(course["val_loss_target_1"], 3)
+    assert estimator.best_epoch_.tolist() == [best]
+    estimator.set_params(n_iter_no_change=50, target_groups=None)
+    assert TrainingDisplay.from_estimator(estimator).best_epoch == best
+
+
+def first_best(losses, patience):
+    """Position of the best before so many epochs in a row were no better."""
+    best = 0
+    for epoch, loss in enumerate(losses[1:], start=1):
+        if epoch - best > patience:
+            break
+        best = epoch if loss < losses[best] else best
+    return best
+
+
+def test_the_best_epochs_of_members_are_marked(table):
+    estimator = small(n_members=2, sharing_depth=0).fit(*table)
+
+    display = TrainingDisplay.from_estimator(estimator, per_target=True)
+
+    assert np.broadcast_to(display.best_epoch, (2, 3)).tolist() == (
+        estimator.best_epoch_.tolist()
+    )
+    marked = display.lines_["val_loss_target_1"].get_markevery()
+    assert marked == sorted({best - 1 for best in estimator.best_epoch_[:, 1]})
+
+
+def test_without_rows_held_out_the_last_epoch_is_kept_and_none_is_marked(table):
+    estimator = small(epochs=2).fit(*table).partial_fit(*table)
+
+    assert estimator.best_epoch_.tolist() == [[3, 3, 3]]
+    assert TrainingDisplay.from_estimator(estimator).best_epoch is None
+
+
 def test_training_after_partial_fit_and_in_a_pipeline(table):
     X, Y = table
     pipeline = make_pipeline(StandardScaler(), small()).fit(X, Y)

@@ -1,5 +1,6 @@
 """Networks in the program of a larger one: as if they had one of their own."""
 
+import dataclasses
 import pickle
 import subprocess
 import sys
@@ -8,10 +9,12 @@ import keras
 import numpy as np
 import pytest
 
-from skmtl._training import PROGRAMS
+from skmtl._training import PROGRAMS, choose_optimizer, task_losses
 from skmtl._training import cache as _cache
+from skmtl._training.padding import roomy
+from skmtl._training.spec import ProgramSpec
 from tests._asserts import assert_close, weights_of
-from tests._inputs import make_table, small, with_holes
+from tests._inputs import TARGETS, make_table, small, with_holes
 
 X, Y = make_table(n=120)
 
@@ -19,18 +22,13 @@ X, Y = make_table(n=120)
 @pytest.fixture
 def without_room(monkeypatch):
     """Every program has the sizes of the network that asks for it."""
-
-    def switch_off():
-        monkeypatch.setattr(_cache, "roomy", lambda spec: spec)
-        monkeypatch.setattr(_cache, "serves", lambda there, asked: there == asked)
-
-    return switch_off
+    return lambda: monkeypatch.setattr(_cache, "roomy", lambda spec: spec)
 
 
 def assert_same_with_and_without_room(without_room, fit):
-    PROGRAMS.clear()  # a larger one might serve
+    PROGRAMS.clear()
     with_room = fit()
-    room = [program.spec.architecture for program in PROGRAMS._programs]
+    room = [program.spec.architecture for program in PROGRAMS._programs.values()]
     without_room()
     expected = fit()
 
@@ -87,7 +85,10 @@ def test_a_padded_network_trains_as_without(without_room, case):
     model, room = assert_same_with_and_without_room(without_room, lambda: trained(*case))
 
     assert room[0].n_features == 8
-    assert set(room[0].hidden_sizes) == ({8, 4} if case[1] == "softplus" else {32})
+    # A layer that exists once is padded to 64 units, one of several to 32.
+    once = [layer.kernel.ndim == 2 for layer in model._network.weights.layers[:2]]
+    expected = [64 if of_all else 32 for of_all in once][: len(room[0].hidden_sizes)]
+    assert list(room[0].hidden_sizes) == ([8, 4] if case[1] == "softplus" else expected)
     state = model._network.optimizer_state
     of_weights = {w.shape for w in weights_of(model)}
     assert {v.shape for v in state.values if v.ndim > 1} <= of_weights
@@ -120,15 +121,66 @@ def test_a_frozen_trunk_stays_as_it_was(without_room):
 
 def test_sizes_of_a_search_share_programs():
     rng = np.random.default_rng(0)
-    PROGRAMS.clear()
-    before = PROGRAMS.n_built
+    shared = small().fit(X, Y)._network
+    asked = set()
 
-    for _ in range(30):
-        trunk = tuple(rng.integers(16, 257, size=2).tolist())
-        head = (int(rng.integers(8, 65)),)
-        small(trunk_sizes=trunk, head_sizes=head, epochs=1).fit(X, Y)
+    for _ in range(300):
+        sizes = (*rng.integers(16, 257, size=2).tolist(), int(rng.integers(8, 65)))
+        architecture = dataclasses.replace(
+            shared.architecture, hidden_sizes=sizes, sharing_depth=2
+        )
+        choice = choose_optimizer("adam", 1e-3, 0.0, 0.0)
+        losses = task_losses("squared_error", TARGETS)
+        asked.add(roomy(ProgramSpec(architecture, losses, choice.config, 32, False)))
 
-    assert PROGRAMS.n_built - before <= 6
+    assert len(asked) == 3 * 3 * 2  # of 64, 128 and 256 units; heads of 32 and 64
+
+
+IN_SOME_ORDER = """
+import sys
+import numpy as np
+from joblib import parallel_config
+from sklearn.model_selection import GridSearchCV
+from skmtl import MultiTaskRegressor
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(60, 5))
+Y = np.tanh(X[:, :2])
+TRUNKS = {"narrow": (40, 30), "wide": (70, 70), "wider": (130, 100)}
+
+def make(**sizes):
+    return MultiTaskRegressor(head_sizes=(9,), epochs=2, random_state=0, **sizes)
+
+def fit(name):
+    return make(trunk_sizes=TRUNKS[name]).fit(X, Y).predict(X)
+
+def searched():
+    with parallel_config(backend="threading", n_jobs=int(sys.argv[2])):
+        search = GridSearchCV(make(), {"trunk_sizes": list(TRUNKS.values())}, cv=2)
+        return search.fit(X, Y).cv_results_["mean_test_score"]
+
+def many_rows():
+    return make().fit(np.tile(X, (20, 1)), np.tile(Y, (20, 1))).predict(X)
+
+results = {}
+for what in sys.argv[1].split(","):
+    run = {"search": searched, "rows": many_rows}.get(what, lambda: fit(what))
+    results[what] = run()
+np.savez(sys.argv[3], **results)
+"""
+
+
+def test_a_seed_fixes_the_result_whatever_ran_before(tmp_path):
+    """To the last bit, in processes that train the same networks in another order."""
+    orders = {"narrow,wide,wider,rows,search": "1", "search,rows,wider,wide,narrow": "2"}
+    files = [tmp_path / f"{n_jobs}.npz" for n_jobs in orders.values()]
+    for (order, n_jobs), file in zip(orders.items(), files, strict=True):
+        script = [sys.executable, "-c", IN_SOME_ORDER, order, n_jobs, str(file)]
+        subprocess.run(script, check=True, capture_output=True, timeout=600)
+
+    first, second = map(np.load, files)
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
 
 
 MANY_SIZES = """
@@ -162,8 +214,20 @@ def test_memory_grows_with_programs_and_not_with_sizes():
 
     assert done.returncode == 0, done.stderr
     n_programs, grown = map(float, done.stdout.split())
-    assert n_programs <= 8
+    assert n_programs <= 3 * 3 * 2
     assert grown < 40 * n_programs + 40
+
+
+@pytest.mark.parametrize("n_rows", [20, 1000, 1500, 5000])
+@pytest.mark.parametrize("batch_size", [32, 50])
+def test_rows_fit_and_a_refit_takes_the_same_program(n_rows, batch_size):
+    train, held_out = _cache._capacities(n_rows, n_rows // 8, batch_size)
+
+    assert train % batch_size == 0
+    assert n_rows <= train <= max(4096, 2 * n_rows) + batch_size
+    assert n_rows // 8 <= held_out
+    assert _cache._capacities(n_rows, 0, batch_size) == (train, held_out)
+    assert _cache._capacities(n_rows, n_rows, batch_size)[1] >= n_rows
 
 
 def test_one_feature_more_or_less_compiles_nothing():

@@ -1,6 +1,7 @@
 """Copies, files and other processes: the same predictions, and training goes on."""
 
 import copy
+import dataclasses
 import pickle
 import subprocess
 import sys
@@ -10,7 +11,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from sklearn.exceptions import InconsistentVersionWarning
 
+import skmtl
 from tests._asserts import assert_close, assert_same_predictions
 from tests._inputs import FEATURES, TARGETS, as_frames, small
 
@@ -235,3 +238,39 @@ def test_keras_exports_an_onnx_graph(table, tmp_path):
     (exported,) = session.run(None, {session.get_inputs()[0].name: X})
     expected = fitted.predict(X)
     np.testing.assert_allclose(exported, expected, atol=1e-5 * expected.std())
+
+
+def test_a_pickle_of_another_version_warns(fitted, table):
+    state = fitted.__getstate__()
+    assert state["_skmtl_version"] == skmtl.__version__
+    of_old = type(fitted).__new__(type(fitted))
+
+    with pytest.warns(InconsistentVersionWarning, match=r"from version skmtl 0\.0\.7"):
+        of_old.__setstate__(state | {"_skmtl_version": "0.0.7"})
+
+    assert_same_predictions(of_old, fitted, table[0])
+    assert "_skmtl_version" not in vars(of_old)
+
+
+def test_files_of_before_versions_were_written_load_and_train_on(table):
+    X, Y = table
+    estimator = small().fit(X, Y)
+    state = {k: v for k, v in estimator.__getstate__().items() if k != "_skmtl_version"}
+    del state["best_epoch_"]
+    (member,) = state["_members"]
+    of_old_key = member.optimizer_state._replace(key="as it was")
+    state["_members"] = [dataclasses.replace(member, optimizer_state=of_old_key)]
+    old = type(estimator).__new__(type(estimator))
+
+    old.__setstate__(state)
+
+    assert_same_predictions(old, estimator, X)
+    new_optimizer = estimator.for_prediction().partial_fit(X, Y)
+    assert_same_predictions(old.partial_fit(X, Y), new_optimizer, X)
+
+
+def test_an_optimizers_state_is_known_by_its_variables_and_keras(fitted):
+    key = fitted._network.optimizer_state.key
+
+    assert f"Keras {keras.__version__}" in key
+    assert "momentum" in key

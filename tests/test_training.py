@@ -62,7 +62,7 @@ def run(network, W=ONES, *, optimizer="adam", n_epochs=EPOCHS, dropout=0.0, **se
     validation = "patience" in settings
     rows = TableRows(network, Table(X, Y, W, []), slice(None))
     no_rows = TableRows(network, Table(X, Y, W, []), slice(0))
-    return train(
+    trained, history, _ = train(
         spec_of(network, choice, dropout=dropout > 0),
         Settings(
             n_train=N,
@@ -86,6 +86,7 @@ def run(network, W=ONES, *, optimizer="adam", n_epochs=EPOCHS, dropout=0.0, **se
         names=[f"y{t}" for t in range(T)],
         seed=SEED,
     )
+    return trained, history
 
 
 def keras_training(network, W, optimizer, n_epochs=EPOCHS, repeats=1, eager=False):
@@ -169,7 +170,7 @@ def test_one_task_equals_a_keras_model_written_by_hand():
             batch = order[start : start + BATCH_SIZE]
             model.train_on_batch(X[batch], y[batch])
 
-    trained, _ = train(
+    trained, *_ = train(
         spec_of(network, choose_optimizer("adam", 1e-2, 0.0, 0.0)),
         Settings(
             n_train=N,
@@ -443,7 +444,10 @@ def test_the_cache_is_bounded(monkeypatch):
     for width in (32, 512, 8192):
         run(fresh_network(hidden_sizes=(width,)), n_epochs=1)
 
-    assert [p.spec.architecture.hidden_sizes for p in cache._programs] == [(512,), (8192,)]
+    assert [p.spec.architecture.hidden_sizes for p in cache._programs.values()] == [
+        (512,),
+        (8192,),
+    ]
 
 
 def test_a_global_mixed_precision_policy_does_not_reach_the_network():

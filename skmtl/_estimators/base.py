@@ -32,6 +32,7 @@ from .._tables.targets import (
 from . import shapes
 from .init_trunk import add_head, trunks_of, with_trunk
 from .plan import check_balancing, make_plan
+from .versions import with_version, without_version
 
 
 class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
@@ -278,7 +279,10 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
     def __getstate__(self):
         # Weights are kept as arrays; model_ is made of them when it is asked for.
         state = super().__getstate__()
-        return {name: value for name, value in state.items() if name != "_model"}
+        return with_version({k: v for k, v in state.items() if k != "_model"})
+
+    def __setstate__(self, state):
+        super().__setstate__(without_version(state, type(self).__name__))
 
     def _train(self, X, y, sample_weight, resume, epochs, early_stopping, classes=None):
         check_not_forked()
@@ -360,10 +364,11 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         plan = make_plan(
             self, self._fitted_losses, table.names, self._one_dimensional, epochs
         )
-        members, history = train_members(plan, self._members, table, parts, seeds)
+        members, history, best = train_members(plan, self._members, table, parts, seeds)
         vars(self).pop("_model", None)
         self._members, self._rng = members, rng
         self.loss_weights_ = _last_loss_weights(plan, members, history)
+        self.best_epoch_ = np.where(best > 0, self.n_iter_ + best, 0)
         self.history_ = extended_history(self.history_, self.n_iter_, history)
         self.n_iter_ += len(history["loss"])
 
@@ -375,6 +380,9 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         self.target_names_ = names
         self.n_outputs_ = len(names)
         self.loss_weights_ = loss_weights
+        known = getattr(self, "best_epoch_", np.zeros((len(members), 0), dtype=int))
+        new = np.zeros((len(members), len(names) - known.shape[1]), dtype=int)
+        self.best_epoch_ = np.hstack([known, new])
         self._one_dimensional = False
 
     def _check_same_architecture(self):

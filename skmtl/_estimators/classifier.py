@@ -186,6 +186,14 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
     n_iter_ : int
         Number of epochs run: the most of any member.
 
+    best_epoch_ : ndarray of int of shape (n_members, n_outputs_)
+        For each member and target, the epoch of `history_`, counted from 1, whose weights
+        the last call of `fit` or `partial_fit` kept for the network that the target is part
+        of: that of the lowest validation loss, or the last if no rows were held out. A
+        refit goes on from there. Equal within a row unless targets have networks of their
+        own (``sharing_depth`` 0, `target_groups`). 0 where `history_` has no such epoch, as
+        for a target that `add_task` added, and after `merge_tasks`.
+
     loss_weights_ : ndarray of shape (n_outputs_,)
         Weight of each target's loss: as given, or learnt.
 
@@ -208,6 +216,10 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
 
     For probabilities, `sklearn.model_selection.cross_val_predict` makes missing labels a
     class of their own: take `skmtl.model_selection.cross_val_predict`.
+
+    Any estimator can be pickled. ``skops.io`` cannot save one whose `optimizer` is an
+    instance, for TensorFlow's objects in it refuse that: give its name, or, once fitted,
+    call ``set_params(optimizer="adam")`` before saving, which changes no prediction.
 
     Examples
     --------

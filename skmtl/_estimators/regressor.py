@@ -304,6 +304,14 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     n_iter_ : int
         Number of epochs run: the most of any member.
 
+    best_epoch_ : ndarray of int of shape (n_members, n_outputs_)
+        For each member and target, the epoch of `history_`, counted from 1, whose weights
+        the last call of `fit` or `partial_fit` kept for the network that the target is part
+        of: that of the lowest validation loss, or the last if no rows were held out. A
+        refit goes on from there. Equal within a row unless targets have networks of their
+        own (``sharing_depth`` 0, `target_groups`). 0 where `history_` has no such epoch, as
+        for a target that `add_task` added, and after `merge_tasks`.
+
     loss_weights_ : ndarray of shape (n_outputs_,)
         Weight of each target's loss: as given, or, where they adapt, of the last epoch,
         the mean over its steps. Equal weights are 1. `history_` has their course as
@@ -317,6 +325,10 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         not tell their values apart, such as time stamps in milliseconds, else in single.
         Keras itself rounds NumPy arrays to single in ``model_.predict(X)``, but not in
         ``model_(X)``, `predict_on_batch` or of a ``tf.data.Dataset``.
+        To explain predictions with shap, use ``shap.Explainer(estimator.predict, X)``, or
+        ``shap.GradientExplainer(estimator.model_, X)``. ``shap.DeepExplainer`` knows no
+        layer that exists once for every target, and once it has failed, shap leaves
+        TensorFlow's gradients broken until the process is started anew.
 
     trunk_ : keras.Model
         The shared part of `model_`: raw features in, the trunk's output out; the outputs
@@ -339,6 +351,10 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     ``SKMTL_CACHE_DIR``, set before TensorFlow is imported, names a folder in which programs
     are kept for the next process, unless ``TF_XLA_FLAGS`` names one. A program that is
     damaged there is compiled again.
+
+    Any estimator can be pickled. ``skops.io`` cannot save one whose `optimizer` is an
+    instance, for TensorFlow's objects in it refuse that: give its name, or, once fitted,
+    call ``set_params(optimizer="adam")`` before saving, which changes no prediction.
 
     References
     ----------

@@ -193,7 +193,9 @@ def forward(
     H = through(weights.heads, H)
     outputs = _outputs(H, *weights.output, xp)
     if architecture.linear_path:
-        linear = _product(read_by_linear(X, xp), weights.linear, xp)
+        reach, K = read_by_linear(X, xp), weights.linear
+        # In NumPy target by target: so K is not put in another order for every row.
+        linear = reach @ K if xp is np else _product(reach, K, xp)
         outputs = outputs + xp.transpose(linear, (1, 0, 2))
     return outputs
 
@@ -219,14 +221,7 @@ def _product(H, K, xp):
 
 
 def _products(H, K, xp):
-    """Products (n, T, o) of one H (n, i) with kernels (T, i, o), as a single one.
-
-    In NumPy one by one, which needs no other order of the kernels: for a row that takes
-    longer than the product. And a product is rounded as its sizes, not its values, ask for:
-    here they do not depend on the number of targets.
-    """
-    if xp is np:
-        return np.transpose(H @ K, (1, 0, 2))
+    """Products (n, T, o) of one H (n, i) with kernels (T, i, o), as a single one."""
     n_targets, i, o = K.shape
     product = H @ xp.reshape(xp.transpose(K, (1, 0, 2)), (i, n_targets * o))
     return xp.reshape(product, (-1, n_targets, o))
@@ -324,7 +319,7 @@ class Network:
     def outputs(self, X: np.ndarray) -> np.ndarray:
         """What the heads put out (n, T, O), for features (n, d) in their own units.
 
-        In double precision: so a row's prediction does not depend on the rows beside it.
+        In double precision: no row or target depends, beyond rounding, on those beside it.
         Of more than `MANY_ROWS` in single, as in training, which is quicker.
         """
         activation = ACTIVATIONS[self.architecture.activation]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
+from io import IOBase
 
 import keras
 import numpy as np
@@ -10,6 +12,7 @@ import tensorflow as tf
 
 from .keras_model import get_weights, set_weights
 from .optimizer import OptimizerChoice
+from .precision import single_precision
 from .spec import Settings, State
 
 BATCH_HOOKS = (
@@ -68,18 +71,31 @@ class EpochCallbacks:
         settings: Settings,
     ):
         check_callbacks(callbacks)
-        model.compile(optimizer.instance(), auto_scale_loss=False)
-        model.optimizer.build(model.trainable_variables)  # else a saved model won't load
+        with single_precision():
+            model.compile(optimizer.instance(), auto_scale_loss=False)
+            # Else a saved model would not load.
+            model.optimizer.build(model.trainable_variables)
         self.stop_training = model.stop_training = False
         self._model = model
         self._n_weights = len(model.trainable_variables)
         self._validation = settings.n_validation > 0
+        self._before = [(callback, dict(vars(callback))) for callback in callbacks]
         self._logs: dict[str, float] = {}
         self._epoch = 0
         self._callbacks = keras.callbacks.CallbackList(
             list(callbacks), model=model, epochs=settings.n_epochs, steps=None, verbose=0
         )
-        self._callbacks.on_train_begin()
+
+    def __enter__(self) -> EpochCallbacks:
+        try:
+            self._callbacks.on_train_begin()
+        except BaseException:
+            self._release()
+            raise
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._release()
 
     def begin_epoch(self, state: State, settings: Settings) -> tuple[State, Settings]:
         """What to start the epoch from."""
@@ -105,10 +121,26 @@ class EpochCallbacks:
         """The weights to keep."""
         set_weights(self._model, weights)
         self._callbacks.on_train_end(self._logs)
-        for callback in self._callbacks.callbacks:
-            # A Keras model would weigh heavily in copies and files of the estimator.
-            keras.callbacks.Callback.set_model(callback, None)
         return get_weights(self._model, [w.shape for w in weights])
+
+    def _release(self) -> None:
+        """Let go of what estimators can't be copied or pickled with, or only heavily.
+
+        The model, and what training left that can't be pickled, such as an open file.
+        What else a callback has seen, as a history, stays.
+        """
+        for callback, before in self._before:
+            keras.callbacks.Callback.set_model(callback, None)
+            for name, value in dict(vars(callback)).items():
+                old = before.get(name, before)
+                if value is old or _can_be_pickled(value):
+                    continue
+                if isinstance(value, IOBase):  # training was interrupted
+                    value.close()
+                if old is before:  # there was none
+                    delattr(callback, name)
+                else:
+                    setattr(callback, name, old)
 
     def _with_weights_of_model(self, state: State) -> State:
         """The state, with the weights of the model if a callback has set others."""
@@ -120,3 +152,11 @@ class EpochCallbacks:
         # Without validation rows, the weights to keep are the last ones.
         kept = state.kept_weights if self._validation else weights
         return state._replace(weights=weights, kept_weights=kept)
+
+
+def _can_be_pickled(value) -> bool:
+    try:
+        pickle.dumps(value)
+    except Exception:
+        return False
+    return True

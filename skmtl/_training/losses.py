@@ -11,7 +11,9 @@ import re
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from io import BytesIO
 from numbers import Real
+from types import FunctionType
 
 import keras
 import numpy as np
@@ -83,14 +85,16 @@ def mean_loss(losses: Sequence[TaskLoss], loss_weights: np.ndarray) -> Callable:
 def _resolve(loss) -> TaskLoss:
     if is_quantile(loss):
         return _of_quantiles(loss)
-    if isinstance(loss, str):
-        if loss in OF_LOSSES:
-            return _of_kind(OF_LOSSES[loss])
-        return TaskLoss(loss, _BY_NAME.get(loss) or _of_keras(loss))
+    if isinstance(loss, str) and loss in OF_LOSSES:
+        return _of_kind(OF_LOSSES[loss])
+    if isinstance(loss, str) and loss in _BY_NAME:
+        return TaskLoss(loss, _BY_NAME[loss])
+    given, loss = loss, _of_keras(loss) if isinstance(loss, str) else loss
     _refuse_class(loss)
     _refuse_where_scaling_destroys(loss)
+    if isinstance(given, keras.losses.Loss):
+        _refuse_what_a_copy_forgets(given)
     if isinstance(loss, keras.losses.Loss):
-        _refuse_what_a_copy_forgets(loss)
         return TaskLoss(_key(loss), _per_cell(loss.call))
     if callable(loss):
         return TaskLoss(_key(loss), _per_cell(loss))
@@ -101,18 +105,50 @@ def _resolve(loss) -> TaskLoss:
 
 
 def _key(loss) -> Hashable:
-    """Equal for copies of a loss with settings, which is what a search fits."""
-    if isinstance(loss, keras.losses.Loss):
-        kind = type(loss)
-        settings = {name: value for name, value in vars(loss).items() if name != "name"}
-    elif isinstance(loss, partial):
-        kind, settings = loss.func, (loss.args, loss.keywords)
-    else:
+    """Equal for copies of a loss with settings, which is what a search fits.
+
+    Changing a setting changes the key, and so does defining a function or class anew.
+    """
+    if isinstance(loss, FunctionType):
         return loss
-    try:
-        return kind, pickle.dumps(settings)
-    except (pickle.PicklingError, AttributeError, TypeError):
-        return loss
+    settings = loss
+    if isinstance(loss, keras.losses.Loss):  # its name says nothing, and may be counted
+        named = vars(loss).items()
+        settings = type(loss), {name: value for name, value in named if name != "name"}
+    with BytesIO() as file:
+        pickler = _PicklerOfSettings(file)
+        try:
+            pickler.dump(settings)
+        except (pickle.PicklingError, AttributeError, TypeError, RecursionError):
+            return _Itself(loss)
+        return file.getvalue(), tuple(pickler.defined)
+
+
+class _PicklerOfSettings(pickle.Pickler):
+    """Keeps functions and classes themselves: one defined anew has the same name."""
+
+    def __init__(self, file):
+        super().__init__(file)
+        self.defined = []
+
+    def persistent_id(self, thing):
+        if not isinstance(thing, FunctionType | type):
+            return None
+        self.defined.append(thing)
+        return len(self.defined)
+
+
+class _Itself:
+    """A loss that nothing else is equal to, whether or not it can be hashed."""
+
+    def __init__(self, loss):
+        self._loss = loss
+
+    def __eq__(self, other):
+        return isinstance(other, _Itself) and other._loss is self._loss
+
+    def __hash__(self):
+        return id(self._loss)
 
 
 def _squared_error(y, f):
@@ -222,7 +258,7 @@ def _snake_case(name: str) -> str:
 
 def _of_keras(name: str) -> Callable:
     try:
-        loss = keras.losses.get(name)
+        return keras.losses.get(name)
     except ValueError:
         own = [*_BY_NAME, *OF_LOSSES]
         known = [*own, *_OF_ERRORS]
@@ -230,8 +266,6 @@ def _of_keras(name: str) -> Callable:
             f"loss={name!r} is not known.{did_you_mean(name, known)} Known are "
             f"{', '.join(own)}, ('quantile', level or levels) and the losses of Keras."
         ) from None
-    _refuse_where_scaling_destroys(loss)
-    return _per_cell(loss.call if isinstance(loss, keras.losses.Loss) else loss)
 
 
 def _per_cell(function: Callable) -> Callable:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from itertools import zip_longest
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.parallel import Parallel, delayed
 
 from .._network.network import Network
@@ -15,7 +18,7 @@ from .callbacks import EpochCallbacks
 from .keras_model import build_keras_model
 from .plan import Plan
 from .rows import TableRows
-from .train import train
+from .train import DivergedError, train
 
 History = dict[str, list[float]]
 
@@ -28,8 +31,10 @@ def train_members(
     table: Table,
     parts: Sequence[tuple],
     seeds: Sequence[int],
-) -> tuple[list[Network], History]:
+) -> tuple[list[Network], History, np.ndarray]:
     """The networks of an ensemble, trained on this table, and their mean history.
+
+    And the best epoch (n_members, T) of the network that each target is part of.
 
     Each has rows to train on and to validate on (`parts`), and a seed. In threads, which
     share the compiled programs; one by one with callbacks, which are made for that.
@@ -39,51 +44,54 @@ def train_members(
         delayed(_train)(plan, network, table, rows, seed)
         for network, rows, seed in zip(networks, parts, seeds, strict=True)
     )
-    members, first, second = zip(*trained, strict=True)
+    members, first, second, best = zip(*trained, strict=True)
     history = mean_history(first)
     refits = [more for more in second if more is not None]
     if refits:
         history = extended_history(history, len(history["loss"]), mean_history(refits))
-    return list(members), history
+    return list(members), history, np.array(best)
 
 
 def _train(
     plan: Plan, network: Network, table: Table, rows: tuple, seed: int
-) -> tuple[Network, History, History | None]:
-    """A trained network, its history, and that of going on with all rows if it did."""
+) -> tuple[Network, History, History | None, np.ndarray]:
+    """A trained network, its history, and that of going on with all rows if it did.
+
+    And the best epoch of each target (T,).
+    """
     train_rows, validation_rows = (TableRows(network, table, part) for part in rows)
     spec = plan.program_spec(network, len(train_rows))
     settings = plan.settings(network, len(train_rows), len(validation_rows))
-    callbacks = None
+    callbacks = nullcontext()
     if plan.callbacks:
         model = build_keras_model(
             network, plan.dropout, one_dimensional=plan.one_dimensional
         )
         callbacks = EpochCallbacks(plan.callbacks, model, plan.optimizer, settings)
     options = {"names": plan.target_names, "verbose": plan.verbose}
-    network, history = train(
-        spec,
-        settings,
-        network,
-        train_rows,
-        validation_rows,
-        seed=seed,
-        callbacks=callbacks,
-        **options,
-    )
+    with callbacks as called:
+        network, history, best = train(
+            spec,
+            settings,
+            network,
+            train_rows,
+            validation_rows,
+            seed=seed,
+            callbacks=called,
+            **options,
+        )
     more = None
-    if plan.refit and len(validation_rows) and callbacks is None:
-        n_epochs = _best_epochs(history, plan.target_names, network, settings)
-        n_epochs[n_epochs <= plan.patience // 2] = 0
+    if plan.refit and len(validation_rows) and not plan.callbacks:
+        n_epochs = np.where(best > plan.patience // 2, best, 0)
         if n_epochs.any() and len(table.X) <= MOST_ROWS_TO_REFIT:
             network, more = _go_on(spec, settings, network, table, n_epochs, seed, options)
-    return network, history, more
+    return network, history, more, best[list(network.architecture.networks)]
 
 
 def _go_on(
     spec, settings, network, table, n_epochs, seed, options
-) -> tuple[Network, History]:
-    """The network after more epochs (n_networks,) with all rows."""
+) -> tuple[Network, History | None]:
+    """The network after more epochs (n_networks,) with all rows, if they didn't diverge."""
     if len(n_epochs) > 1:
         # Its optimizer went on until the last of the networks stopped: what it remembers of
         # one depends on the others.
@@ -96,33 +104,19 @@ def _go_on(
         n_epochs=n_epochs.max(),
         patience=n_epochs,
     )
-    return train(spec, settings, network, everything, nothing, seed=seed + 1, **options)
-
-
-def _best_epochs(
-    history: History, names: Sequence[str], network: Network, settings
-) -> np.ndarray:
-    """Number of epochs up to the best, of each network without a common weight."""
-    architecture = network.architecture
-    courses = np.array([history[f"val_loss_{name}"] for name in names])
-    if not architecture.separate:
-        courses *= settings.loss_weights[:, None]
-    of_networks = np.arange(architecture.n_networks)[:, None] == architecture.networks
-    pairs = zip(of_networks, settings.patience, strict=True)
-    return np.array(
-        [_best_epoch(courses[tasks].mean(axis=0), patience) for tasks, patience in pairs]
-    )
-
-
-def _best_epoch(losses: np.ndarray, patience: int) -> int:
-    """The best before patience ran out: others may have been trained for longer."""
-    best = 0
-    for epoch, loss in enumerate(losses):
-        if epoch - best > patience:
-            break
-        if loss < losses[best] or np.isnan(losses[best]):
-            best = epoch
-    return best + 1
+    try:
+        network, history, _ = train(
+            spec, settings, network, everything, nothing, seed=seed + 1, **options
+        )
+    except DivergedError as error:
+        warnings.warn(
+            "Going on with all rows, those held out as well, failed; the network of the "
+            f"best epoch before is kept. {error} Or set refit=False.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+        return network, None
+    return network, history
 
 
 def mean_history(histories: Sequence[History]) -> History:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -21,17 +22,30 @@ EMA_WARM_UP = 10.0
 NO_WARM_UP = 1.0
 
 
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """What a program compiles of an optimizer; equal ones share it."""
+
+    json: str
+    # Classes that are not Keras' own, by name: a class that is defined anew has the same.
+    classes: tuple[tuple[str, type], ...] = ()
+
+    def instance(self) -> keras.optimizers.Optimizer:
+        with keras.saving.custom_object_scope(dict(self.classes)):
+            return keras.saving.deserialize_keras_object(json.loads(self.json))
+
+
 class OptimizerChoice(NamedTuple):
     """An optimizer as the program sees it: what it compiles, and its run-time values."""
 
-    config: str
+    config: OptimizerConfig
     learning_rate: float
     weight_decay: float
     ema_momentum: float
     ema_warm_up: float
 
     def instance(self) -> keras.optimizers.Optimizer:
-        optimizer = keras.saving.deserialize_keras_object(json.loads(self.config))
+        optimizer = self.config.instance()
         if not has_schedule(optimizer):
             optimizer.learning_rate = self.learning_rate
         optimizer.ema_momentum = self.ema_momentum
@@ -69,7 +83,7 @@ def choose_optimizer(
 
 
 @lru_cache
-def _config_of_name(name: str, use_ema: bool) -> str:
+def _config_of_name(name: str, use_ema: bool) -> OptimizerConfig:
     return _config(optimizer_class(name)(use_ema=use_ema))
 
 
@@ -84,14 +98,40 @@ def optimizer_class(name: str) -> type[keras.optimizers.Optimizer]:
     return known[name.lower()]
 
 
-def _config(optimizer: keras.optimizers.Optimizer) -> str:
-    """Class and settings as JSON, less what is a run-time value of the program."""
+def _config(optimizer: keras.optimizers.Optimizer) -> OptimizerConfig:
+    """Class and settings, less what is a run-time value of the program."""
     config = keras.saving.serialize_keras_object(optimizer)
     run_time = {"name", "weight_decay", "ema_momentum"}
     if not has_schedule(optimizer):
         run_time.add("learning_rate")
     config["config"] = {k: v for k, v in config["config"].items() if k not in run_time}
-    return json.dumps(config, sort_keys=True)
+    found = {name: keras.saving.get_registered_object(name) for name in _names(config)}
+    found |= {name: kind for name, kind in _classes(optimizer) if name in found}
+    classes = tuple((name, found[name]) for name in sorted(found) if found[name])
+    return OptimizerConfig(json.dumps(config, sort_keys=True), classes)
+
+
+def _names(config) -> Iterator[str]:
+    """What classes and functions are registered as, at any depth; Keras' own are not."""
+    if isinstance(config, dict):
+        if isinstance(config.get("registered_name"), str):
+            yield config["registered_name"]
+        config = list(config.values())
+    if isinstance(config, list | tuple):
+        for part in config:
+            yield from _names(part)
+
+
+def _classes(thing) -> Iterator[tuple[str, type]]:
+    """Of an optimizer, and of the schedules and optimizers in it, with their names.
+
+    What is registered under a name may have been defined anew since it was made.
+    """
+    yield keras.saving.get_registered_name(type(thing)), type(thing)
+    kinds = keras.optimizers.Optimizer, keras.optimizers.schedules.LearningRateSchedule
+    for part in vars(thing).values():
+        if isinstance(part, kinds):
+            yield from _classes(part)
 
 
 def _optimizers_by_name() -> dict[str, type]:
@@ -113,15 +153,13 @@ class CompiledOptimizer:
     """An optimizer whose rates are arguments of every step."""
 
     def __init__(
-        self, config: str, shapes: Sequence[tuple[int, ...]], is_kernel: Sequence[bool]
+        self,
+        config: OptimizerConfig,
+        shapes: Sequence[tuple[int, ...]],
+        is_kernel: Sequence[bool],
     ):
-        # Each weight is filled with a number of its own, to find the copies of it that
-        # an optimizer starts with.
-        self.weights = [
-            keras.Variable(np.full(shape, i + 0.5), dtype="float32", name=f"weight_{i}")
-            for i, shape in enumerate(shapes)
-        ]
-        self._optimizer = keras.saving.deserialize_keras_object(json.loads(config))
+        self.weights = _numbered_weights(shapes, 0.5)
+        self._optimizer = config.instance()
         # Keras sums gradients over replicas. There is one, and every trace of that sum
         # stays in a registry of TensorFlow's for the life of the process (2-4 MB).
         take_single_replica(self._optimizer)
@@ -139,10 +177,12 @@ class CompiledOptimizer:
         learning_rate = self._optimizer.learning_rate
         self.variables = list(self._optimizer.variables)
         self.state = [v for v in self.variables if v is not learning_rate]
+        self.names = [v.name for v in self.state]
         # Keras names a variable after the weight that it belongs to.
         owners = [re.match(r"weight_(\d+)_", v.name) for v in self.state]
         self.owners = [int(owner[1]) if owner else None for owner in owners]
         self._first_state = [v.value.numpy() for v in self.state]
+        self._copied = self._find_copies(config, shapes)
         averages = moving_averages(self._optimizer) if self.averages else []
         self.average_slots = [
             next(i for i, v in enumerate(self.state) if v is average)
@@ -154,12 +194,33 @@ class CompiledOptimizer:
         """Whether it keeps a moving average of the weights."""
         return self._optimizer.use_ema
 
+    def _find_copies(self, config, shapes) -> list[int | None]:
+        """Of each variable, the weight that it starts as a copy of, if it does.
+
+        Such as an average. Each weight is filled with a number of its own. What another
+        optimizer starts with for other numbers in the weights tells a copy from a setting
+        that happens to be that number.
+        """
+        other = config.instance()
+        other.build(_numbered_weights(shapes, -0.25))
+        rate = other.learning_rate
+        states = (v for v in other.variables if v is not rate)
+        copied = []
+        for first, second in zip(self._first_state, states, strict=True):
+            weight = round(float(first.flat[0]) - 0.5) if first.size else -1
+            is_copy = (
+                0 <= weight < len(shapes)
+                and (first == weight + 0.5).all()
+                and (second.value.numpy() == weight - 0.25).all()
+            )
+            copied.append(weight if is_copy else None)
+        return copied
+
     def initial_state(self, weights: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The state of a new optimizer for these weights."""
-        copies = {i + 0.5: weight for i, weight in enumerate(weights)}
         return [
-            copies.get(value.flat[0], value) if value.shape else value
-            for value in self._first_state
+            value if copied is None else weights[copied]
+            for value, copied in zip(self._first_state, self._copied, strict=True)
         ]
 
     def averaged_weights(self) -> list:
@@ -197,3 +258,11 @@ class CompiledOptimizer:
             m.assign_add((1 - adam.beta_1) * (gradient - m))
             v.assign_add((1 - adam.beta_2) * (gradient**2 - v))
             weight.assign_sub(rate * m / (v**0.5 + adam.epsilon))
+
+
+def _numbered_weights(shapes, first: float) -> list[keras.Variable]:
+    """Weights that are filled with numbers of their own."""
+    return [
+        keras.Variable(np.full(shape, i + first), dtype="float32", name=f"weight_{i}")
+        for i, shape in enumerate(shapes)
+    ]

@@ -19,21 +19,29 @@ from .._network.network import Architecture
 from .arrays import padded
 from .spec import ProgramSpec
 
-SMALLEST_LAYER = 32  # units: fewer take a step as long
+# Units: fewer take a step as long, of a layer that exists once and of others.
+SMALLEST_LAYER, SMALLEST_OF_SEVERAL = 64, 32
 # Their step for one weight depends on the shape of its kernel, or on its mean.
 NOT_ELEMENTWISE = {"Adafactor", "Muon"}
-MOST_WORK = 4.0  # times that of a network may a larger program's be
 
 
 def roomy(spec: ProgramSpec) -> ProgramSpec:
-    """The program that serves this network and others of about its size."""
+    """The program that serves this network and others of about its size.
+
+    A function of the network alone: which program trains it must not depend on others.
+    """
     if not _is_elementwise(spec):
         return spec
     old = spec.architecture
     hidden_sizes = old.hidden_sizes
     if _hidden_units_pad(spec):
+        exist_once = [len(layer.kernel) == 2 for layer in old.shapes.layers]
         hidden_sizes = tuple(
-            max(SMALLEST_LAYER, 1 << (size - 1).bit_length()) for size in hidden_sizes
+            max(
+                SMALLEST_LAYER if once else SMALLEST_OF_SEVERAL,
+                1 << (size - 1).bit_length(),
+            )
+            for size, once in zip(hidden_sizes, exist_once, strict=False)
         )
     architecture = dataclasses.replace(
         old,
@@ -44,39 +52,13 @@ def roomy(spec: ProgramSpec) -> ProgramSpec:
     return dataclasses.replace(spec, architecture=architecture)
 
 
-def serves(there: ProgramSpec, asked: ProgramSpec) -> bool:
-    """Whether a program that is there can do, without much idle work, what is asked for."""
-    new, old = there.architecture, asked.architecture
-    if new == old or not _is_elementwise(asked):
-        return there == asked
-    sizes = {"n_features": 0, "n_bins": 0}
-    if _hidden_units_pad(asked) and len(new.hidden_sizes) == len(old.hidden_sizes):
-        sizes["hidden_sizes"] = ()
-    of_any_size = [
-        dataclasses.replace(
-            spec, architecture=dataclasses.replace(spec.architecture, **sizes)
-        )
-        for spec in (there, asked)
-    ]
-    return (
-        of_any_size[0] == of_any_size[1]
-        and bool(new.n_bins) == bool(old.n_bins)
-        and all(np.greater_equal(_sizes(new), _sizes(old)))
-        and new.n_weights <= MOST_WORK * old.n_weights
-    )
-
-
-def _sizes(architecture: Architecture) -> list[int]:
-    return [architecture.n_features, architecture.n_bins, *architecture.hidden_sizes]
-
-
 def _hidden_units_pad(spec: ProgramSpec) -> bool:
     """Whether what a unit with zero weights puts out is zero."""
     return not ACTIVATIONS[spec.architecture.activation](np.zeros(1)).any()
 
 
 def _is_elementwise(spec: ProgramSpec) -> bool:
-    config = json.loads(spec.optimizer_config)
+    config = json.loads(spec.optimizer_config.json)
     of_keras = config["module"] == "keras.optimizers"
     divides_by_zero = config["config"].get("epsilon") == 0
     return (

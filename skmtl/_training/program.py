@@ -19,6 +19,7 @@ from .balancing.by_losses import BY_LOSSES
 from .balancing.jacobian import balanced_gradients, shares_trained_weights
 from .losses import cell_losses
 from .optimizer import CompiledOptimizer
+from .precision import single_precision
 from .random import dropout_mask
 from .spec import EpochLosses, ProgramSpec, Rows, Settings, State
 
@@ -52,9 +53,10 @@ class Program:
         shapes = spec.weight_shapes
         self._n_network_weights = len(spec.architecture.shapes.leaves())
         is_kernel = [i % 2 == 0 and i < self._n_network_weights for i in range(len(shapes))]
-        self._optimizer = CompiledOptimizer(
-            spec.optimizer_config, shapes[spec.n_frozen :], is_kernel[spec.n_frozen :]
-        )
+        with single_precision():
+            self._optimizer = CompiledOptimizer(
+                spec.optimizer_config, shapes[spec.n_frozen :], is_kernel[spec.n_frozen :]
+            )
         self._frozen = [
             keras.Variable(np.zeros(shape), dtype="float32")
             for shape in shapes[: spec.n_frozen]
@@ -87,12 +89,24 @@ class Program:
         return of_weights, optimizer
 
     @property
+    def optimizer_key(self) -> str:
+        """What an optimizer's state belongs to, besides the network's weights.
+
+        Another Keras may have other variables, or the same in another order.
+        """
+        spec = self.spec
+        settings = f"{spec.optimizer_config.json}, {spec.n_frozen}"
+        made_by = f"{spec.learns_loss_weights}, Keras {keras.__version__}"
+        return f"{settings}, {made_by}, {', '.join(self._optimizer.names)}"
+
+    @property
     def compiled(self) -> bool:
         return self._compiled is not None
 
     def trace(self, *arguments) -> None:
         """Build the graph for arguments such as these; the first call compiles it."""
-        self._compiled = self._function.get_concrete_function(*arguments)
+        with single_precision():
+            self._compiled = self._function.get_concrete_function(*arguments)
 
     def _new_scratch(self) -> list[tf.Variable]:
         return [tf.Variable(tf.zeros(v.shape, v.dtype)) for v in self._variables]
@@ -122,6 +136,8 @@ class Program:
             kept_weights=[tf.constant(w) for w in kept_weights],
             best_loss=tf.fill([n_networks], np.float32(np.inf)),
             wait=tf.zeros([n_networks], tf.int32),
+            n_epochs=tf.constant(0),
+            best_epochs=tf.zeros([n_networks], tf.int32),
             balance=[tf.constant(new)] * bool(self._n_balance_rows),
         )
 
@@ -184,22 +200,23 @@ class Program:
     def _train(self, state, train, validation, order, seeds, settings):
         self._load(state)
 
-        def not_stopped(epoch, kept_weights, best_loss, wait, balance, losses):
+        def not_stopped(epoch, kept_weights, best_loss, wait, best_epochs, *_):
             return (epoch < settings.n_epochs) & tf.reduce_any(wait < settings.patience)
 
-        def one_epoch(epoch, kept_weights, best_loss, wait, balance, losses):
+        def one_epoch(epoch, kept_weights, best_loss, wait, best_epochs, balance, losses):
             train_loss, loss_weights, balance = self._train_epoch(
                 train, order[epoch], seeds[epoch], balance, settings
             )
             validation_loss = self._validation_loss(validation, settings)
-            kept_weights, best_loss, wait = self._keep_best(
+            better, kept_weights, best_loss, wait = self._keep_best(
                 validation_loss, kept_weights, best_loss, wait, settings
             )
+            best_epochs = tf.where(better, state.n_epochs + epoch + 1, best_epochs)
             row = tf.stack([train_loss, validation_loss, loss_weights])
             losses = tf.tensor_scatter_nd_update(losses, [[epoch]], [row])
-            return epoch + 1, kept_weights, best_loss, wait, balance, losses
+            return epoch + 1, kept_weights, best_loss, wait, best_epochs, balance, losses
 
-        n_run, kept_weights, best_loss, wait, balance, losses = tf.while_loop(
+        n_run, kept_weights, best_loss, wait, best_epochs, balance, losses = tf.while_loop(
             not_stopped,
             one_epoch,
             (
@@ -207,6 +224,7 @@ class Program:
                 state.kept_weights,
                 state.best_loss,
                 state.wait,
+                state.best_epochs,
                 state.balance,
                 tf.zeros((self.max_epochs, 3, self.spec.architecture.n_targets)),
             ),
@@ -217,6 +235,8 @@ class Program:
             kept_weights,
             best_loss,
             wait,
+            state.n_epochs + n_run,
+            best_epochs,
             balance,
         )
         return state, losses, n_run
@@ -393,7 +413,7 @@ class Program:
         best_loss = tf.where(better, losses, best_loss)
         # A network that ran out of patience stays out of it.
         wait = tf.where(better & validated, 0, tf.minimum(wait + 1, patience))
-        return kept_weights, best_loss, wait
+        return better, kept_weights, best_loss, wait
 
     def _losses_of_networks(self, task_losses, loss_weights):
         """Loss of every network (N,): of its only task, or the mean of weighted ones."""

@@ -10,6 +10,7 @@ import numpy as np
 from .._network.inputs import Units
 from .._network.network import Architecture
 from .losses import TaskLoss
+from .optimizer import OptimizerConfig
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class ProgramSpec:
 
     architecture: Architecture
     losses: tuple[TaskLoss, ...]
-    optimizer_config: str
+    optimizer_config: OptimizerConfig
     batch_size: int
     dropout: bool
     balancing: str | None = None  # how the weights of the targets adapt
@@ -56,6 +57,10 @@ class State(NamedTuple):
     kept_weights: list  # of the best epoch, or the last without rows to validate on
     best_loss: np.ndarray  # (n_networks,)
     wait: np.ndarray  # (n_networks,) epochs since the best loss
+    n_epochs: np.ndarray  # (), run so far
+    best_epochs: (
+        np.ndarray
+    )  # (n_networks,) number, from 1, of that which weights are kept of
     balance: list  # what balancing goes on from, (k, T), if anything
 
 

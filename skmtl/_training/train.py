@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import time
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
+from sklearn.exceptions import ConvergenceWarning
 from tqdm.auto import tqdm
 
 from .._network.network import Network, OptimizerState
@@ -33,8 +35,13 @@ def train(
     seed: int,
     callbacks: EpochCallbacks | None = None,
     verbose: int = 0,
-) -> tuple[Network, dict[str, list[float]]]:
-    """The network after up to ``settings.n_epochs`` epochs, and the history of losses."""
+) -> tuple[Network, dict[str, list[float]], np.ndarray]:
+    """The network after up to ``settings.n_epochs`` epochs, and the history of losses.
+
+    And the best epoch of each network without a common weight, (n_networks,), from 1 on:
+    the one whose weights are kept, with rows to validate on that of the lowest loss, else
+    the last. 0 where no epoch had a finite loss.
+    """
     log_variances = [network.log_variances] if spec.learns_loss_weights else []
     weights = network.weights.leaves()
     n_weights = len(weights)
@@ -45,7 +52,7 @@ def train(
     with tqdm(total=settings.n_epochs, unit="epoch", disable=not verbose) as progress:
         first = program.initial_state(
             [*weights, *log_variances],
-            _state_to_go_on_from(network, spec),
+            _state_to_go_on_from(network, program),
             network.balance,
         )
         room = program.spec.architecture
@@ -75,15 +82,18 @@ def train(
     if callbacks is not None:
         kept[:n_weights] = callbacks.finish(kept[:n_weights])
     _check_finite(kept, history)
+    going_on = OptimizerState(program.optimizer_key, optimizer, last)
+    balance = np.array(state.balance[0]) if state.balance else None
     trained = dataclasses.replace(
         network,
         weights=network.weights.with_leaves(kept[:n_weights]),
-        optimizer_state=OptimizerState(_optimizer_key(spec), optimizer, last),
-        balance=np.array(state.balance[0]) if state.balance else None,
+        # Epochs after the best may have spoilt what training would go on from.
+        optimizer_state=going_on if _is_finite([*optimizer, *last]) else None,
+        balance=balance if balance is None or _is_finite([balance]) else None,
     )
     if spec.learns_loss_weights:
         trained = dataclasses.replace(trained, log_variances=kept[-1])
-    return trained, history.by_name()
+    return trained, history.by_name(), np.array(state.best_epochs)
 
 
 def _run_epochs(
@@ -125,15 +135,10 @@ def _run_epochs(
     return state
 
 
-def _optimizer_key(spec: ProgramSpec) -> str:
-    """What an optimizer's state belongs to, besides the network's weights."""
-    return f"{spec.optimizer_config}, {spec.n_frozen}, {spec.learns_loss_weights}"
-
-
-def _state_to_go_on_from(network: Network, spec: ProgramSpec) -> OptimizerState | None:
+def _state_to_go_on_from(network: Network, program: Program) -> OptimizerState | None:
     """The optimizer's state, or None if it is that of another optimizer."""
     state = network.optimizer_state
-    return state if state is not None and state.key == _optimizer_key(spec) else None
+    return state if state is not None and state.key == program.optimizer_key else None
 
 
 def _shuffle(program: Program, n_rows: int, seed: int, epochs: range):
@@ -218,12 +223,28 @@ def _put_back(
             array[unused] = old.numpy()[unused]
 
 
+class DivergedError(ValueError):
+    """Training has left nothing to keep."""
+
+
 def _check_finite(weights: Sequence[np.ndarray], history: _History) -> None:
-    losses = np.array(history.by_name()["loss"])
-    finite = np.isfinite(losses)
-    if not finite.any() or not all(np.isfinite(w).all() for w in weights):
-        raise ValueError(
+    losses = history.by_name()
+    finite = np.isfinite(losses["loss"])
+    remedy = "Lower learning_rate, or look for extreme values in X and y."
+    if not finite.any() or not _is_finite(weights):
+        raise DivergedError(
             "Training diverged: the loss was no longer finite in epoch "
-            f"{finite.argmin() + 1}. Lower learning_rate, or look for extreme values in X "
-            "and y."
+            f"{finite.argmin() + 1}. {remedy}"
         )
+    finite &= np.isfinite(losses.get("val_loss", losses["loss"]))
+    if not finite.all():
+        warnings.warn(
+            "Training diverged: the loss was not finite in epoch "
+            f"{finite.argmin() + 1}. The weights of the best epoch are kept. {remedy}",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+
+
+def _is_finite(arrays: Sequence[np.ndarray]) -> bool:
+    return all(np.isfinite(A).all() for A in arrays)

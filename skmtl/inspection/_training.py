@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._estimators import diagram_data, network_in
+from ._estimators import network_in
 from ._style import (
     BLUE,
     COLOURS,
@@ -24,7 +24,8 @@ class TrainingDisplay:
     """Training and validation loss of every epoch, with the best epoch marked.
 
     The best epoch is the one whose weights `fit` kept: that of the lowest validation
-    loss. Separate networks (sharing depth 0) have one per target. With ``refit=True``,
+    loss. Networks of their own (of targets at sharing depth 0, of groups, of members)
+    have one each. With ``refit=True``,
     training may have gone on from it with all rows: epochs without a validation loss,
     of which the first are worse, as the rows that were held out are new.
 
@@ -35,8 +36,9 @@ class TrainingDisplay:
         ``val_loss_<target>`` for a plot per target. NaN leaves a gap.
     target_names : sequence of str, default=()
         Names of the targets.
-    best_epoch : int, sequence of int of shape (T,), or None, default=None
-        Counted from 1. None marks nothing.
+    best_epoch : int, array-like of int of shape (T,) or (n_members, T), or None, \
+            default=None
+        Counted from 1, as `best_epoch_` of an estimator. None marks nothing.
 
     Attributes
     ----------
@@ -73,7 +75,7 @@ class TrainingDisplay:
         estimator : fitted MultiTaskRegressor or MultiTaskClassifier, or a Pipeline or \
                 search that ends in one
             After `partial_fit`, or `fit` with ``warm_start=True``, all its epochs are
-            shown, and the best is the best of all.
+            shown, and the best is that of the last call, if it held out rows.
         per_target : bool, default=False
             Draw the losses of each target instead of their mean.
         ax : matplotlib.axes.Axes, default=None
@@ -149,26 +151,27 @@ class TrainingDisplay:
             text, style = f"best epoch: {epochs[0]}", {"color": GREY, "linestyle": ":"}
             self.ax_.axvline(epochs[0], linewidth=1, label=text, **style)
         elif len(epochs):
-            text = f"best epochs of the targets: {epochs[0]} to {epochs[-1]}"
+            whose = "targets" if np.ndim(self.best_epoch) == 1 else "networks"
+            text = f"best epochs of the {whose}: {epochs[0]} to {epochs[-1]}"
             self.ax_.plot([], [], color=BLUE, marker="o", linestyle="", label=text)
 
     def _draw_targets(self) -> None:
         """A colour and a marker for each target; dashed lines are training."""
         validated = "val_loss" in self.history
-        best = [] if self.best_epoch is None else self.best_epoch
+        best = self.best_epoch
         for t, name in enumerate(self.target_names):
             colour = COLOURS[t]
             style = {"color": colour, "label": label(name, 30)}
             if validated:
                 dashed = {"color": colour, "linewidth": 0.8, "linestyle": "--"}
                 self._line(f"loss_{name}", **dashed)
-                of_target = best if np.ndim(best) == 0 else best[t : t + 1]
-                style |= _marks(of_target, MARKERS[t])
+                of_target = np.transpose(best)[t] if np.ndim(best) else best
+                style |= _marks([] if best is None else np.unique(of_target), MARKERS[t])
             self._line(f"{'val_' if validated else ''}loss_{name}", **style)
         if validated:
             key = {"color": GREY, "linewidth": 0.8, "linestyle": "--"}
             self.ax_.plot([], [], label="training", **key)
-        if np.size(best):
+        if best is not None:
             key = {"color": GREY, "marker": "o", "linestyle": "", "fillstyle": "none"}
             self.ax_.plot([], [], label="best epoch", **key)
 
@@ -194,27 +197,13 @@ def _marks(epochs, marker: str) -> dict:
 
 
 def _best_epoch(network):
-    """The best epoch, one per target if these are separate networks, or None."""
-    history = network.history_
-    if np.isnan(history.get("val_loss", np.nan)).all():
+    """The best epochs, as few as tell them all, or None if no rows were held out."""
+    losses = np.append(np.nan, network.history_.get("val_loss", []))
+    # Files of before it have none.
+    best = np.asarray(getattr(network, "best_epoch_", np.zeros((1, 0), dtype=int)))
+    best = best[:, best.all(axis=0)]  # less the targets that add_task added
+    if not best.size or best.max() >= len(losses) or np.isnan(losses[best]).all():
         return None
-    architecture = diagram_data(network)
-    if architecture["sharing_depth"] > 0 or architecture["share_output"]:
-        return int(np.nanargmin(history["val_loss"])) + 1
-    # Training goes on until the last target has run out of patience; the others have
-    # stopped by then, and what they lose afterwards does not count.
-    patience = network.n_iter_no_change
-    return [
-        _best_within_patience(history[f"val_loss_{name}"], patience)
-        for name in network.target_names_
-    ]
-
-
-def _best_within_patience(losses, patience: int) -> int:
-    best = 0
-    for epoch, loss in enumerate(losses):
-        if epoch - best > patience:
-            break
-        if loss < losses[best]:
-            best = epoch
-    return best + 1
+    if (best == best[0]).all():
+        best = best[0]
+    return int(best[0]) if best.ndim == 1 and (best == best[0]).all() else best.tolist()

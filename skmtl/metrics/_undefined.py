@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from .._tables.containers import as_frame
 from .._tables.features import listed
 from ._cells import check_weight
 
@@ -17,7 +18,7 @@ def undefined_scores(
     metric: str, names: Sequence[str], scores: np.ndarray, y, sample_weight, classes
 ) -> str:
     """Which targets have no score, and for what reason each."""
-    true = pd.DataFrame(y)
+    true = as_frame(y, "y")
     counts, rows = true.notna().to_numpy(), "observed rows"
     weight = check_weight(sample_weight, y, true.shape)
     if weight is not None:
