@@ -41,7 +41,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skmtl import MultiTaskClassifier
+from skmtl._estimators.classifier import MultiTaskClassifier
 
 from ._report import circumstances, markdown_table, write_section
 from .accuracy import mean_ranks

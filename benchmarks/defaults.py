@@ -17,7 +17,7 @@ from unittest import mock
 
 import numpy as np
 
-from skmtl import MultiTaskRegressor
+from skmtl._estimators.regressor import MultiTaskRegressor
 from skmtl._network import network as _network
 
 from ._report import circumstances, markdown_table, write_section

@@ -26,7 +26,7 @@ import pandas as pd
 from scipy.stats import norm
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
 
-from skmtl import MultiTaskRegressor
+from skmtl._estimators.regressor import MultiTaskRegressor
 
 from ._report import circumstances, markdown_table, write_section
 from ._tables import Fold, Table, folds, read_tables

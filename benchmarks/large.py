@@ -58,7 +58,7 @@ def peak_beside(function: Callable[[], object]) -> tuple[float, float]:
 
 
 def measure(n_rows: int) -> list[tuple[str, str]]:
-    from skmtl import MultiTaskRegressor
+    from skmtl._estimators.regressor import MultiTaskRegressor
 
     X, Y = table(n_rows)
     MultiTaskRegressor(epochs=1, random_state=0).fit(X[:1000], Y[:1000])

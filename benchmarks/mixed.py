@@ -20,7 +20,7 @@ import pandas as pd
 from sklearn.metrics import log_loss, mean_poisson_deviance
 from sklearn.model_selection import KFold
 
-from skmtl import MultiTaskRegressor
+from skmtl._estimators.regressor import MultiTaskRegressor
 
 from ._report import circumstances, markdown_table, write_section
 

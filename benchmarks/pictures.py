@@ -9,7 +9,7 @@ import matplotlib
 from PIL import Image
 from sklearn.model_selection import KFold
 
-from skmtl import MultiTaskRegressor
+from skmtl._estimators.regressor import MultiTaskRegressor
 from skmtl.datasets import load_energy, load_slump
 from skmtl.inspection import (
     NetworkDisplay,

@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from skmtl import MultiTaskRegressor
+from skmtl._estimators.regressor import MultiTaskRegressor
 
 from ._clocks import duration, interleaved, seconds
 from ._report import circumstances, markdown_table, write_section

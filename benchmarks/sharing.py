@@ -26,8 +26,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from skmtl import MultiTaskRegressor
 from skmtl._estimators.constraints import BALANCING
+from skmtl._estimators.regressor import MultiTaskRegressor
 
 from ._report import circumstances, markdown_table, write_section
 from ._tables import Table, average_relative_rmse, folds, read_tables

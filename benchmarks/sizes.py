@@ -65,7 +65,7 @@ def search(n_candidates: int, n_epochs: int, *, own: bool) -> list[float]:
     from sklearn.base import clone
     from sklearn.model_selection import RandomizedSearchCV
 
-    from skmtl import MultiTaskRegressor
+    from skmtl._estimators.regressor import MultiTaskRegressor
     from skmtl._training import PROGRAMS
     from skmtl._training import cache as _cache
     from skmtl.datasets import load_energy

@@ -35,7 +35,9 @@ from sklearn.model_selection import GridSearchCV, KFold
 
 # A process that a row starts imports this module, so both sides are imported, and paid
 # for, before it looks at a clock.
-from skmtl import MultiTaskClassifier, MultiTaskRegressor, stack_tasks
+from skmtl._estimators.classifier import MultiTaskClassifier
+from skmtl._estimators.regressor import MultiTaskRegressor
+from skmtl._tables.stacking import stack_tasks
 from skmtl._training.program import Program
 
 from ._clocks import (

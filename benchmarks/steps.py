@@ -22,7 +22,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from skmtl import MultiTaskRegressor
+from skmtl._estimators.regressor import MultiTaskRegressor
 from skmtl._training import PROGRAMS
 from skmtl._training.balancing.by_gradients import GRAMIAN_WEIGHTS
 

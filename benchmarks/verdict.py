@@ -32,7 +32,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.model_selection import RepeatedKFold
 
-from skmtl import MultiTaskRegressor
+from skmtl._estimators.regressor import MultiTaskRegressor
 from skmtl.model_selection import SharingDepthSearchCV, sharing_verdict
 from skmtl.model_selection._verdict import HELPS, HURTS, MEAN, Judgement, judgement
 

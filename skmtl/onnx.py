@@ -17,9 +17,10 @@ from sklearn.impute import MissingIndicator, SimpleImputer
 from ._estimators.base import members_of
 from ._estimators.classifier import MultiTaskClassifier
 from ._estimators.regressor import MultiTaskRegressor
+from ._network.forward import forward
 from ._network.heads import OUTPUT_ACTIVATIONS, by_activation
 from ._network.inputs import Inputs, Units
-from ._network.network import Network, forward
+from ._network.network import Network
 
 __all__ = ["to_onnx"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from skmtl import MultiTaskClassifier, MultiTaskRegressor
+from skmtl._estimators.classifier import MultiTaskClassifier
+from skmtl._estimators.regressor import MultiTaskRegressor
 
 N, D, T = 64, 5, 3
 FEATURES = ["age", "mass", "heat", "flow", "load"]

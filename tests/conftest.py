@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from skmtl import MultiTaskRegressor
+from skmtl._estimators.regressor import MultiTaskRegressor
 from tests._inputs import as_frames, make_table, small
 
 pytest.register_assert_rewrite("tests._asserts")

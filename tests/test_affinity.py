@@ -12,7 +12,8 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skmtl import MultiTaskRegressor, merge_tasks
+from skmtl._estimators.merging import merge_tasks
+from skmtl._estimators.regressor import MultiTaskRegressor
 from skmtl._training.affinity import program
 from skmtl.model_selection import task_affinity
 from tests._asserts import leaves_unchanged, raises_naming

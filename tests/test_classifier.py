@@ -21,8 +21,11 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import compute_sample_weight, estimator_html_repr, get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skmtl import MultiTaskClassifier, MultiTaskRegressor, merge_tasks, stack_tasks
+from skmtl._estimators.classifier import MultiTaskClassifier
+from skmtl._estimators.merging import merge_tasks
+from skmtl._estimators.regressor import MultiTaskRegressor
 from skmtl._tables.labels import check_labels, classes_of, codes_of
+from skmtl._tables.stacking import stack_tasks
 from skmtl.inspection import SharingDepthDisplay, SharingGainDisplay, TrainingDisplay
 from skmtl.metrics import target_scorers
 from skmtl.model_selection import SharingDepthSearchCV, sharing_verdict, task_affinity

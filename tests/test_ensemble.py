@@ -10,8 +10,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 
-from skmtl import merge_tasks
-from skmtl._tables.targets import hold_out
+from skmtl._estimators.merging import merge_tasks
+from skmtl._tables.held_out import hold_out
 from skmtl._training import PROGRAMS, members
 from skmtl._training.members import mean_history
 from tests._asserts import (

@@ -28,7 +28,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from sklearn.utils import estimator_html_repr, get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skmtl import MultiTaskRegressor
+from skmtl._estimators.regressor import MultiTaskRegressor
 from tests._asserts import assert_close, assert_differ, assert_same_predictions
 from tests._inputs import SMALL, as_frames, make_table, small, with_holes
 

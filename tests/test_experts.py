@@ -5,11 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from skmtl import MultiTaskRegressor, merge_tasks
+from skmtl._estimators.merging import merge_tasks
+from skmtl._estimators.regressor import MultiTaskRegressor
+from skmtl._network.architecture import Architecture
 from skmtl._network.diagram import diagram
 from skmtl._network.heads import Mean
 from skmtl._network.inputs import Inputs
-from skmtl._network.network import Architecture, Network
+from skmtl._network.network import Network
 from skmtl._network.scaling import Scaling
 from skmtl._network.weights import Layer
 from skmtl._training import build_keras_model

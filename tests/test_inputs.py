@@ -5,7 +5,7 @@ import pytest
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import KBinsDiscretizer
 
-from skmtl import MultiTaskRegressor
+from skmtl._estimators.regressor import MultiTaskRegressor
 from skmtl._estimators.shapes import automatic_bins
 from skmtl._network.inputs import Inputs, Units
 from skmtl.datasets import load_energy

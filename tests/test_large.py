@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 from threadpoolctl import threadpool_info
 
-from skmtl import MultiTaskClassifier, MultiTaskRegressor
+from skmtl._estimators.classifier import MultiTaskClassifier
+from skmtl._estimators.regressor import MultiTaskRegressor
 from skmtl._network.inputs import Inputs, Units
-from skmtl._network.many_rows import MANY_ROWS, in_single
+from skmtl._network.prediction import MANY_ROWS, in_single
 from skmtl._network.scaling import Scaling
 from skmtl._tables.table import Table
 from skmtl._training.rows import TableRows

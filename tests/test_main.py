@@ -17,12 +17,14 @@ from sklearn.model_selection import KFold, RepeatedKFold, cross_validate
 from sklearn.pipeline import make_pipeline
 from tqdm import tqdm
 
-from skmtl import MultiTaskClassifier, MultiTaskRegressor, __version__
+from skmtl import __version__
 from skmtl.__main__ import _parser, main
 from skmtl._cli import plot as _plot
 from skmtl._cli import report as _report
 from skmtl._cli import search as _search
 from skmtl._cli import table as _table
+from skmtl._estimators.classifier import MultiTaskClassifier
+from skmtl._estimators.regressor import MultiTaskRegressor
 from skmtl.metrics import target_scorers
 from skmtl.model_selection import SharingDepthSearchCV, sharing_verdict
 

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression
 
-from skmtl import MultiTaskRegressor, merge_tasks
+from skmtl._estimators.merging import merge_tasks
+from skmtl._estimators.regressor import MultiTaskRegressor
 from skmtl._network.inputs import Inputs
 from skmtl._network.scaling import Scaling
 from skmtl._network.weights import Layer

@@ -7,15 +7,11 @@ import numpy as np
 import pytest
 
 from skmtl._network.activations import ACTIVATIONS
+from skmtl._network.architecture import OUTPUT_SCALE, Architecture, initial_weights
+from skmtl._network.forward import forward
 from skmtl._network.heads import Mean, Quantiles
 from skmtl._network.inputs import LINEAR_REACH, Inputs, features_cut_off
-from skmtl._network.network import (
-    OUTPUT_SCALE,
-    Architecture,
-    Network,
-    forward,
-    initial_weights,
-)
+from skmtl._network.network import Network
 from skmtl._network.scaling import Scaling
 from skmtl._training import build_keras_model
 from skmtl._training.keras_model import build_ensemble

@@ -17,7 +17,8 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from skmtl import MultiTaskRegressor, merge_tasks
+from skmtl._estimators.merging import merge_tasks
+from skmtl._estimators.regressor import MultiTaskRegressor
 from skmtl._network.activations import ACTIVATIONS
 from skmtl._network.heads import LINKS
 from skmtl.onnx import ACTIVATIONS as ONNX_ACTIVATIONS

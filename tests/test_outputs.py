@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from skmtl import MultiTaskRegressor, merge_tasks
+from skmtl._estimators.merging import merge_tasks
+from skmtl._estimators.regressor import MultiTaskRegressor
 from skmtl._network.heads import Quantiles
 from skmtl._training import task_losses
 from tests._asserts import assert_close, assert_equal_up_to_rounding, raises_naming

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from skmtl import MultiTaskClassifier, MultiTaskRegressor
+from skmtl._estimators.classifier import MultiTaskClassifier
+from skmtl._estimators.regressor import MultiTaskRegressor
 from skmtl.datasets import load_slump
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")

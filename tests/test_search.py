@@ -24,7 +24,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_html_repr
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skmtl import MultiTaskRegressor
+from skmtl._estimators.regressor import MultiTaskRegressor
 from skmtl._training import PROGRAMS
 from skmtl.metrics import r2_score, target_scorers
 from skmtl.model_selection import SharingDepthSearchCV, sharing_gain

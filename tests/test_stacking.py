@@ -7,7 +7,8 @@ import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validate
 
-from skmtl import MultiTaskRegressor, stack_tasks
+from skmtl._estimators.regressor import MultiTaskRegressor
+from skmtl._tables.stacking import stack_tasks
 from skmtl._training import PROGRAMS
 
 rng = np.random.default_rng(0)

@@ -10,7 +10,9 @@ from sklearn.base import clone
 from sklearn.metrics import r2_score
 
 from skmtl._network.experts import target_groups
-from skmtl._tables.targets import hold_out, per_target, target_names
+from skmtl._tables.held_out import hold_out
+from skmtl._tables.per_target import per_target
+from skmtl._tables.targets import target_names
 from tests._asserts import (
     assert_close,
     assert_differ,

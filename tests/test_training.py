@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from skmtl import MultiTaskRegressor
+from skmtl._estimators.regressor import MultiTaskRegressor
+from skmtl._network.architecture import Architecture
 from skmtl._network.heads import Mean
 from skmtl._network.inputs import Inputs
-from skmtl._network.network import Architecture, Network
+from skmtl._network.network import Network
 from skmtl._network.scaling import Scaling
 from skmtl._tables.table import Table
 from skmtl._training import PROGRAMS, choose_optimizer, task_losses

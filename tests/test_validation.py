@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from skmtl import MultiTaskRegressor, merge_tasks
 from skmtl._estimators import shapes
+from skmtl._estimators.merging import merge_tasks
+from skmtl._estimators.regressor import MultiTaskRegressor
 from tests._asserts import (
     assert_same_predictions,
     leaves_unchanged,

@@ -13,24 +13,24 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
+from .._network.grafting import add_head, with_trunk
 from .._network.heads import first_outputs
 from .._network.network import Network
 from .._network.scaling import Scaling
 from .._runtime.forks import check_not_forked
 from .._tables.features import check_features
+from .._tables.held_out import hold_out
+from .._tables.per_target import with_new_weight
 from .._tables.table import CheckedTargets, Table
 from .._tables.targets import (
-    cell_weights,
-    check_observed,
     check_same_targets,
-    hold_out,
     loss_weight_entries,
     new_target_name,
     target_names,
-    with_new_weight,
 )
+from .._tables.weights import cell_weights, check_observed
 from . import shapes
-from .init_trunk import add_head, trunks_of, with_trunk
+from .init_trunk import trunks_of
 from .plan import check_balancing, make_plan
 from .versions import with_version, without_version
 

@@ -24,8 +24,10 @@ from .._tables.labels import (
     labels_from,
     observed_cells,
 )
+from .._tables.per_target import per_target
 from .._tables.table import CheckedTargets
-from .._tables.targets import check_same_targets, per_target, weights_of
+from .._tables.targets import check_same_targets
+from .._tables.weights import weights_of
 from ..metrics import accuracy_score
 from .base import BaseMultiTask
 from .constraints import CONSTRAINTS

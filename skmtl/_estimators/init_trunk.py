@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import NamedTuple
-
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from .._network.inputs import Inputs
-from .._network.network import Network, with_outputs, with_rows
-from .._network.scaling import Scaling
+from .._network.grafting import Trunk
+from .._network.network import Network
 from .._network.weights import Layer
-from .._tables.features import listed
-
-
-class Trunk(NamedTuple):
-    """Layers that a network can start from."""
-
-    layers: tuple[Layer, ...]
-    activations: list[str]
-    features: Inputs | None  # what the first kernel expects; None: unknown
+from .._words import listed
 
 
 def trunks_of(
@@ -58,30 +46,6 @@ def trunks_of(
             "expected the same, or an init_trunk of one."
         )
     return trunks
-
-
-def with_trunk(network: Network, trunk: Trunk) -> Network:
-    """The network with these first layers."""
-    architecture = network.architecture
-    layers = trunk.layers[: architecture.sharing_depth]
-    found = [Layer(K.shape, b.shape) for K, b in layers]
-    expected = list(architecture.shapes.trunk)
-    if found != expected:
-        raise ValueError(
-            "init_trunk has shared layers with kernels of the shapes "
-            f"{[kernel for kernel, _ in found]}, but the trunk needs "
-            f"{[kernel for kernel, _ in expected]}: number and sizes of its features and "
-            "layers must be those of trunk_sizes, head_sizes and sharing_depth."
-        )
-    activations = set(trunk.activations[: architecture.sharing_depth])
-    if activations - {architecture.activation}:
-        raise ValueError(
-            f"The layers of init_trunk were trained with {sorted(activations)}, but "
-            f"activation={architecture.activation!r}."
-        )
-    return dataclasses.replace(
-        network, weights=network.weights._replace(trunk=tuple(layers))
-    )
 
 
 def _of_estimator(estimator) -> list[Trunk]:
@@ -138,38 +102,3 @@ def _of_keras(model) -> Trunk:
 
 def _name(activation) -> str:
     return getattr(activation, "__name__", type(activation).__name__)
-
-
-def add_head(network: Network, head: Network) -> Network:
-    """The network with the heads of another one on the same trunk.
-
-    The optimizer's state is given up: it belongs to the weights as they were.
-    """
-    features = network.features
-    if features != head.features:
-        parts = [(n.features, n.architecture.n_targets) for n in (network, head)]
-        features = Inputs.side_by_side(parts)
-    n_outputs = max(n.architecture.n_outputs for n in (network, head))
-    architecture = dataclasses.replace(
-        network.architecture,
-        n_targets=network.architecture.n_targets + head.architecture.n_targets,
-        n_bins=features.hidden.n_units - network.architecture.n_features,
-        own_inputs=features.hidden.of_tasks,
-        n_outputs=n_outputs,
-    )
-    old, new = (with_outputs(n.weights, n_outputs) for n in (network, head))
-    if features.hidden.of_tasks:
-        old, new = (with_rows(weights, architecture.n_inputs) for weights in (old, new))
-    both = old.map(lambda *pair: np.concatenate(pair), new)
-    return Network(
-        architecture,
-        both._replace(trunk=old.trunk),
-        None,
-        features,
-        Scaling(
-            np.concatenate([network.targets.mean, head.targets.mean]),
-            np.concatenate([network.targets.scale, head.targets.scale]),
-        ),
-        network.kinds + head.kinds,
-        np.concatenate([network.log_variances, head.log_variances]),
-    )

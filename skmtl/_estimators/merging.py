@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import re
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from .._network.inputs import Inputs, Units
-from .._network.network import Architecture, Network, with_outputs, with_rows
-from .._network.scaling import Scaling
-from .._network.weights import Layer, Weights
+from .._network.matching import merged_networks
+from .._network.network import Network
 from .._numbers import is_int
-from .._tables.features import listed
+from .._words import listed
 from .base import BaseMultiTask, members_of
-
-MAX_SWEEPS = 100  # matching stops by itself, usually after two or three
 
 
 def merge_tasks(estimators: Sequence, sharing_depth: int = 0):
@@ -81,53 +75,10 @@ def merge_tasks(estimators: Sequence, sharing_depth: int = 0):
             f"{n_layers}, the number of hidden layers."
         )
     members = [
-        _merged(networks, sharing_depth)
+        merged_networks(networks, sharing_depth)
         for networks in zip(*map(members_of, estimators), strict=True)
     ]
     return _estimator_of(members, estimators)
-
-
-def _merged(networks: Sequence[Network], sharing_depth: int) -> Network:
-    """One network with the tasks of all."""
-    first, features = networks[0].architecture, networks[0].features
-    same = all(network.features == features for network in networks)
-    if sharing_depth == 0 and not same:
-        parts = [(n.features, n.architecture.n_targets) for n in networks]
-        features = Inputs.side_by_side(parts)
-    n_outputs = max(network.architecture.n_outputs for network in networks)
-    tasks = [
-        with_outputs(network.weights, n_outputs).of_task(task)
-        for network in networks
-        for task in range(network.architecture.n_targets)
-    ]
-    if sharing_depth > 0 and (features.hidden.of_tasks or not same):
-        features = _inputs_of_tasks(networks)[0]
-        tasks = [
-            _reading(features, weights, inputs)
-            for weights, inputs in zip(tasks, _inputs_of_tasks(networks), strict=True)
-        ]
-    tasks = [tasks[0], *(_matched(task, tasks[0], sharing_depth) for task in tasks[1:])]
-    architecture = dataclasses.replace(
-        first,
-        n_targets=len(tasks),
-        sharing_depth=sharing_depth,
-        share_output=False,
-        n_bins=features.hidden.n_units - first.n_features,
-        own_inputs=features.hidden.of_tasks,
-        n_outputs=n_outputs,
-    )
-    return Network(
-        architecture,
-        _joined(tasks, architecture),
-        None,
-        features,
-        Scaling(
-            np.concatenate([n.targets.mean for n in networks]),
-            np.concatenate([n.targets.scale for n in networks]),
-        ),
-        sum((n.kinds for n in networks), start=()),
-        np.zeros(len(tasks), np.float32),
-    )
 
 
 def _check_alike(estimators: list) -> None:
@@ -166,99 +117,6 @@ def _check_alike(estimators: list) -> None:
                 f"Only networks with the same {what} can be merged, got "
                 f"{', '.join(map(str, found))}."
             )
-
-
-def _inputs_of_tasks(networks: Sequence[Network]) -> list[Inputs]:
-    """What every single task reads."""
-    return [
-        Inputs(network.features.scaling, hidden, linear)
-        for network in networks
-        for hidden, linear in zip(
-            *(
-                units.by_task(network.architecture.n_targets)
-                for units in network.features.units
-            ),
-            strict=True,
-        )
-    ]
-
-
-def _reading(new: Inputs, weights: Weights, old: Inputs) -> Weights:
-    """The network of one task, when it reads other units: nearly the same function."""
-
-    def expressed(kind: str):
-        units = getattr(old, kind).rescaled(old.scaling, new.scaling)
-        return _expressed(units, getattr(new, kind).spelt_out())
-
-    layers, linear = weights.layers, weights.linear
-    constant, by_units = expressed("hidden" if len(layers) > 1 else "linear")
-    K, b = layers[0]
-    layers[0] = Layer(by_units @ K, b + constant @ K)
-    if linear is not None:
-        constant, by_units = expressed("linear")
-        # The outputs' biases take up the shift of what is added to them.
-        K, b = layers[-1]
-        layers[-1] = Layer(K, b + constant @ linear)
-        linear = by_units @ linear
-    return weights.with_layers(layers)._replace(linear=linear)
-
-
-def _expressed(old: Units, new: Units) -> tuple[np.ndarray, np.ndarray]:
-    """Old units as a constant (K_old,) and multiples (K_new, K_old) of new ones.
-
-    Both are piecewise linear: the best fit at the ends of the pieces.
-    """
-    constant, multiples = np.zeros(old.n_units), np.zeros((new.n_units, old.n_units))
-    for feature in np.unique(old.columns):
-        mine, others = old.columns == feature, new.columns == feature
-        ends = [old.low[mine], old.high[mine], new.low[others], new.high[others]]
-        points = np.concatenate([*ends, [-1.0, 1.0]])
-        points = np.unique(points[np.isfinite(points)])
-        X = np.repeat(points[:, None], old.columns.max() + 1, axis=1)
-        design = np.column_stack([np.ones(len(points)), new(X)[:, others]])
-        fit = np.linalg.lstsq(design, old(X)[:, mine], rcond=None)[0]
-        constant[mine] = fit[0]
-        multiples[np.ix_(others, mine)] = fit[1:]
-    return constant, multiples
-
-
-def _matched(weights: Weights, reference: Weights, depth: int) -> Weights:
-    """The same network with the units of its first layers in the order of another's.
-
-    Coordinate descent on the permutations: each in turn is the best for the weights into
-    and out of its layer, given the others. The first sweep looks only at the weights into
-    a layer, for the layer after it is not matched yet.
-    """
-    layers, fixed = weights.layers, reference.layers
-    for sweep in range(MAX_SWEEPS):
-        moved = False
-        for layer in range(depth):
-            (K, b), (K_next, b_next) = layers[layer : layer + 2]
-            similarity = fixed[layer].kernel.T @ K + np.outer(fixed[layer].bias, b)
-            if sweep > 0 and layer + 1 < depth:
-                similarity += fixed[layer + 1].kernel @ K_next.T
-            _, order = linear_sum_assignment(similarity, maximize=True)
-            moved |= bool((order != np.arange(len(order))).any())
-            layers[layer] = Layer(K[:, order], b[order])
-            layers[layer + 1] = Layer(K_next[order], b_next)
-        if sweep > 0 and not moved:
-            break
-    return weights.with_layers(layers)
-
-
-def _joined(tasks: list[Weights], architecture: Architecture) -> Weights:
-    """Averages of the layers that become shared, stacks of the others."""
-    columns = zip(
-        architecture.shapes.leaves(),
-        architecture.users.leaves(),
-        *(with_rows(weights, architecture.n_inputs).leaves() for weights in tasks),
-        strict=True,
-    )
-    leaves = []
-    for shape, users, *of_tasks in columns:
-        joined = np.mean(of_tasks, axis=0) if users is None else np.stack(of_tasks)
-        leaves.append(joined.reshape(shape).astype(np.float32))
-    return architecture.shapes.with_leaves(leaves)
 
 
 def _estimator_of(members: list[Network], estimators: list):

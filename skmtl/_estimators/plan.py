@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._network.heads import HeadKind
-from .._tables.targets import per_target
+from .._tables.per_target import per_target
 from .constraints import NEEDS_POSITIVE_LOSSES
 
 if TYPE_CHECKING:  # takes in TensorFlow, which predicting does without

@@ -9,17 +9,12 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .._network.scaling import Scaling
-from .._tables.features import check_features, listed
+from .._tables.features import check_features
+from .._tables.per_target import is_one_loss, per_target, with_new_target
 from .._tables.table import CheckedTargets
-from .._tables.targets import (
-    check_same_targets,
-    check_targets,
-    check_values,
-    is_one_loss,
-    per_target,
-    weights_of,
-    with_new_target,
-)
+from .._tables.targets import check_same_targets, check_targets, check_values
+from .._tables.weights import weights_of
+from .._words import listed
 from ..metrics import r2_score
 from .base import BaseMultiTask
 from .constraints import CONSTRAINTS

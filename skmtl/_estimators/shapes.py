@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from .._network.activations import ACTIVATIONS
+from .._network.architecture import Architecture
 from .._network.experts import target_groups
+from .._network.grafting import Trunk
 from .._network.heads import HeadKind
 from .._network.inputs import Inputs
-from .._network.network import Architecture
 from .._numbers import is_int
-from .._tables.features import did_you_mean
-from .init_trunk import Trunk
+from .._words import did_you_mean
 
 N_BINS = 8  # per feature, and more where there are rows for them:
 MORE_BINS = (32, 16)

@@ -8,7 +8,7 @@ from operator import add
 
 from .._numbers import is_int
 from .._tables.containers import name_of
-from .._tables.features import listed
+from .._words import listed
 
 
 def gates(U, K, b, product, xp):

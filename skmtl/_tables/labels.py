@@ -10,9 +10,11 @@ from pandas.api.types import is_list_like
 from sklearn.utils import check_array
 from sklearn.utils.multiclass import check_classification_targets
 
+from .._words import listed
+from .arrays import array_of, kind_of
 from .containers import as_table
-from .features import array_of, kind_of, listed
-from .targets import per_target, target_names
+from .per_target import per_target
+from .targets import target_names
 
 _LABELS = "Expected one column of labels per target."
 

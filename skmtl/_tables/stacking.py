@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from .._words import listed
+from .arrays import array_of, kind_of
 from .containers import as_table
-from .features import array_of, kind_of, listed
 
 
 def stack_tasks(tasks):

@@ -9,7 +9,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .._network.network import Architecture, Network, forward
+from .._network.architecture import Architecture
+from .._network.forward import forward
+from .._network.network import Network
 from .._runtime.executables import compiling
 from .._runtime.forks import check_not_forked
 from .losses import TaskLoss, cell_losses

@@ -21,8 +21,8 @@ from keras import ops
 
 from .._network.heads import OF_LOSSES, Classes, HeadKind, Mean, Quantiles
 from .._network.heads.quantiles import pinball
-from .._tables.features import did_you_mean
-from .._tables.targets import is_one_loss, is_quantile, per_target
+from .._tables.per_target import is_one_loss, is_quantile, per_target
+from .._words import did_you_mean
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 from keras import ops
 
 from .._foreign import adam_moments, moving_averages, replace_step, take_single_replica
-from .._tables.features import did_you_mean
+from .._words import did_you_mean
 
 # The moving average of weights starts with less momentum: at most (1 + t) / (warm_up + t)
 # after t steps, as in tf.train.ExponentialMovingAverage. Else the first steps would linger.

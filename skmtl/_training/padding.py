@@ -14,8 +14,8 @@ import json
 import numpy as np
 
 from .._network.activations import ACTIVATIONS
+from .._network.architecture import Architecture
 from .._network.inputs import Units
-from .._network.network import Architecture
 from .arrays import padded
 from .spec import ProgramSpec
 

@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from .._foreign import put_in_place
-from .._network.network import OptimizerState, forward
+from .._network.forward import forward
+from .._network.network import OptimizerState
 from .._runtime.executables import compiling
 from .arrays import cut, in_front, padded
 from .balancing.by_gradients import GRAMIAN_WEIGHTS

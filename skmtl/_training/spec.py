@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._network.architecture import Architecture
 from .._network.inputs import Units
-from .._network.network import Architecture
 from .losses import TaskLoss
 from .optimizer import OptimizerConfig
 

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn import metrics as _sklearn
 from sklearn.utils import check_array
 
-from .._tables.features import as_numbers
+from .._tables.arrays import as_numbers
 from ._cells import averaged, check_multioutput, check_weight, in_order_of, score_targets
 
 

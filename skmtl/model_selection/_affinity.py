@@ -166,7 +166,8 @@ def _of_network(
             f"{network.architecture.n_trunks}. Fit with n_experts=1, n_task_experts=0 and "
             "target_groups=None."
         )
-    from .._training.affinity import Rows, affinity  # takes in TensorFlow
+    from .._training.affinity import affinity
+    from .._training.spec import Rows
 
     rows = Rows(*network.encode(table.X, table.Y, table.W))
     return affinity(network, losses, rows, learning_rate, batch_size)

@@ -11,7 +11,7 @@ from sklearn.cluster import AgglomerativeClustering
 
 from .._foreign import validate_params
 from .._numbers import Number
-from .._tables.features import listed
+from .._words import listed
 
 MOST_EXACT = 10  # tasks: 1023 groups to choose from
 

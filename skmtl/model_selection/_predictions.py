@@ -9,7 +9,7 @@ from sklearn.model_selection import check_cv, cross_validate
 from sklearn.utils import _safe_indexing
 
 from .._foreign import HasMethods, validate_params
-from .._tables.features import did_you_mean, shortened
+from .._words import did_you_mean, shortened
 from ._row_scores import Folds
 
 ABSENT = {"predict_proba": 0.0, "predict_log_proba": -np.inf}  # of a class unknown to a fit

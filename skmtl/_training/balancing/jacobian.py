@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from ..._network.network import Architecture
+from ..._network.architecture import Architecture
 
 
 def balanced_gradients(
