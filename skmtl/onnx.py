@@ -14,8 +14,8 @@ from skl2onnx.algebra import onnx_ops as ops
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 from sklearn.impute import MissingIndicator, SimpleImputer
 
-from ._estimators.base import members_of
 from ._estimators.classifier import MultiTaskClassifier
+from ._estimators.members import members_of
 from ._estimators.regressor import MultiTaskRegressor
 from ._network.forward import forward
 from ._network.heads import OUTPUT_ACTIVATIONS, by_activation

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from skmtl._estimators.drawing import diagram_data
 from skmtl._estimators.merging import merge_tasks
 from skmtl._estimators.regressor import MultiTaskRegressor
 from skmtl._network.architecture import Architecture
@@ -16,7 +17,6 @@ from skmtl._network.scaling import Scaling
 from skmtl._network.weights import Layer
 from skmtl._training import build_keras_model
 from skmtl.inspection import GatesDisplay
-from skmtl.inspection._estimators import diagram_data
 from skmtl.model_selection import task_affinity
 from tests._asserts import (
     assert_close,

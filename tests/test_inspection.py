@@ -19,6 +19,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skmtl._estimators.drawing import network_svg
 from skmtl._estimators.merging import merge_tasks
 from skmtl._estimators.regressor import MultiTaskRegressor
 from skmtl.inspection import (
@@ -28,7 +29,6 @@ from skmtl.inspection import (
     TaskAffinityDisplay,
     TrainingDisplay,
 )
-from skmtl.inspection._html import network_svg
 from skmtl.metrics import target_scorers
 from skmtl.model_selection import (
     SharingDepthSearchCV,

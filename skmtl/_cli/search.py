@@ -20,7 +20,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from tqdm import tqdm
 
-from .._estimators.base import BaseMultiTask, members_of
+from .._estimators.base import BaseMultiTask
+from .._estimators.members import members_of
 from ..metrics import TargetScorer
 from ..model_selection import SharingDepthSearchCV
 from . import InputError

@@ -30,8 +30,9 @@ from .._tables.targets import (
 )
 from .._tables.weights import cell_weights, check_observed
 from . import shapes
+from .drawing import network_svg
 from .init_trunk import trunks_of
-from .plan import check_balancing, make_plan
+from .plan import check_balancing, generator, last_loss_weights, make_plan
 from .versions import with_version, without_version
 
 
@@ -266,8 +267,6 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         return self._members[0]
 
     def _repr_html_inner(self):
-        from ..inspection._html import network_svg
-
         return super()._repr_html_inner() + network_svg(self)
 
     def _repr_mimebundle_(self, **kwargs):
@@ -291,7 +290,8 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
             self._validate_params()
             table = self._read_table(X, y, sample_weight, resume, classes)
             if resume:
-                self._check_same_architecture()
+                kinds = [loss.kind for loss in self._fitted_losses]
+                shapes.check_same(self, self._members, tuple(kinds))
             else:
                 self._start(table)
             self._run_epochs(table, epochs, early_stopping)
@@ -324,7 +324,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         self.n_outputs_, self.target_names_ = len(table.names), table.names
         self._classes, self._one_dimensional = table.classes, table.one_dimensional
         # Two generators, so that rows are held out and shuffled alike for any network.
-        weights_rng, self._rng = _generator(self.random_state).spawn(2)
+        weights_rng, self._rng = generator(self.random_state).spawn(2)
         kinds = tuple(loss.kind for loss in self._fitted_losses)
         check_balancing(self.loss_weights, kinds, table.names)
         targets = self._target_scaling(table, kinds)
@@ -367,7 +367,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         members, history, best = train_members(plan, self._members, table, parts, seeds)
         vars(self).pop("_model", None)
         self._members, self._rng = members, rng
-        self.loss_weights_ = _last_loss_weights(plan, members, history)
+        self.loss_weights_ = last_loss_weights(plan, members, history)
         self.best_epoch_ = np.where(best > 0, self.n_iter_ + best, 0)
         self.history_ = extended_history(self.history_, self.n_iter_, history)
         self.n_iter_ += len(history["loss"])
@@ -384,51 +384,3 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         new = np.zeros((len(members), len(names) - known.shape[1]), dtype=int)
         self.best_epoch_ = np.hstack([known, new])
         self._one_dimensional = False
-
-    def _check_same_architecture(self):
-        trained = self._network.architecture
-        kinds = tuple(loss.kind for loss in self._fitted_losses)
-        asked = shapes.architecture(self, self._network.features, kinds)
-        if self._network.kinds != kinds:
-            raise ValueError(
-                "Training cannot go on: heads that were fitted with poisson, log_loss, "
-                "normal or several quantiles do not predict what another loss asks for, "
-                "and the other way round. Set loss back, or call fit with "
-                "warm_start=False."
-            )
-        if len(self._members) != self.n_members:
-            raise ValueError(
-                f"Training cannot go on: {len(self._members)} members were fitted, but "
-                f"n_members={self.n_members}. Set it back, or call fit with "
-                "warm_start=False."
-            )
-        if trained != asked:
-            raise ValueError(
-                f"Training cannot go on: the network was fitted as {trained}, but the "
-                f"parameters now ask for {asked}. Set them back, or call fit with "
-                "warm_start=False."
-            )
-
-
-def members_of(estimator: BaseMultiTask) -> list[Network]:
-    """The networks of a fitted estimator: what others read of it."""
-    check_is_fitted(estimator)
-    return estimator._members
-
-
-def _last_loss_weights(plan, members: Sequence[Network], history) -> np.ndarray:
-    """Of the targets (T,): as given, or where adapting ones have come to."""
-    if plan.balancing is None:
-        return plan.loss_weights
-    if plan.balancing == "uncertainty":
-        learnt = np.array([member.log_variances for member in members], dtype=np.float64)
-        return np.exp(-learnt).mean(axis=0)
-    entries = loss_weight_entries(plan.target_names)
-    return np.array([history[entry][-1] for entry in entries])
-
-
-def _generator(random_state) -> np.random.Generator:
-    """A generator of our own; None is fresh entropy, not NumPy's global state."""
-    if isinstance(random_state, np.random.RandomState):
-        random_state = random_state.randint(2**31)
-    return np.random.default_rng(random_state)

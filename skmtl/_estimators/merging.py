@@ -14,7 +14,8 @@ from .._network.matching import merged_networks
 from .._network.network import Network
 from .._numbers import is_int
 from .._words import listed
-from .base import BaseMultiTask, members_of
+from .base import BaseMultiTask
+from .members import members_of
 
 
 def merge_tasks(estimators: Sequence, sharing_depth: int = 0):

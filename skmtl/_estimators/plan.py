@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._network.heads import HeadKind
+from .._network.network import Network
 from .._tables.per_target import per_target
+from .._tables.targets import loss_weight_entries
 from .constraints import NEEDS_POSITIVE_LOSSES
 
 if TYPE_CHECKING:  # takes in TensorFlow, which predicting does without
@@ -82,3 +84,21 @@ def check_balancing(value, kinds: Sequence[HeadKind], names: np.ndarray) -> None
             f"{kind.own_loss!r} of the target {name!r} may be negative: choose another, "
             "such as 'uncertainty' or 'upgrad'."
         )
+
+
+def last_loss_weights(plan, members: Sequence[Network], history) -> np.ndarray:
+    """Of the targets (T,): as given, or where adapting ones have come to."""
+    if plan.balancing is None:
+        return plan.loss_weights
+    if plan.balancing == "uncertainty":
+        learnt = np.array([member.log_variances for member in members], dtype=np.float64)
+        return np.exp(-learnt).mean(axis=0)
+    entries = loss_weight_entries(plan.target_names)
+    return np.array([history[entry][-1] for entry in entries])
+
+
+def generator(random_state) -> np.random.Generator:
+    """A generator of our own; None is fresh entropy, not NumPy's global state."""
+    if isinstance(random_state, np.random.RandomState):
+        random_state = random_state.randint(2**31)
+    return np.random.default_rng(random_state)

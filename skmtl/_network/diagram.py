@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from ..inspection._style import shortened
+from .._words import shortened
 
 # All lengths are points, y runs downwards.
 FONT_SIZE = 9
@@ -19,6 +19,8 @@ LINE = 14  # pitch of targets that are only listed
 MAX_ROWS = 10
 MAX_LISTED = 100
 NAME_WIDTH, LISTED_NAME_WIDTH = 34, 22
+BLUE, ORANGE = "#0072B2", "#E69F00"  # of Okabe and Ito: all eyes tell them apart
+FILLS = {"features": "white", "shared": BLUE, "own": ORANGE, "output": "white"}
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def diagram(
         top = middle - height / 2 + ROW / 2
         ys = [top + t * ROW for t in range(len(target_names))]
         x = _draw_heads(drawing, x, ys, head, own, share_output)
-        names = [shortened(name, NAME_WIDTH) for name in target_names]
+        names = [shortened(name, NAME_WIDTH, "…") for name in target_names]
         x = _draw_names(drawing, x, ys, names)
     else:
         n_targets = "T" if target_names is None else f"{len(target_names)}"
@@ -190,7 +192,7 @@ def _lists(names: Sequence[str] | None) -> list[list[str]]:
     """Columns of names."""
     if names is None:
         return [["T targets"]]
-    listed = [shortened(name, LISTED_NAME_WIDTH) for name in names[:MAX_LISTED]]
+    listed = [shortened(name, LISTED_NAME_WIDTH, "…") for name in names[:MAX_LISTED]]
     if len(names) > MAX_LISTED:
         listed[-1] = f"and {len(names) - MAX_LISTED + 1} more"
     n_lists = 1 if len(listed) <= 12 else 2 if len(listed) <= 30 else 3

@@ -87,7 +87,7 @@ class Inputs:
 
     @property
     def units(self) -> tuple[Units, Units]:
-        """What `skmtl._network.network.forward` reads."""
+        """What `forward` reads."""
         return self.hidden, self.linear
 
     @property

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from sklearn.utils.validation import check_is_fitted
 
-from .._estimators import shapes
-from .._estimators.base import members_of
-
 
 def network_in(estimator, *, fitted: bool = False):
     """The regressor or classifier, itself or in a pipeline, search or `FrozenEstimator`.
@@ -34,24 +31,3 @@ def network_in(estimator, *, fitted: bool = False):
     if fitted:
         check_is_fitted(found)
     return found
-
-
-def diagram_data(estimator) -> dict:
-    """What a diagram shows: of the fitted network, or of the one that `fit` would make."""
-    network = network_in(estimator)
-    if network.__sklearn_is_fitted__():
-        built = members_of(network)[0].architecture
-        return {
-            "hidden_sizes": built.hidden_sizes,
-            "sharing_depth": built.sharing_depth,
-            "n_features": built.n_features,
-            "target_names": list(network.target_names_),
-            "share_output": built.share_output,
-            "n_trunks": built.n_trunks,
-        }
-    sizes, depth = shapes.layers(network)
-    return {
-        "hidden_sizes": sizes,
-        "sharing_depth": depth,
-        "share_output": network.share_output,
-    }

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from .._network.diagram import FONT_SIZE, Box, Diagram, diagram
-from ._estimators import diagram_data
-from ._style import BLUE, GREY, ORANGE, axes_for
-
-FILLS = {"features": "white", "shared": BLUE, "own": ORANGE, "output": "white"}
+from .._estimators.drawing import diagram_data
+from .._network.diagram import FILLS, FONT_SIZE, Box, Diagram, diagram
+from ._estimators import network_in
+from ._style import GREY, axes_for
 
 
 class NetworkDisplay:
@@ -91,7 +90,7 @@ class NetworkDisplay:
         ValueError
             If ``sharing_depth`` is larger than the number of hidden layers.
         """
-        return cls(**diagram_data(estimator)).plot(ax=ax)
+        return cls(**diagram_data(network_in(estimator))).plot(ax=ax)
 
     def plot(self, ax=None):
         """Draw the network.

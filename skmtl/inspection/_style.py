@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from .._tables import features as _features
+from .. import _words
+from .._network.diagram import BLUE, ORANGE
 
 # Okabe & Ito's colours, which people with any colour vision tell apart; in pictures they
 # never carry a meaning alone. Markers and line styles go with them.
-BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
-BLUE, VERMILION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
+BLACK, SKY, GREEN = "#000000", "#56B4E9", "#009E73"
+VERMILION, PURPLE = "#D55E00", "#CC79A7"
 GREY, FAINT = "#595959", "#B3B3B3"
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -39,7 +40,7 @@ def without_frame(ax) -> None:
 
 def shortened(name, width: int) -> str:
     """A name that fits into so many characters."""
-    return _features.shortened(name, width, ellipsis="…")
+    return _words.shortened(name, width, ellipsis="…")
 
 
 def label(name, width: int) -> str:

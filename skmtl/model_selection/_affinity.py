@@ -9,8 +9,9 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from .._estimators.base import BaseMultiTask, members_of
+from .._estimators.base import BaseMultiTask
 from .._estimators.classifier import MultiTaskClassifier
+from .._estimators.members import members_of
 from .._estimators.regressor import MultiTaskRegressor
 from .._foreign import validate_params
 from .._network.network import Network

@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from html import escape
 
-from .._network.diagram import FONT_SIZE, Box, Line, Words, diagram
-from ._estimators import diagram_data
-from ._network import FILLS
+from .diagram import FILLS, FONT_SIZE, Box, Diagram, Line, Words
 
 STYLE = f"font-family:sans-serif;font-size:{FONT_SIZE}px;max-width:100%;height:auto"
 
 
-def network_svg(estimator) -> str:
-    """The estimator's network as an SVG element, or "" if its parameters make none.
-
-    A notebook shows an estimator before `fit` has checked its parameters, and must not
-    fail for them.
-    """
-    try:
-        drawing = diagram(**diagram_data(estimator))
-    except (TypeError, ValueError):
-        return ""
+def svg(drawing: Diagram) -> str:
+    """The drawing as an SVG element."""
     shapes = [
         *map(_curve, drawing.lines),
         *map(_rectangle, drawing.boxes),
