@@ -18,7 +18,7 @@ from unittest import mock
 import numpy as np
 
 from skmtl._estimators.regressor import MultiTaskRegressor
-from skmtl._network import network as _network
+from skmtl._network import architecture as _architecture
 
 from ._report import circumstances, markdown_table, write_section
 from ._tables import average_relative_rmse, folds, read_tables
@@ -67,10 +67,10 @@ VARIANTS = {
 }
 
 
-def error(table, output_scale: float = _network.OUTPUT_SCALE, **params) -> float:
+def error(table, output_scale: float = _architecture.OUTPUT_SCALE, **params) -> float:
     """Mean of the average relative RMSE over 5 folds."""
     errors = []
-    with mock.patch.object(_network, "OUTPUT_SCALE", output_scale):
+    with mock.patch.object(_architecture, "OUTPUT_SCALE", output_scale):
         for X_train, Y_train, X_test, Y_test in folds(table, 5):
             model = MultiTaskRegressor(random_state=0, **params)
             predicted = model.fit(X_train, Y_train).predict(X_test)

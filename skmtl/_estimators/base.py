@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._network.grafting import add_head, with_trunk
 from .._network.heads import first_outputs
 from .._network.network import Network
+from .._network.plain import as_plain, from_plain
 from .._network.scaling import Scaling
 from .._runtime.forks import check_not_forked
 from .._tables.features import check_features
@@ -278,10 +279,16 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
     def __getstate__(self):
         # Weights are kept as arrays; model_ is made of them when it is asked for.
         state = super().__getstate__()
-        return with_version({k: v for k, v in state.items() if k != "_model"})
+        state = {k: v for k, v in state.items() if k != "_model"}
+        if "_members" in state:
+            state["_members"] = as_plain(state["_members"])
+        return with_version(state)
 
     def __setstate__(self, state):
-        super().__setstate__(without_version(state, type(self).__name__))
+        state = without_version(state, type(self).__name__)
+        if "_members" in state:
+            state["_members"] = from_plain(state["_members"])
+        super().__setstate__(state)
 
     def _train(self, X, y, sample_weight, resume, epochs, early_stopping, classes=None):
         check_not_forked()

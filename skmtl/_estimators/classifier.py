@@ -242,6 +242,9 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
     [(768, 3), (768, 2)]
     """
 
+    # The public place, by which files and messages know the class wherever it is moved.
+    __module__ = "skmtl"
+
     _parameter_constraints: ClassVar[dict] = {
         **CONSTRAINTS,
         "class_weight": [None, StrOptions({"balanced"}), Mapping, "array-like"],
@@ -490,3 +493,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         from .._training import class_losses
 
         return class_losses([len(own) for own in classes])
+
+
+# Its examples are run though it says that it is from elsewhere.
+__test__ = {"MultiTaskClassifier": MultiTaskClassifier}

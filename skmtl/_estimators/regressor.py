@@ -472,6 +472,9 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     (None, 128)
     """
 
+    # The public place, by which files and messages know the class wherever it is moved.
+    __module__ = "skmtl"
+
     _parameter_constraints: ClassVar[dict] = {
         **CONSTRAINTS,
         "loss": "no_validation",  # checked in training, which imports Keras
@@ -782,3 +785,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         from .._training import task_losses
 
         return task_losses(self.loss, names)
+
+
+# Its examples are run though it says that it is from elsewhere.
+__test__ = {"MultiTaskRegressor": MultiTaskRegressor}

@@ -122,6 +122,8 @@ class SharingDepthSearchCV(GridSearchCV):
     ['mean', 'heating_load', 'cooling_load']
     """
 
+    __module__ = "skmtl.model_selection"  # the public place, for files
+
     _parameter_constraints: ClassVar[dict] = {
         **GridSearchCV._parameter_constraints,
         "estimator": [None, HasMethods(["fit"])],
@@ -363,3 +365,7 @@ def _deepest(parameters: dict, name: str) -> int:
     prefix = name.removesuffix("sharing_depth")
     sizes = [*parameters[f"{prefix}trunk_sizes"], *parameters[f"{prefix}head_sizes"]]
     return max(len(sizes) - bool(parameters[f"{prefix}share_output"]), 0)
+
+
+# Its examples are run though it says that it is from elsewhere.
+__test__ = {"SharingDepthSearchCV": SharingDepthSearchCV}
