@@ -650,11 +650,11 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     def predict(self, X, return_std=False):
         """Predict all targets.
 
-        Up to 32768 rows are predicted in double precision: what a row gets does not
-        depend, beyond rounding (1e-12), on the rows beside it. More of them in one call
-        are predicted in single precision, as in training, in a third of the time: the
-        same row then gets a prediction that differs by some millionths of the target's
-        standard deviation. Call `predict` for fewer rows at a time to avoid that.
+        Up to 32768 rows in one call are predicted in double precision. What a row gets then
+        does not depend, beyond rounding (1e-12), on the rows beside it. More rows are
+        predicted in single precision, as in training, which takes a third of the time. The
+        prediction of a row then differs by some millionths of the target's standard
+        deviation. Call `predict` for fewer rows at a time to avoid that.
 
         Parameters
         ----------
@@ -664,9 +664,9 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
             Also return a standard deviation for every prediction. What it means depends
             on the target's loss. With "normal" it is the whole spread of the target around
             its prediction: the mean of the members' variances, plus the variance of their
-            means (Lakshminarayanan et al. 2017). With any other it is how far the
-            members' predictions spread around their mean: it tells where the networks
-            disagree, which is not an error bar, for noise in the target does not show.
+            means (Lakshminarayanan et al. 2017). With any other loss it is how far the
+            members' predictions spread around their mean. That tells where the networks
+            disagree, but it is no error bar: it leaves out the noise of the target.
 
         Returns
         -------
@@ -792,9 +792,9 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         name : str, default=None
             Its name; by default that of the Series or column, else ``target_<T>``.
         loss : default=None
-            Its loss, as for one target in the parameter `loss`. None means that of the
-            other targets, which must then be one for all. The parameters `loss` and
-            `loss_weights` get an entry for the new target where they have one per target.
+            Its loss, as for one target in the parameter `loss`. None means the loss of the
+            other targets, which must then have the same. Where the parameters `loss` and
+            `loss_weights` have an entry for each target, they get one for the new target.
         sample_weight : array-like of shape (n,), default=None
             Weights of the rows.
 
@@ -811,10 +811,10 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     def to_scikeras(self, **kwargs):
         """The same network as a scikeras ``KerasRegressor``, trained by Keras' own loop.
 
-        For what a compiled loop cannot serve: callbacks at every batch, or a user's own
-        way of training. It starts from the weights of this estimator if it is fitted,
-        else from new ones, and has its scaling, masking, losses and sample weights. It
-        trains for all `epochs`: early stopping is left to Keras' callbacks and
+        Use it for what a compiled loop cannot do: callbacks at every batch, or a training
+        step of your own. It starts from the weights of this estimator if that is fitted,
+        else from new ones, and has the same scaling, masking, losses and sample weights.
+        It trains for all `epochs`: early stopping is left to Keras' callbacks and
         ``validation_split``.
 
         Parameters
