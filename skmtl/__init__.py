@@ -17,8 +17,8 @@ have holes (NaN)::
 `stack_tasks` makes one table of tasks that have rows of their own, `merge_tasks` makes one
 estimator of several fitted ones. `skmtl.model_selection` says whether sharing helps,
 `skmtl.metrics` has scores for targets with holes, `skmtl.inspection` draws pictures,
-`skmtl.onnx` writes ONNX graphs, and `skmtl.datasets` has small real tables. ``python -m
-skmtl`` is the search from a shell.
+`skmtl.onnx` writes ONNX graphs, and `skmtl.datasets` has small real tables.
+``python -m skmtl`` is the search from a shell.
 """
 
 from importlib import import_module
