@@ -1,8 +1,9 @@
 """One neural network for a table with several targets, as a scikit-learn estimator.
 
-`MultiTaskRegressor` has a trunk of layers that all targets share and a head of layers for
-each; ``sharing_depth`` says how many layers are shared, and is searched like any other
-hyperparameter. X is (n, d), y is (n, T) and may have holes (NaN)::
+`MultiTaskRegressor`, and `MultiTaskClassifier` for labels, have a trunk of layers that all
+targets share and a head of layers for each target. ``sharing_depth`` says how many layers
+are shared, and is searched like any other hyperparameter. X is (n, d), y is (n, T) and may
+have holes (NaN)::
 
     >>> from sklearn.model_selection import GridSearchCV
     >>> from skmtl import MultiTaskRegressor
@@ -13,9 +14,11 @@ hyperparameter. X is (n, d), y is (n, T) and may have holes (NaN)::
     >>> search.predict(X).shape
     (768, 2)
 
-`stack_tasks` makes one table of tasks with rows of their own, `merge_tasks` one estimator
-of several fitted ones. `skmtl.metrics` has scores for targets with holes,
-`skmtl.datasets` small real tables, and ``python -m skmtl`` is the search from a shell.
+`stack_tasks` makes one table of tasks that have rows of their own, `merge_tasks` makes one
+estimator of several fitted ones. `skmtl.model_selection` says whether sharing helps,
+`skmtl.metrics` has scores for targets with holes, `skmtl.inspection` draws pictures,
+`skmtl.onnx` writes ONNX graphs, and `skmtl.datasets` has small real tables.
+``python -m skmtl`` is the search from a shell.
 """
 
 from importlib import import_module

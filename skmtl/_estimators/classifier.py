@@ -37,16 +37,40 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
     """One neural network that classifies several targets: shared trunk, a head per target.
 
     What `MultiTaskRegressor` is for numbers, this is for labels: whole numbers, strings,
-    bools, intervals (of `pandas.cut`) or categories, with as many classes per target as
-    there are, and with holes. The hidden layers are
-    ``trunk_sizes + head_sizes``; all targets share the first `sharing_depth` of them.
-    Training minimises the mean over targets of each one's log loss on its observed cells::
+    bools, intervals (of `pandas.cut`) or categories. Each target has its own classes, any
+    number of them, and may have holes. The hidden layers are ``trunk_sizes + head_sizes``;
+    all targets share the first `sharing_depth` of them. Training minimises the mean over
+    targets of each one's log loss on its observed cells::
 
         L = 1/T  sum_t  v_t  sum_i w_it m_it (-log p_t(y_it | x_i)) / sum_i w_it m_it
 
     with the sample weights w (times those of the classes), m_it = 1 where target t of row
     i is observed and 0 elsewhere, the loss weights v, and p_t the softmax of the outputs
     of head t. Two classes have one output, whose sigmoid is the probability of the second.
+
+    Start with five choices, and leave the rest as it is:
+
+    - `sharing_depth`: how much the targets share. Search over it.
+    - `trunk_sizes` and `head_sizes`: how large the network is.
+    - `class_weight`: how much each class counts, where some are rare.
+    - `n_members`: 8 networks predict better than one, in some 7 times the CPU time.
+    - `random_state`: an int makes the fit repeatable, to the last bit on one machine.
+
+    The defaults of the other parameters were chosen by experiment on real tables; see
+    ``benchmarks/DEFAULTS.md``. They are listed below in this order:
+
+    - The network: `trunk_sizes`, `head_sizes`, `sharing_depth`, `n_experts`,
+      `n_task_experts`, `target_groups`, `share_output`, `linear_path`, `activation`,
+      `dropout`.
+    - What is learnt: `class_weight`, `loss_weights`.
+    - Training: `optimizer`, `learning_rate`, `weight_decay`, `ema_momentum`, `epochs`,
+      `batch_size`, `early_stopping`, `validation_fraction`, `n_iter_no_change`, `refit`.
+    - Ensembles: `n_members`, `n_jobs`.
+    - Features: `scale_features`, `clip_features`, `n_bins`.
+    - Reuse of trained networks: `init_trunk`, `freeze_trunk`, `warm_start`.
+    - While it runs: `callbacks`, `verbose`, `random_state`.
+
+    `MultiTaskRegressor` says more about the parameters that both have.
 
     Parameters
     ----------
@@ -60,58 +84,76 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         Number of first hidden layers that all targets share, from 0 (separate networks)
         to ``len(trunk_sizes) + len(head_sizes)``. None means ``len(trunk_sizes)``.
 
-    n_experts, n_task_experts : int, default=1 and 0
-        Trunks side by side that the targets mix by gates, and more of each target's own, as
-        for `MultiTaskRegressor`.
+    n_experts : int, default=1
+        Number of trunks side by side, the experts, which each target mixes by a gate of its
+        own. 1 is one trunk, without gates. Try 4 where targets have only some things in
+        common. Does nothing if ``sharing_depth`` is 0.
+
+    n_task_experts : int, default=0
+        Number of further experts for each target, which only its own gate mixes in. Does
+        nothing if ``sharing_depth`` is 0.
 
     target_groups : list of lists of str or int, or None, default=None
-        Targets that share a trunk, as for `MultiTaskRegressor`.
+        Groups of targets, by name or position, that have a trunk each, as in
+        ``[["a", "b"], ["c"]]``. None is one group of all. Does nothing if
+        ``sharing_depth`` is 0. Not possible together with experts.
 
     share_output : bool, default=False
-        Let every head end in the same linear layer.
+        Let every head end in the same linear layer. Needs at least one hidden layer per
+        head.
 
     linear_path : bool, default=True
-        Add a linear function of the features to the outputs.
+        Add a linear function of the features, one per target, to the outputs. Does nothing
+        if there are no hidden layers.
 
     activation : str, default="relu"
-        Activation function of the hidden layers, as for `MultiTaskRegressor`.
+        Activation function of the hidden layers, by its name in Keras.
+        `MultiTaskRegressor` lists them.
 
     dropout : float in [0, 1), default=0.0
-        Share of every hidden layer's units that a training step leaves out at random.
+        Share of the units of every hidden layer that a training step leaves out at random.
 
     class_weight : None, "balanced", mapping, or one per target, default=None
-        How much each class counts: a mapping from label to weight, 1 for labels that it
-        lacks. "balanced" weighs classes inversely to their frequency among a target's
-        observed cells. A list of T, or a mapping by target name, has one of these for
-        each target. Probabilities are then those of the reweighted classes.
+        How much each class counts: a mapping from label to weight, where a label that it
+        lacks has the weight 1. "balanced" weighs classes inversely to their frequency among
+        the observed cells of a target. A list of T, or a mapping by target name, has one of
+        these for each target. Probabilities are then those of the reweighted classes.
 
     loss_weights : None, array-like of shape (T,), mapping or str, default=None
-        How much each target counts, as for `MultiTaskRegressor`.
+        How much each target counts, by position or by target name. None is 1 for all, and
+        0 switches a target off. The name of a method lets the weights adapt during
+        training: `MultiTaskRegressor` says when to try "famo", "geometric", "uncertainty",
+        "dwa", "random", "mgda", "pcgrad", "cagrad", "imtl_g", "nash", "aligned" or
+        "upgrad".
 
     optimizer : str or keras.optimizers.Optimizer, default="adam"
-        A Keras optimizer. An instance is used with its own settings.
+        A Keras optimizer. An instance is used with its own settings, and is not changed
+        itself.
 
     learning_rate : float, default=1e-3
         Step size. Does nothing if `optimizer` is an instance.
 
     weight_decay : float, default=0.5
-        Decoupled weight decay of the kernels. Does nothing if `optimizer` is an instance.
+        Decoupled weight decay: every step multiplies the kernels by
+        ``1 - learning_rate * weight_decay``. Does nothing if `optimizer` is an instance.
 
     ema_momentum : float in [0, 1), default=0.99
-        Of the moving average of the weights that are predicted with. Does nothing if
-        `optimizer` is an instance.
+        Momentum of the moving average of the weights, which is validated, kept and
+        predicted with. 0 takes the weights as they are. Does nothing if `optimizer` is an
+        instance.
 
     epochs : int, default=400
-        Passes over the training rows; with `early_stopping` the most there can be.
+        Passes over the training rows. With `early_stopping` this is the largest number.
 
     batch_size : int or "auto", default="auto"
-        Rows per optimiser step. "auto" is 32 for up to 8192 training rows and grows in
-        proportion from there, in powers of two, up to 1024.
+        Rows per optimiser step. "auto" is 32 for up to 8192 training rows. From there it
+        grows with the number of rows, in powers of two, up to 1024.
 
     early_stopping : bool, default=True
         Hold out `validation_fraction` of the rows, stop after `n_iter_no_change` epochs
-        without a better log loss on them, and keep the weights of the best epoch. A class
-        may be among the rows held out alone: it is known then, and thought to be rare.
+        without a better log loss on them, and keep the weights of the best epoch. If all
+        rows of a class are held out, the class is known all the same, and is predicted to
+        be rare.
 
     validation_fraction : float in (0, 1), default=0.125
         Share of rows to hold out. Does nothing if `early_stopping` is False.
@@ -120,54 +162,66 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         Patience in epochs. Does nothing if `early_stopping` is False.
 
     refit : bool or "auto", default="auto"
-        Go on from the best epoch with all rows, as `MultiTaskRegressor` does. "auto" means
-        False: a classifier becomes too sure of itself by it. On the tables that this was
-        chosen on, the log loss of one network was 5 % higher, at the same accuracy. Does
-        nothing if `early_stopping` is False, or with `callbacks`.
+        Whether to go on from the best epoch with all rows, those held out as well. With
+        True that is done under the same conditions as for `MultiTaskRegressor`. "auto"
+        means False, because with more steps a classifier becomes too sure of itself: on
+        the tables that this was chosen on, the log loss of one network was 5 % higher, at
+        the same accuracy. Does nothing if `early_stopping` is False, or with `callbacks`.
 
     n_members : int, default=1
-        Networks to train; their probabilities are averaged.
+        Number of networks to train; their probabilities are averaged.
 
     n_jobs : int or None, default=None
-        Members to train at the same time, in threads.
+        Number of members to train at the same time, in threads. None means 1, or what a
+        ``joblib.parallel_config`` says; -1 means one per core. Does nothing for a single
+        member, or with `callbacks`.
 
     scale_features : bool, default=True
-        Standardise the features with the rows given to `fit`, as for
-        `MultiTaskRegressor`.
+        Standardise the features, by their means and standard deviations over the rows given
+        to `fit`.
 
     clip_features : float or None, default=3.0
-        The hidden layers see features cut off at so many standard deviations. Does nothing
-        if `scale_features` is False.
+        The hidden layers see features that are cut off at so many standard deviations from
+        the mean; the linear path sees three times as far. None leaves features as they are.
+        Does nothing if `scale_features` is False.
 
     n_bins : int or "auto", default="auto"
-        Bins of each feature, which the hidden layers see beside it, as for
-        `MultiTaskRegressor`.
+        Number of bins of each feature, which the hidden layers see beside it, so that
+        thresholds and bends are easy to learn. "auto" is, for n rows and d features, 0 if
+        n < 100 or n < 4 d; else 32 if n >= 32 max(128, d); else 16 if n >= 16 max(128, d);
+        else 8. 0 is no bins. Does nothing if there are no hidden layers, or if `init_trunk`
+        is given, whose bins are then used.
 
     init_trunk : fitted MultiTaskClassifier or MultiTaskRegressor, FrozenEstimator around \
             one, keras.Model, or None, default=None
-        Network whose first layers the trunk starts from: that of a regressor serves a
-        classifier, too, and the other way round.
+        Network whose first layers the trunk starts from, as for `MultiTaskRegressor`. The
+        trunk of a regressor serves a classifier as well, and the other way round.
 
     freeze_trunk : bool, default=False
-        Train the heads only.
+        Train the heads only. The weights of the trunk stay bit for bit the same.
 
     warm_start : bool, default=False
         Let `fit` go on from the present weights, optimizer state and scaling. Labels must
         be among the classes of the first fit.
 
     callbacks : list of keras.callbacks.Callback or None, default=None
-        Called at the start and end of training and of every epoch.
+        Called at the start and end of training and of every epoch, as for
+        `MultiTaskRegressor`. A callback for batches is refused.
 
     verbose : int, default=0
-        1 shows a progress bar with the losses; 0 prints nothing.
+        1 shows a progress bar with the losses, and says when a program is compiled; 0
+        prints nothing.
 
     random_state : int, RandomState instance or None, default=None
         Seed of the initial weights, the rows held out, the order of the rows and dropout.
+        With the same int, a fit to the same data on the same machine gives the same bits,
+        whatever ran in the process before.
 
     Attributes
     ----------
     classes_ : list of T ndarrays, or ndarray of shape (C,) if `y` was 1-D
-        Labels of each target, in order. A class has a row of positive weight.
+        Labels of each target, in order: those that have a row of positive weight, or those
+        that the first `partial_fit` was given as `classes`.
 
     n_features_in_ : int
         Number of features.
@@ -182,8 +236,9 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         Column names of y if it was a DataFrame, else ``target_0``, ``target_1``, ...
 
     history_ : dict of list of float
-        One entry per epoch: mean and targets' log losses in nats, ``loss``,
-        ``loss_<target>`` and, on the rows held out, ``val_loss``, ``val_loss_<target>``.
+        One entry per epoch, log losses in nats: ``loss`` (mean over targets) and
+        ``loss_<target>`` and, on the rows held out, ``val_loss`` and
+        ``val_loss_<target>``.
 
     n_iter_ : int
         Number of epochs run: the most of any member.
@@ -197,11 +252,12 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         for a target that `add_task` added, and after `merge_tasks`.
 
     loss_weights_ : ndarray of shape (n_outputs_,)
-        Weight of each target's loss: as given, or learnt.
+        Weight of each target's loss, as given. Where the weights adapt, the mean over the
+        steps of the last epoch.
 
     model_ : keras.Model
         The fitted network as a Keras model: raw features in, the probabilities out that
-        `predict_proba` gives; a list of T outputs unless `y` was 1-D. See
+        `predict_proba` gives, as a list of T outputs unless `y` was 1-D. See
         `MultiTaskRegressor` for the precision in which it reads the features.
 
     trunk_ : keras.Model
@@ -216,8 +272,8 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
     -----
     A target with a single class is predicted as that class, with the probability 1.
 
-    For probabilities, `sklearn.model_selection.cross_val_predict` makes missing labels a
-    class of their own: take `skmtl.model_selection.cross_val_predict`.
+    For probabilities out of fold, take `skmtl.model_selection.cross_val_predict`:
+    scikit-learn's function of that name makes missing labels a class of their own.
 
     Any estimator can be pickled. ``skops.io`` cannot save one whose `optimizer` is an
     instance, for TensorFlow's objects in it refuse that: give its name, or, once fitted,
@@ -331,9 +387,10 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         X, y, sample_weight
             As for `fit`.
         classes : array-like, list of T array-likes, or mapping by target name, default=None
-            In the first call, all labels that any call will have: those of every target
-            alike, as scikit-learn's `learning_curve` gives them, or of each target its own.
-            None means those of `y`. Later calls may leave it out.
+            All labels that this call and later ones will have. A flat list means that
+            every target has these labels, as scikit-learn's `learning_curve` gives them; a
+            list of T lists, or a mapping, has those of each target. None means the labels
+            of `y`. Later calls may leave it out.
 
         Returns
         -------
@@ -394,7 +451,8 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         X : array-like or DataFrame of shape (n, d)
             Features.
         y : array-like or DataFrame of shape (n, T), or (n,)
-            True labels; missing ones are left out, unknown ones count as missed.
+            True labels. Missing ones are left out; a label that was not in `fit` counts as
+            an error.
         sample_weight : array-like of shape (n,) or (n, T), default=None
             Weights of rows or cells.
 
@@ -425,7 +483,8 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         name : str, default=None
             Its name; by default that of the Series or column, else ``target_<T>``.
         class_weight : None, "balanced" or mapping, default=None
-            Of its classes. The parameter `class_weight` then has one per target.
+            How much each class of the new target counts. The parameter `class_weight` then
+            has one entry per target.
         sample_weight : array-like of shape (n,), default=None
             Weights of the rows.
 
