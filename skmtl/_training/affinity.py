@@ -15,8 +15,9 @@ from .._network.network import Network
 from .._runtime.executables import compiling
 from .._runtime.forks import check_not_forked
 from .losses import TaskLoss, cell_losses
-from .program import activation_named, as_tensors
+from .program import as_tensors
 from .spec import Rows
+from .step import activation_named
 
 MAX_PROGRAMS = 32
 
