@@ -14,7 +14,7 @@ VALIDATION_CHUNK = 128  # rows per forward pass of the validation set
 
 
 class _Best(NamedTuple):
-    """The best epoch so far of each network, as in `State`."""
+    """What `State` has of the best epoch so far of each network."""
 
     weights: list
     loss: tf.Tensor
@@ -43,8 +43,8 @@ class Epochs:
                 best.wait < settings.patience
             )
 
-        # The best weights are kept in here: outside, a call would have to end after every
-        # epoch, and calls cost more than the epochs of small tables.
+        # The best weights are kept in here. If the caller kept them, every epoch would need
+        # a call of its own, and that takes as long as several epochs of a hundred rows.
         def one_epoch(epoch, best, balance, losses):
             train_loss, loss_weights, balance = self._train(
                 train, order[epoch], seeds[epoch], balance, settings
@@ -139,7 +139,7 @@ class Epochs:
         return _Best(weights, loss, wait, tf.where(better, number, best.epochs))
 
     def _whose_network(self, flags, users, n_axes: int):
-        """A flag of each network (N,) for each entry of the first axis of a weight."""
+        """Flags of the networks (N,), given to the entries of a weight's first axis."""
         architecture = self._spec.architecture
         if users is None or architecture.n_networks == 1:
             flags = flags[:1]

@@ -25,9 +25,10 @@ from .._network.architecture import Architecture
 from .._network.inputs import Units
 from .spec import ProgramSpec
 
-# Units: fewer take a step as long, of a layer that exists once and of others.
+# Units of a layer that exists once, and of one that exists several times. A step takes as
+# long with fewer.
 SMALLEST_LAYER, SMALLEST_OF_SEVERAL = 64, 32
-# Their step for one weight depends on the shape of its kernel, or on its mean.
+# Optimizers whose step of one weight depends on others of its kernel, hence on padding.
 NOT_ELEMENTWISE = {"Adafactor", "Muon"}
 
 
@@ -71,12 +72,15 @@ def _is_elementwise(spec: ProgramSpec) -> bool:
     return (
         of_keras
         and config["class_name"] not in NOT_ELEMENTWISE
-        and not divides_by_zero  # 0 / 0 is no zero
+        and not divides_by_zero  # the step of a zero gradient is 0 / (0 + epsilon)
     )
 
 
 def _rounded_up(n: int) -> int:
-    """To a multiple of 8, from 64 on of an eighth to a quarter of the number; 0 stays."""
+    """The next multiple of 8, or above 64 of a power of two that is 1/8 to 1/4 of n.
+
+    So there are few sizes, and less than a quarter of many inputs is padding. 0 stays 0.
+    """
     step = max(8, 1 << max(n.bit_length() - 3, 0))
     return -(-n // step) * step
 

@@ -46,9 +46,10 @@ class Program:
 
     @property
     def users(self) -> tuple[list, list]:
-        """Which tasks (A, T) use which entry of the first axis, or None if all use all.
+        """For each weight, and each variable of the optimizer, which tasks use it.
 
-        Of the weights, and of the optimizer's variables.
+        An array (A, T) says which tasks use which of the A entries of the first axis; None
+        stands where all tasks use all of them.
         """
         of_weights, optimizer = self.spec.users, self._step.optimizer
         of_slots = []
@@ -60,10 +61,8 @@ class Program:
 
     @property
     def optimizer_key(self) -> str:
-        """What an optimizer's state belongs to, besides the network's weights.
-
-        Another Keras may have other variables, or the same in another order.
-        """
+        """A text that is equal for programs that can go on from each other's optimizer."""
+        # With Keras' version: another one may have other variables, or in another order.
         spec = self.spec
         settings = f"{spec.optimizer_config.json}, {spec.n_frozen}"
         made_by = f"{spec.learns_loss_weights}, Keras {keras.__version__}"
@@ -125,7 +124,8 @@ class Program:
         own_shapes = [tuple(w.shape) for w in self._step.weights]
 
         def shape_of(slot, owner):
-            """That of its weight, if it has that in here: others are as counts of steps."""
+            """The shape of a variable of the optimizer, for the smaller network."""
+            # A variable that is not shaped as its weight, such as a number, has no room.
             if owner is None or slot.shape != own_shapes[owner + spec.n_frozen]:
                 return slot.shape
             return shapes[owner + spec.n_frozen]
@@ -169,12 +169,11 @@ class Program:
         return [tf.Variable(tf.zeros(v.shape, v.dtype)) for v in variables]
 
     def _run(self, scratch, *arguments):
-        """Run epochs with the scratch variables in the place of those that Keras has made.
-
-        A traced function would otherwise hold on to Keras' own variables: all calls would
-        work in the same ones. Arguments may differ from call to call. So each variable of
-        Keras stands for an argument while the function is traced, and only then.
-        """
+        """Run epochs with scratch variables in the place of those that Keras has made."""
+        # An optimizer of Keras makes tf.Variables, and a function that is traced with them
+        # changes the same ones in every call, whichever thread calls it. Arguments may be
+        # others in every call. So while the function is traced, each keras.Variable holds
+        # one of the arguments in the place of its own tf.Variable.
         variables = self._step.variables
         made = [*map(put_in_place, variables, scratch)]
         try:
