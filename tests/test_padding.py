@@ -11,7 +11,7 @@ import pytest
 
 from skmtl._training import PROGRAMS, choose_optimizer, task_losses
 from skmtl._training import cache as _cache
-from skmtl._training.padding import roomy
+from skmtl._training.padding import spec_with_room
 from skmtl._training.spec import ProgramSpec
 from tests._asserts import assert_close, weights_of
 from tests._inputs import TARGETS, make_table, small, with_holes
@@ -22,7 +22,7 @@ X, Y = make_table(n=120)
 @pytest.fixture
 def without_room(monkeypatch):
     """Every program has the sizes of the network that asks for it."""
-    return lambda: monkeypatch.setattr(_cache, "roomy", lambda spec: spec)
+    return lambda: monkeypatch.setattr(_cache, "spec_with_room", lambda spec: spec)
 
 
 def assert_same_with_and_without_room(without_room, fit):
@@ -131,7 +131,9 @@ def test_sizes_of_a_search_share_programs():
         )
         choice = choose_optimizer("adam", 1e-3, 0.0, 0.0)
         losses = task_losses("squared_error", TARGETS)
-        asked.add(roomy(ProgramSpec(architecture, losses, choice.config, 32, False)))
+        asked.add(
+            spec_with_room(ProgramSpec(architecture, losses, choice.config, 32, False))
+        )
 
     assert len(asked) == 3 * 3 * 2  # of 64, 128 and 256 units; heads of 32 and 64
 

@@ -1,4 +1,4 @@
-"""What a step on one task's loss does to the losses of all, compiled."""
+"""What a step on one task's loss does to the losses of all tasks, compiled."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from .._network.network import Network
 from .._runtime.executables import compiling
 from .._runtime.forks import check_not_forked
 from .losses import TaskLoss, cell_losses
-from .program import activation_named, as_tensors
+from .program import as_tensors
 from .spec import Rows
+from .step import activation_named
 
 MAX_PROGRAMS = 32
 
@@ -54,10 +55,8 @@ def affinity(
 
 
 def _batches(rows: Rows, batch_size: int):
-    """As many rows in each, drawn at random, and padding that weighs nothing.
-
-    At random, because tables are often sorted; alike in every call.
-    """
+    """Batches of about equal size, filled up with rows that weigh nothing."""
+    # Drawn at random, because tables are often sorted, and alike in every call.
     n_rows = len(rows.X)
     order = np.random.default_rng(0).permutation(n_rows)
     for part in np.array_split(order, -(-n_rows // batch_size)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
-from .padding import roomy
+from .padding import spec_with_room
 from .program import Program
 from .spec import ProgramSpec
 
@@ -35,7 +35,7 @@ class ProgramCache:
 
         ``exact`` asks for one that has the sizes of the network.
         """
-        asked = spec if exact else roomy(spec)
+        asked = spec if exact else spec_with_room(spec)
         key = (asked, *_capacities(n_train + n_validation, n_validation, spec.batch_size))
         with self._lock:
             if key not in self._programs:

@@ -26,7 +26,7 @@ BATCH_HOOKS = (
 
 
 def check_callbacks(callbacks: Sequence) -> None:
-    """Refuse what is no callback, and callbacks that want to be called at every batch."""
+    """Raise an error for what is no callback, and for those that look at every batch."""
     for callback in callbacks:
         if not isinstance(callback, keras.callbacks.Callback):
             raise TypeError(
@@ -71,6 +71,7 @@ class EpochCallbacks:
         settings: Settings,
     ):
         check_callbacks(callbacks)
+        # Callbacks look at ``model.optimizer``, which takes no step: the program's does.
         with single_precision():
             model.compile(optimizer.instance(), auto_scale_loss=False)
             # Else a saved model would not load.
@@ -118,16 +119,17 @@ class EpochCallbacks:
         return self._with_weights_of_model(state)
 
     def finish(self, weights: Sequence) -> list[np.ndarray]:
-        """The weights to keep."""
-        set_weights(self._model, weights)
+        """The weights to keep, after callbacks have seen the end and maybe changed them."""
+        n = self._n_weights
+        set_weights(self._model, weights[:n])
         self._callbacks.on_train_end(self._logs)
-        return get_weights(self._model, [w.shape for w in weights])
+        return [*get_weights(self._model, [w.shape for w in weights[:n]]), *weights[n:]]
 
     def _release(self) -> None:
-        """Let go of what estimators can't be copied or pickled with, or only heavily.
+        """Take from the callbacks what keeps an estimator from being copied or pickled.
 
-        The model, and what training left that can't be pickled, such as an open file.
-        What else a callback has seen, as a history, stays.
+        That is the model, and whatever training has left in them that cannot be pickled,
+        such as an open file. All else that they have collected, such as a history, stays.
         """
         for callback, before in self._before:
             keras.callbacks.Callback.set_model(callback, None)

@@ -33,7 +33,6 @@ def build_keras_model(
     """
     check_not_forked()
     architecture, features = network.architecture, network.features
-    activation = architecture.activation
     # Double where it is needed, not always: TensorFlow Lite has no arithmetic for it.
     dtype = "float32" if features.fit_single_precision else "float64"
     inputs = keras.Input((architecture.n_features,), name="features", dtype=dtype)
@@ -41,27 +40,13 @@ def build_keras_model(
     offset = -features.scaling.mean * scale
     X = _rescaling(scale, offset, "scale_features", dtype)(inputs)
     units = features.hidden if architecture.hidden_sizes else features.linear
-    H = U = _units(units, X, "inputs")
-    for layer, size in enumerate(architecture.hidden_sizes):
-        part = "trunk" if layer < architecture.sharing_depth else "heads"
-        H = _dense(architecture, layer, size, activation, f"{part}_{layer + 1}")(H)
-        if dropout:
-            name = f"dropout_{layer + 1}"
-            H = keras.layers.Dropout(dropout, seed=0, name=name, dtype="float32")(H)
-        if layer + 1 == architecture.sharing_depth and architecture.n_trunks > 1:
-            H = _read_by_heads(architecture, H, U)
-    n_layers = len(architecture.hidden_sizes)
-    n_outputs = architecture.n_outputs
-    H = _dense(architecture, n_layers, n_outputs, "linear", "outputs")(H)
+    H = _outputs(architecture, _units(units, X, "inputs"), dropout)
     if architecture.linear_path:
-        # After the outputs, whose weights come before its own.
-        reach = _units(features.linear, X, "linear_inputs")
-        equation = "bti,tio->bto" if architecture.own_inputs else "bi,tio->bto"
-        n = architecture.n_targets
-        linear = _per_task(equation, n, n_outputs, name="linear_path")(reach)
-        H = keras.layers.Add(name="add_linear_path", dtype="float32")([H, linear])
+        # Made after the outputs, as its weights come after theirs.
+        H = _add_linear_path(architecture, H, _units(features.linear, X, "linear_inputs"))
     if scaled_outputs:
-        H = _reshape((architecture.n_targets * n_outputs,), "scaled_outputs")(H)
+        n_outputs = architecture.n_targets * architecture.n_outputs
+        H = _reshape((n_outputs,), "scaled_outputs")(H)
     elif network.kinds[0].n_classes:
         H = _probabilities(network, H)
         H = H[0] if one_dimensional else H
@@ -71,6 +56,30 @@ def build_keras_model(
     model = keras.Model(inputs, H, name="multi_task_regressor")
     set_weights(model, network.weights.leaves())
     return model
+
+
+def _outputs(architecture: Architecture, U, dropout: float):
+    """What the heads put out (b, T, O), of the units of the features."""
+    H = U
+    for layer, size in enumerate(architecture.hidden_sizes):
+        part = "trunk" if layer < architecture.sharing_depth else "heads"
+        name = f"{part}_{layer + 1}"
+        H = _dense(architecture, layer, size, architecture.activation, name)(H)
+        if dropout:
+            name = f"dropout_{layer + 1}"
+            H = keras.layers.Dropout(dropout, seed=0, name=name, dtype="float32")(H)
+        if layer + 1 == architecture.sharing_depth and architecture.n_trunks > 1:
+            H = _read_by_heads(architecture, H, U)
+    n_layers = len(architecture.hidden_sizes)
+    return _dense(architecture, n_layers, architecture.n_outputs, "linear", "outputs")(H)
+
+
+def _add_linear_path(architecture: Architecture, H, U):
+    """The outputs, plus for each a linear function of the features' units."""
+    equation = "bti,tio->bto" if architecture.own_inputs else "bi,tio->bto"
+    n_targets, n_outputs = architecture.n_targets, architecture.n_outputs
+    linear = _per_task(equation, n_targets, n_outputs, name="linear_path")(U)
+    return keras.layers.Add(name="add_linear_path", dtype="float32")([H, linear])
 
 
 def _units(units: Units, X, name: str):
@@ -110,7 +119,11 @@ def _taken(units: Units, slope, offset, X, name: str):
 
 
 def _read_by_heads(architecture: Architecture, H, U):
-    """What each task reads of several trunks side by side."""
+    """What each task reads (b, T, i) of several trunks side by side (b, E, i).
+
+    With groups, it is the trunk of the task's group. Of experts, it is a mean that the
+    task's gates weigh, which read the units U of the features.
+    """
     tasks = np.eye(architecture.n_targets)
     if architecture.groups:
         which = np.eye(architecture.n_trunks)[:, list(architecture.groups)]
@@ -118,7 +131,9 @@ def _read_by_heads(architecture: Architecture, H, U):
     E, P = architecture.n_experts, architecture.n_task_experts
     options = {"activation": "softmax", "bias_axes": "te", "name": "gates"}
     G = _per_task("bi,tie->bte", architecture.n_targets, E + P, **options)(U)
-    if P:  # 0 for the experts of other tasks
+    # A task has gates for the common experts and for its own. Spread out over all experts,
+    # they are 0 for those of other tasks.
+    if P:
         where = np.zeros((architecture.n_targets, E + P, architecture.n_trunks))
         where[:, :E, :E] = np.eye(E)
         where[:, E:, E:] = np.einsum("ts,pq->tpsq", tasks, np.eye(P)).reshape(
@@ -129,7 +144,12 @@ def _read_by_heads(architecture: Architecture, H, U):
 
 
 def _fixed(equation: str, kernel: np.ndarray, H, name: str, bias=None):
-    """The product with a constant, plus one of all its axes if it is given."""
+    """The product with a constant kernel, plus a constant bias if one is given.
+
+    The bias has all axes of the result but the first.
+    """
+    # A standard layer whose weights do not train. A Lambda layer would be shorter, but a
+    # model with code in it is loaded by Keras only if the user allows that.
     layer = keras.layers.EinsumDense(
         equation,
         output_shape=_shape_after(equation, kernel, H),
@@ -145,7 +165,7 @@ def _fixed(equation: str, kernel: np.ndarray, H, name: str, bias=None):
 
 
 def _shape_after(equation: str, kernel: np.ndarray, H) -> list[int]:
-    """Sizes of what an equation such as "bei,et->bti" makes, but the batch."""
+    """Shape, without the batch, of the result of an equation such as "bei,et->bti"."""
     operands, result = equation.split("->")
     letters = operands.replace(",", "")
     sizes = dict(zip(letters, [*H.shape, *kernel.shape], strict=True))
@@ -155,7 +175,7 @@ def _shape_after(equation: str, kernel: np.ndarray, H) -> list[int]:
 def build_ensemble(
     members: Sequence[Network], dropout: float = 0.0, *, one_dimensional: bool = False
 ) -> keras.Model:
-    """The model of a single network, or one whose output is the mean of its members'."""
+    """The model of one network, or one whose output is the mean of its members' outputs."""
     models = [
         build_keras_model(member, dropout, one_dimensional=one_dimensional)
         for member in members
@@ -166,7 +186,7 @@ def build_ensemble(
 def build_trunk(members: Sequence[Network]) -> keras.Model:
     """Raw features in, the output of the last shared layer out.
 
-    Those of several trunks in a row, and of all members.
+    The outputs of several trunks, and those of all members, stand side by side.
     """
     models = []
     for member in members:
@@ -180,11 +200,10 @@ def build_trunk(members: Sequence[Network]) -> keras.Model:
 
 
 def _called(model: keras.Model) -> keras.Model:
-    """The model after a call: without one, Keras exports no ONNX graph of it.
-
-    In a process that is forked later it would hang, and so raises an error.
-    """
+    """The model after its first call, ready to be handed out."""
+    # Keras exports no ONNX graph of a model that was never called.
     model(np.zeros((1, *model.input_shape[1:]), np.float32))
+    # In a process that is forked later, TensorFlow would hang: an error says so instead.
     return refuse_after_fork(model)
 
 
@@ -208,11 +227,13 @@ def _side_by_side(models: Sequence[keras.Model], join: type, name: str) -> keras
 
 
 def _in_target_units(network: Network, H):
-    """Undo the scaling, after the activation of each target's output."""
+    """Undo the scaling of the targets, after the activation of each target's output."""
     scale, mean = network.targets.scale, network.targets.mean
     linked = by_activation(network.kinds)
     if not linked:
         return _rescaling(scale, mean, "unscale_targets")(H)
+    # Every activation is computed for all targets. The outputs of those that have another
+    # one are set to zero before it: an infinite exponential, times 0 behind it, is NaN.
     linear = ~np.any(list(linked.values()), axis=0)
     parts = [_rescaling(scale * linear, mean, "unscale_linear")(H)]
     for name, of_link in linked.items():
@@ -223,7 +244,7 @@ def _in_target_units(network: Network, H):
 
 
 def _probabilities(network: Network, H) -> list:
-    """Of each target's classes."""
+    """The probabilities of the classes, an output for each target."""
     return [
         kind.probabilities(H[:, t, : kind.n_outputs], _Operators(f"probabilities_{t}"))
         for t, kind in enumerate(network.kinds)
@@ -231,7 +252,10 @@ def _probabilities(network: Network, H) -> list:
 
 
 class _Operators:
-    """What a kind of head computes probabilities with, as layers; the last has the name."""
+    """The functions that a kind of head computes probabilities with, made of Keras' layers.
+
+    The last layer gets the name.
+    """
 
     def __init__(self, name: str):
         self._name = name
@@ -307,7 +331,9 @@ def get_weights(model: keras.Model, shapes: Sequence[tuple[int, ...]]) -> list[n
 
 
 def _variables(model: keras.Model) -> list[keras.Variable]:
-    """In the order of the network's weights: Keras has parallel layers in an own one."""
+    """The model's variables in the order of the network's weights."""
+    # Keras orders layers by their distance from the outputs, which mixes those of parallel
+    # paths, such as the trunk and the gates.
     parts = ["trunk", "heads", "outputs", "gates", "linear_path"]
 
     def part(layer):

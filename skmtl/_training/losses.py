@@ -54,6 +54,8 @@ def cell_losses(losses: Sequence[TaskLoss], Y, outputs):
 
     Tasks of the same loss are computed together.
     """
+    # One operation for each different loss. With one for each task, compiling would take
+    # longer, the more tasks there are.
     tasks_of = {}
     for task, loss in enumerate(losses):
         tasks_of.setdefault(loss, []).append(task)
@@ -68,9 +70,10 @@ def cell_losses(losses: Sequence[TaskLoss], Y, outputs):
 
 
 def mean_loss(losses: Sequence[TaskLoss], loss_weights: np.ndarray) -> Callable:
-    """A loss for ``keras.Model``, which knows no third axis.
+    """A loss for ``keras.Model.compile``, with a weight for every cell.
 
-    With targets and cell weights side by side, (b, 2 T), and outputs (b, T O).
+    Keras hands a loss two arrays with two axes each. So the targets and the cell weights
+    come side by side, (b, 2 T), and the outputs in a row, (b, T O).
     """
     n_targets = len(losses)
 
@@ -105,10 +108,12 @@ def _resolve(loss) -> TaskLoss:
 
 
 def _key(loss) -> Hashable:
-    """Equal for copies of a loss with settings, which is what a search fits.
+    """A key that is equal for equal losses, so that they share a compiled program.
 
     Changing a setting changes the key, and so does defining a function or class anew.
     """
+    # A search fits copies of an estimator, hence of its loss, and most classes of losses
+    # define no equality. Two objects with the same class and settings have the same pickle.
     if isinstance(loss, FunctionType):
         return loss
     settings = loss
@@ -125,7 +130,10 @@ def _key(loss) -> Hashable:
 
 
 class _PicklerOfSettings(pickle.Pickler):
-    """Keeps functions and classes themselves: one defined anew has the same name."""
+    """A pickler that sets functions and classes aside, to be compared as they are.
+
+    A pickle has only their names, and one that is defined anew may have the same name.
+    """
 
     def __init__(self, file):
         super().__init__(file)
@@ -204,6 +212,7 @@ _OF_ERRORS = {"mean_squared_error", "mean_absolute_error", "huber", "log_cosh"}
 
 
 def _refuse_class(loss) -> None:
+    # Calling a class makes an object and computes no loss, with an error far from here.
     kind = loss.func if isinstance(loss, partial) else loss
     if isinstance(kind, type):
         raise TypeError(
@@ -213,7 +222,8 @@ def _refuse_class(loss) -> None:
 
 
 def _refuse_where_scaling_destroys(loss) -> None:
-    """Keras' losses for classes, counts, relative errors, directions, sequences."""
+    """Raise an error for Keras' losses of classes, counts, relative errors and the like."""
+    # A loss sees standardised targets, which are no longer 0 or 1, counts, or positive.
     if isinstance(loss, partial):
         loss = loss.func
     if type(loss).__module__.startswith("keras."):
@@ -271,6 +281,7 @@ def _of_keras(name: str) -> Callable:
 def _per_cell(function: Callable) -> Callable:
     """A loss of Keras, which averages over the last axis, as a function of cells."""
 
+    # A last axis of length 1 leaves nothing to average over.
     def cells(y, f):
         losses = function(y[..., None], f[..., None])
         if len(losses.shape) not in (2, 3):

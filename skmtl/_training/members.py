@@ -32,13 +32,14 @@ def train_members(
     parts: Sequence[tuple],
     seeds: Sequence[int],
 ) -> tuple[list[Network], History, np.ndarray]:
-    """The networks of an ensemble, trained on this table, and their mean history.
+    """Train the networks of an ensemble on a table.
 
-    And the best epoch (n_members, T) of the network that each target is part of.
-
-    Each has rows to train on and to validate on (`parts`), and a seed. In threads, which
-    share the compiled programs; one by one with callbacks, which are made for that.
+    Each has rows to train on and to validate on (`parts`), and a seed. Returns the trained
+    networks, the mean of their histories, and for each target the best epoch of the network
+    that it is part of (n_members, T).
     """
+    # Threads share the compiled programs, while every process would compile its own.
+    # Callbacks are written for one training at a time.
     n_jobs = 1 if plan.callbacks else plan.n_jobs
     trained = Parallel(n_jobs=n_jobs, require="sharedmem")(
         delayed(_train)(plan, network, table, rows, seed)
@@ -55,9 +56,9 @@ def train_members(
 def _train(
     plan: Plan, network: Network, table: Table, rows: tuple, seed: int
 ) -> tuple[Network, History, History | None, np.ndarray]:
-    """A trained network, its history, and that of going on with all rows if it did.
+    """A trained network; its history; that of going on with all rows; best epochs (T,).
 
-    And the best epoch of each target (T,).
+    The second history is None where training did not go on.
     """
     train_rows, validation_rows = (TableRows(network, table, part) for part in rows)
     spec = plan.program_spec(network, len(train_rows))
@@ -82,6 +83,8 @@ def _train(
         )
     more = None
     if plan.refit and len(validation_rows) and not plan.callbacks:
+        # Where the best epoch came early, the network got worse with training almost from
+        # the start. More of it would do no good.
         n_epochs = np.where(best > plan.patience // 2, best, 0)
         if n_epochs.any() and len(table.X) <= MOST_ROWS_TO_REFIT:
             network, more = _go_on(spec, settings, network, table, n_epochs, seed, options)
@@ -92,9 +95,9 @@ def _go_on(
     spec, settings, network, table, n_epochs, seed, options
 ) -> tuple[Network, History | None]:
     """The network after more epochs (n_networks,) with all rows, if they didn't diverge."""
+    # The optimizer went on until the last of the networks stopped, so what it remembers of
+    # one depends on the others.
     if len(n_epochs) > 1:
-        # Its optimizer went on until the last of the networks stopped: what it remembers of
-        # one depends on the others.
         network = dataclasses.replace(network, optimizer_state=None)
     everything = TableRows(network, table, slice(None))
     nothing = TableRows(network, table, slice(0))
@@ -102,6 +105,8 @@ def _go_on(
         n_train=len(everything),
         n_validation=0,
         n_epochs=n_epochs.max(),
+        # Without rows to validate on no epoch counts as better, so a network stops after as
+        # many epochs as it has patience.
         patience=n_epochs,
     )
     try:

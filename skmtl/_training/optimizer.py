@@ -99,7 +99,7 @@ def optimizer_class(name: str) -> type[keras.optimizers.Optimizer]:
 
 
 def _config(optimizer: keras.optimizers.Optimizer) -> OptimizerConfig:
-    """Class and settings, less what is a run-time value of the program."""
+    """Class and settings, without what is a run-time value of the program."""
     config = keras.saving.serialize_keras_object(optimizer)
     run_time = {"name", "weight_decay", "ema_momentum"}
     if not has_schedule(optimizer):
@@ -112,7 +112,10 @@ def _config(optimizer: keras.optimizers.Optimizer) -> OptimizerConfig:
 
 
 def _names(config) -> Iterator[str]:
-    """What classes and functions are registered as, at any depth; Keras' own are not."""
+    """Names that classes and functions in a configuration are registered by in Keras.
+
+    Those of Keras itself have none.
+    """
     if isinstance(config, dict):
         if isinstance(config.get("registered_name"), str):
             yield config["registered_name"]
@@ -123,10 +126,9 @@ def _names(config) -> Iterator[str]:
 
 
 def _classes(thing) -> Iterator[tuple[str, type]]:
-    """Of an optimizer, and of the schedules and optimizers in it, with their names.
-
-    What is registered under a name may have been defined anew since it was made.
-    """
+    """The class of an optimizer, those of the schedules and optimizers in it, and names."""
+    # Not looked up by name: since this optimizer was made, another class may have been
+    # registered by the same name, as when a notebook's cell is run again.
     yield keras.saving.get_registered_name(type(thing)), type(thing)
     kinds = keras.optimizers.Optimizer, keras.optimizers.schedules.LearningRateSchedule
     for part in vars(thing).values():
@@ -163,17 +165,21 @@ class CompiledOptimizer:
         # Keras sums gradients over replicas. There is one, and every trace of that sum
         # stays in a registry of TensorFlow's for the life of the process (2-4 MB).
         take_single_replica(self._optimizer)
+        # Adam, AdamW and subclasses that step as they do take a step of ours instead. It
+        # computes the same, and a first fit is quicker by it.
         takes_adams_step = (
             type(self._optimizer).update_step is keras.optimizers.Adam.update_step
         )
         if takes_adams_step and not self._optimizer.amsgrad:
             replace_step(self._optimizer, self._adam_step)
+        # Biases do not decay, as only kernels make a function steeper.
         not_decayed = [
             w for w, kernel in zip(self.weights, is_kernel, strict=True) if not kernel
         ]
         self._optimizer.exclude_from_weight_decay(var_list=not_decayed)
         self._optimizer.build(self.weights)
         self._scheduled = has_schedule(self._optimizer)
+        # The learning rate is set anew before every step, so it is no part of the state.
         learning_rate = self._optimizer.learning_rate
         self.variables = list(self._optimizer.variables)
         self.state = [v for v in self.variables if v is not learning_rate]
@@ -195,12 +201,15 @@ class CompiledOptimizer:
         return self._optimizer.use_ema
 
     def _find_copies(self, config, shapes) -> list[int | None]:
-        """Of each variable, the weight that it starts as a copy of, if it does.
+        """For each variable, the number of the weight that it starts as a copy of, or None.
 
-        Such as an average. Each weight is filled with a number of its own. What another
-        optimizer starts with for other numbers in the weights tells a copy from a setting
-        that happens to be that number.
+        A moving average of a weight starts so, and an optimizer of a user's own may have
+        other copies.
         """
+        # The optimizer is built once, for stand-ins of the weights that are to come: number
+        # i is filled with i + 0.5. A variable that is filled with i + 0.5 may be its copy,
+        # or a setting that happens to be this number. So a second optimizer is built for
+        # stand-ins of other numbers: copies follow them, settings do not.
         other = config.instance()
         other.build(_numbered_weights(shapes, -0.25))
         rate = other.learning_rate
@@ -234,6 +243,8 @@ class CompiledOptimizer:
 
     def step(self, gradients, settings) -> None:
         """Update the weights; the rates are those of the program's ``Settings``."""
+        # Keras expects numbers for some of these. It also computes with tensors, so that
+        # other rates need no other program.
         if not self._scheduled:
             self._optimizer.learning_rate.assign(settings.learning_rate)
         self._optimizer.weight_decay = settings.weight_decay
@@ -244,15 +255,14 @@ class CompiledOptimizer:
         self._optimizer.apply(gradients, self.weights)
 
     def _adam_step(self, gradients, weights, learning_rate) -> None:
-        """The step of Keras' Adam for all weights, with less to trace and to compile.
-
-        Keras computes the rate anew for every weight. A root is a power here: TensorFlow
-        takes long over handing a root to XLA, which makes one of that power.
-        """
+        """The step of Keras' Adam for all weights, with less to trace and to compile."""
+        # Keras computes this rate anew for every weight.
         adam = self._optimizer
         n_steps = ops.cast(adam.iterations + 1, "float32")
         rate = learning_rate * (1 - adam.beta_2**n_steps) ** 0.5
         rate /= 1 - adam.beta_1**n_steps
+        # A root is written as a power: TensorFlow takes long over handing a root to XLA,
+        # which makes a root of the power.
         for gradient, weight in zip(gradients, weights, strict=True):
             m, v = adam_moments(adam, weight)
             m.assign_add((1 - adam.beta_1) * (gradient - m))
@@ -261,7 +271,7 @@ class CompiledOptimizer:
 
 
 def _numbered_weights(shapes, first: float) -> list[keras.Variable]:
-    """Weights that are filled with numbers of their own."""
+    """Stand-ins for weights: number i, from 0 on, is filled with i + first."""
     return [
         keras.Variable(np.full(shape, i + first), dtype="float32", name=f"weight_{i}")
         for i, shape in enumerate(shapes)

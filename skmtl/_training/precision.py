@@ -21,6 +21,8 @@ def single_precision() -> Iterator[None]:
     default type for all threads: the first to come sets it, the last to leave resets it.
     """
     global _n_inside, _set_by_user
+    # Counted, because members of an ensemble train in threads. If each thread put back what
+    # it found, one that ends late could put back another thread's float32 for good.
     with _lock:
         if not _n_inside:
             _set_by_user = keras.config.floatx()

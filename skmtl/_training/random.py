@@ -27,7 +27,9 @@ def uniform(shape, key):
     row = tf.cast(tf.range(int(np.prod(rows)), dtype=tf.int32), tf.uint32)
     unit = tf.cast(tf.range(n_units, dtype=tf.int32), tf.uint32)
     bits = _hash(_hash(row ^ _hash_key(key))[:, None] ^ unit)
-    # 24 bits: the integers that float32 holds exactly.
+    # float32 has 24 bits for digits. The upper 24 bits of the hash make a whole number that
+    # it holds exactly, so that times 2**-24 none is rounded up to 1, and all 2**24 numbers
+    # are as likely.
     numbers = tf.cast(tf.cast(_shift(bits, 8), tf.int32), tf.float32) * 2.0**-24
     return tf.reshape(numbers, shape)
 

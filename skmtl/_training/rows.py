@@ -1,4 +1,4 @@
-"""Rows of a table on their way into a program: encoded piece by piece, copied once."""
+"""Rows of a table for a program: encoded piece by piece, so that memory holds one copy."""
 
 from __future__ import annotations
 

@@ -24,17 +24,19 @@ class ProgramSpec:
     dropout: bool
     balancing: str | None = None  # how the weights of the targets adapt
     freeze_trunk: bool = False
-    with_columns: tuple[bool, bool] = (False, False)  # what hidden layers, linear path read
+    # Whether the inputs of the hidden layers, and those of the linear path, select columns.
+    # If they do, `Units` has an array where it has None otherwise: another graph.
+    with_columns: tuple[bool, bool] = (False, False)
 
     @property
     def weight_shapes(self) -> list[tuple[int, ...]]:
-        """Of the network's weights, and of the log-variances if they are learnt."""
+        """Shapes of the network's weights, and of the log-variances if they are learnt."""
         learnt = [(self.architecture.n_targets,)] * self.learns_loss_weights
         return [*self.architecture.shapes.leaves(), *learnt]
 
     @property
     def users(self) -> list[np.ndarray | None]:
-        """Of each of these weights, which tasks use which entry of its first axis."""
+        """For each of these weights, which tasks use which entry of its first axis."""
         of_tasks = [np.eye(self.architecture.n_targets, dtype=bool)]
         return self.architecture.users.leaves() + of_tasks * self.learns_loss_weights
 
@@ -50,17 +52,19 @@ class ProgramSpec:
 
 
 class State(NamedTuple):
-    """All that training changes."""
+    """All that training changes: what a call of a program starts from, and ends with.
+
+    Networks are the parts of an architecture without a common weight: each has a best epoch
+    of its own, and stops on its own.
+    """
 
     weights: list
     optimizer: list
     kept_weights: list  # of the best epoch, or the last without rows to validate on
-    best_loss: np.ndarray  # (n_networks,)
-    wait: np.ndarray  # (n_networks,) epochs since the best loss
+    best_loss: np.ndarray  # (n_networks,) on the rows to validate on
+    wait: np.ndarray  # (n_networks,) epochs since the best one
     n_epochs: np.ndarray  # (), run so far
-    best_epochs: (
-        np.ndarray
-    )  # (n_networks,) number, from 1, of that which weights are kept of
+    best_epochs: np.ndarray  # (n_networks,) numbers from 1 on, or 0 before there is one
     balance: list  # what balancing goes on from, (k, T), if anything
 
 

@@ -1,4 +1,4 @@
-"""Training: fetch a program, hand it the data, call it until the epochs are done."""
+"""Training of one network: get a program, hand it the data, call it until it is done."""
 
 from __future__ import annotations
 
@@ -36,26 +36,19 @@ def train(
     callbacks: EpochCallbacks | None = None,
     verbose: int = 0,
 ) -> tuple[Network, dict[str, list[float]], np.ndarray]:
-    """The network after up to ``settings.n_epochs`` epochs, and the history of losses.
+    """Train a network for up to ``settings.n_epochs`` epochs.
 
-    And the best epoch of each network without a common weight, (n_networks,), from 1 on:
-    the one whose weights are kept, with rows to validate on that of the lowest loss, else
-    the last. 0 where no epoch had a finite loss.
+    Returns the trained network, the history of losses, and for each network without a
+    common weight the number, from 1 on, of its best epoch (n_networks,). Of that epoch the
+    weights are kept: with rows to validate on it has the lowest validation loss, without
+    them it is the last. It is 0 where no epoch had a finite loss.
     """
-    log_variances = [network.log_variances] if spec.learns_loss_weights else []
-    weights = network.weights.leaves()
-    n_weights = len(weights)
     # Callbacks see the state of the program, and Keras' models have no room in them.
     program = PROGRAMS.get(
         spec, settings.n_train, settings.n_validation, exact=callbacks is not None
     )
     with tqdm(total=settings.n_epochs, unit="epoch", disable=not verbose) as progress:
-        first = program.initial_state(
-            [*weights, *log_variances],
-            _state_to_go_on_from(network, program),
-            network.balance,
-        )
-        room = program.spec.architecture
+        first, room = _first_state(network, spec, program), program.spec.architecture
         settings = settings._replace(inputs=padded_inputs(settings.inputs, room))
         data = (
             train_rows.with_room(program.train_capacity, room.n_features),
@@ -65,35 +58,71 @@ def train(
         state = _run_epochs(
             program, first, data, settings, seed, history, callbacks, progress
         )
+    # The program goes on until its last network stops, and with rows to validate on past
+    # the best epoch. Whoever resumes this training does so from the weights that are kept.
     if settings.n_validation or np.ptp(settings.patience):
-        # Whoever goes on does so from the epoch that each network stopped at.
         state = state._replace(weights=state.kept_weights)
+    last, kept, optimizer = _arrays_of_network(
+        spec, program, first, state, train_rows.mean_weight == 0
+    )
+    if callbacks is not None:
+        kept = callbacks.finish(kept)
+    _check_finite(kept, history)
+    going_on = OptimizerState(program.optimizer_key, optimizer, last)
+    network = _with_arrays(network, spec, kept, going_on, state.balance)
+    return network, history.by_name(), np.array(state.best_epochs)
+
+
+def _first_state(network: Network, spec: ProgramSpec, program: Program) -> State:
+    """What training starts from, in the shapes of the program."""
+    log_variances = [network.log_variances] if spec.learns_loss_weights else []
+    return program.initial_state(
+        [*network.weights.leaves(), *log_variances],
+        _state_to_go_on_from(network, program),
+        network.balance,
+    )
+
+
+def _arrays_of_network(
+    spec: ProgramSpec, program: Program, first: State, state: State, unseen: np.ndarray
+):
+    """The last weights, those to keep, and the optimizer's state, in the network's shapes.
+
+    What belongs to unseen targets (T,) is as it was at first.
+    """
     last, kept, optimizer = (
         [np.array(A) for A in arrays]
         for arrays in (state.weights, state.kept_weights, state.optimizer)
     )
-    unseen = train_rows.mean_weight == 0
     if unseen.any():
         users, users_in_optimizer = program.users
         _put_back(unseen, users, last, first.weights)
         _put_back(unseen, users, kept, first.kept_weights)
         _put_back(unseen, users_in_optimizer, optimizer, first.optimizer)
-    last, kept, optimizer = program.without_room(spec, last, kept, optimizer)
-    if callbacks is not None:
-        kept[:n_weights] = callbacks.finish(kept[:n_weights])
-    _check_finite(kept, history)
-    going_on = OptimizerState(program.optimizer_key, optimizer, last)
-    balance = np.array(state.balance[0]) if state.balance else None
+    return program.without_room(spec, last, kept, optimizer)
+
+
+def _with_arrays(
+    network: Network,
+    spec: ProgramSpec,
+    kept: list[np.ndarray],
+    going_on: OptimizerState,
+    balance: list,
+) -> Network:
+    """The network with the weights to keep, and with what training would go on from."""
+    n_weights = len(network.weights.leaves())
+    balance = np.array(balance[0]) if balance else None
+    # Epochs after the best may have spoilt what training would go on from.
+    resumable = _is_finite([*going_on.values, *going_on.weights])
     trained = dataclasses.replace(
         network,
         weights=network.weights.with_leaves(kept[:n_weights]),
-        # Epochs after the best may have spoilt what training would go on from.
-        optimizer_state=going_on if _is_finite([*optimizer, *last]) else None,
+        optimizer_state=going_on if resumable else None,
         balance=balance if balance is None or _is_finite([balance]) else None,
     )
     if spec.learns_loss_weights:
         trained = dataclasses.replace(trained, log_variances=kept[-1])
-    return trained, history.by_name(), np.array(state.best_epochs)
+    return trained
 
 
 def _run_epochs(
@@ -147,6 +176,9 @@ def _shuffle(program: Program, n_rows: int, seed: int, epochs: range):
     Every epoch has a generator of its own, made of ``seed`` and the epoch's number: the
     result does not depend on how many epochs one call runs.
     """
+    # NumPy makes the permutations, not the program. XLA would have to sort random numbers,
+    # as many as it has room for rows: of 4096 that takes it a millisecond on a CPU, thirty
+    # times as long as NumPy takes to shuffle them.
     order = np.zeros((program.max_epochs, program.train_capacity), np.int32)
     dropout_seeds = np.zeros(program.max_epochs, np.int32)
     for i, epoch in enumerate(epochs):
@@ -157,6 +189,7 @@ def _shuffle(program: Program, n_rows: int, seed: int, epochs: range):
 
 
 def _next_call(n_epochs: int, seconds: float) -> int:
+    """Number of epochs for a call that takes about SECONDS_PER_CALL, from the last one."""
     if seconds < SECONDS_PER_CALL / 2:
         return 2 * n_epochs
     return n_epochs if seconds < 2 * SECONDS_PER_CALL else max(1, n_epochs // 2)

@@ -48,6 +48,8 @@ def pcgrad(G, mean, seed):
     """
     n_targets = G.shape[0]
     index = tf.range(n_targets)
+    # Each target meets the others in an order of its own: row i of ``place`` (T, T) has the
+    # ranks of T random numbers, which follow from the key alone.
     bits = tf.cast(index, tf.uint32)
     keys = _hash(_hash(bits ^ _hash_key([seed]))[:, None] ^ bits)
     place = tf.reduce_sum(tf.cast(keys[:, :, None] > keys[:, None, :], tf.int32), axis=2)
@@ -116,6 +118,7 @@ def imtl_g(G, mean, seed):
     G w = |g| up to a factor. The weights' absolute values sum to 1: where all are positive
     that is the paper's sum of 1, which else may be 0, or turn the step round.
     """
+    # With cosines, so that the ridge weighs the same for large and for small gradients.
     C, inverse_norms = _cosines(G)
     C = tf.linalg.set_diag(C, tf.fill([C.shape[0]], 1 + IMTL_RIDGE))
     w = inverse_norms * solution(C, tf.sign(mean))
@@ -156,6 +159,7 @@ def aligned(G, mean, seed):
     With G = V^T diag(s) V, w = sqrt(min s) V^T diag(s)^(-1/2) V 1/T, over the s above what
     rounding makes of 0.
     """
+    # An eigenvalue that is rounding alone would make the step all but vanish.
     s, V = spectrum(G)
     is_zero = s <= tf.reduce_max(s) * G.shape[0] * G.dtype.as_numpy_dtype(2.0**-23)
     smallest = tf.reduce_min(tf.where(is_zero, float("inf"), s))

@@ -63,6 +63,7 @@ def _dwa(balance, losses, seen, key):
     Where a loss falls slowly, r_t is large (Liu et al. 2019, eq. 7). Equal at first.
     """
     last, before = balance[0], balance[1]
+    # ``before`` is zero until two epochs have passed.
     r = tf.where(before > 0, last / tf.maximum(before, SMALLEST_LOSS), 1.0)
     return losses.shape[0] * tf.nn.softmax(r / DWA_TEMPERATURE)
 

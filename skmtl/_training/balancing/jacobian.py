@@ -1,7 +1,10 @@
-"""Gradients of every task alone: by copies of the shared weights, one for each task.
+"""The gradient of each task's loss by the shared weights, all in one backward pass.
 
-With copies of its own, a task's loss has a gradient of its own, and one backward pass gives
-those of all tasks side by side: J. A step on the shared weights is then weights @ J.
+A backward pass gives the gradient of one number, so T losses would need T passes. Here each
+task gets a copy of the shared weights of its own. The gradient of the losses' sum by the
+copy of task t is then the gradient of its loss L_t alone. Side by side, the gradients by
+the copies are the rows of the Jacobian J (T, p), and the balanced gradient is w J for the
+weights w (T,) of the tasks.
 """
 
 from __future__ import annotations
@@ -24,11 +27,15 @@ def balanced_gradients(
 ):
     """Gradients of all weights but the frozen ones; losses (T,); weights of tasks (T,).
 
-    ``losses_of(architecture, weights)`` are the losses (T,), ``task_weights_of(G)`` the
-    weights of the tasks for the Gramian G = J J^T of their gradients by what they share.
+    ``losses_of(architecture, weights)`` computes the losses (T,). ``task_weights_of(G)``
+    computes the weights of the tasks from the Gramian G = J J^T of their gradients.
     What a task has for itself is trained on the mean of the losses.
     """
     trained = weights[n_frozen:]
+    # Two tapes, for the two halves of the chain from weights by copies to losses. What
+    # happens between them is no gradient of anything: it takes the gradients by the copies
+    # apart, finds the tasks' weights, and puts weighted gradients in their place. The first
+    # tape then leads these back from the copies to the weights, adding up the tasks.
     with tf.GradientTape() as to_weights:
         to_weights.watch(trained)
         all_copies = [
@@ -40,22 +47,28 @@ def balanced_gradients(
         to_copies.watch(copies)
         losses = losses_of(_unshared(architecture), all_copies)
         total = tf.reduce_sum(losses)
-    J = to_copies.gradient(total, copies, unconnected_gradients="zero")
+    by_copies = to_copies.gradient(total, copies, unconnected_gradients="zero")
     n_shared = _n_shared(architecture)[n_frozen:]
     n_targets = architecture.n_targets
-    stacked = [tf.reshape(g, (n_targets, -1, *g.shape[1:])) for g in J]
-    shared = [
-        tf.reshape(g[:, :n], (n_targets, -1))
-        for g, n in zip(stacked, n_shared, strict=True)
-    ]
-    shared = tf.concat(shared, axis=1)
-    G = tf.matmul(shared, shared, transpose_b=True) * _same_network(architecture)
-    task_weights = task_weights_of(G)
+    stacked = [tf.reshape(g, (n_targets, -1, *g.shape[1:])) for g in by_copies]
+    task_weights = task_weights_of(_gramian(stacked, n_shared, architecture))
     weighted = [
         tf.reshape(_coefficients(task_weights, g.shape[1], n) * g, copy.shape)
         for g, n, copy in zip(stacked, n_shared, copies, strict=True)
     ]
     return to_weights.gradient(copies, trained, weighted), losses, task_weights
+
+
+def _gramian(stacked: Sequence, n_shared: Sequence[int], architecture: Architecture):
+    """G = J J^T (T, T), of the gradients by all copies of each weight (T, n, ...)."""
+    J = [
+        tf.reshape(g[:, :n], (architecture.n_targets, -1))
+        for g, n in zip(stacked, n_shared, strict=True)
+    ]
+    J = tf.concat(J, axis=1)
+    # Tasks of different groups have copies of different weights in the same columns of J.
+    # The products of their gradients mean nothing.
+    return tf.matmul(J, J, transpose_b=True) * _same_network(architecture)
 
 
 def shares_trained_weights(architecture: Architecture, n_frozen: int) -> bool:
@@ -64,7 +77,7 @@ def shares_trained_weights(architecture: Architecture, n_frozen: int) -> bool:
 
 
 def _n_shared(architecture: Architecture) -> list[int]:
-    """Of each task's copies of each weight, how many are of what it shares with others."""
+    """For each weight, how many of a task's copies are of what others use, too."""
     n_experts = 1 if architecture.groups else architecture.n_experts
     return [
         1 if use is None else 0 if _is_own(use) else n_experts
@@ -73,7 +86,11 @@ def _n_shared(architecture: Architecture) -> list[int]:
 
 
 def _coefficients(task_weights, n_copies: int, n_shared: int):
-    """What each copy's gradient counts (T, n, 1, 1); its task's own is one of T."""
+    """Factors (T, n, 1, 1) of the gradients by each task's n copies.
+
+    For copies of what is shared, the weight of the task. For what is the task's own, 1 / T,
+    as in the mean of the losses.
+    """
     of_shared = (np.arange(n_copies) < n_shared)[None, :]
     alone = 1 / task_weights.shape[0]
     return tf.where(of_shared, task_weights[:, None], alone)[:, :, None, None]
@@ -86,7 +103,7 @@ def _same_network(architecture: Architecture):
 
 
 def _unshared(architecture: Architecture) -> Architecture:
-    """What computes the same with copies of what is shared."""
+    """The architecture that computes the same from copies, one for each task."""
     if architecture.gated:
         n_experts = architecture.n_experts + architecture.n_task_experts
         own = {"n_experts": 0, "n_task_experts": n_experts}
@@ -96,9 +113,12 @@ def _unshared(architecture: Architecture) -> Architecture:
 
 
 def _copy(w, use, architecture: Architecture):
-    """A weight with the tasks as its first axis; of experts, tasks and their experts."""
+    """A copy of a weight for each task, along the first axis.
+
+    Of experts, that axis has all that the first task reads, then all that the second reads.
+    """
     n_targets = architecture.n_targets
-    if use is None:  # a bias (o,) becomes (T, 1, o)
+    if use is None:  # all tasks use it; a bias (o,) becomes (T, 1, o)
         w = w[None] if len(w.shape) == 1 else w
         return tf.tile(w[None], [n_targets, 1, 1])
     if _is_own(use):
