@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from skmtl import MultiTaskRegressor
+from skmtl._estimators.regressor import MultiTaskRegressor
 from skmtl._network.architecture import Architecture
 from skmtl._network.heads import Classes, Counts, Mean, Normal, Probability, Quantiles
 from skmtl._network.inputs import Inputs

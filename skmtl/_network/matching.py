@@ -7,9 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from .._network.inputs import Inputs, Units
-from .._network.network import Network
-from .._network.weights import Layer, Weights
 from .architecture import Architecture
 from .grafting import (
     common_architecture,
@@ -18,6 +15,9 @@ from .grafting import (
     with_outputs,
     with_rows,
 )
+from .inputs import Inputs, Units
+from .network import Network
+from .weights import Layer, Weights
 
 MAX_SWEEPS = 100  # matching stops by itself, usually after two or three
 
