@@ -10,7 +10,13 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import cross_val_score
 
-from tests._asserts import assert_close, assert_differ, assert_same_predictions
+from skmtl._training import PROGRAMS
+from tests._asserts import (
+    assert_close,
+    assert_differ,
+    assert_same_predictions,
+    leaves_unchanged,
+)
 from tests._inputs import as_frames, small
 
 
@@ -309,6 +315,19 @@ class Breaks(keras.callbacks.Callback):
         raise KeyboardInterrupt
 
 
+class Fails(keras.callbacks.Callback):
+    """Raises in one of the hooks; in those of epochs, in the second."""
+
+    def __init__(self, hook):
+        super().__init__()
+
+        def fail(epoch=None, logs=None):
+            if epoch != 0:
+                raise ZeroDivisionError(f"in {hook}")
+
+        setattr(self, hook, fail)
+
+
 def test_an_estimator_can_be_copied_after_its_callbacks_ran(table, tmp_path):
     X, Y = table
     callbacks = [
@@ -336,6 +355,34 @@ def test_an_interrupted_fit_leaves_callbacks_that_can_be_copied(table, tmp_path)
         estimator.fit(*table)
 
     assert pickle.loads(pickle.dumps(clone(estimator))).callbacks[0].model is None
+
+
+def scratch_variables():
+    """How many sets lie ready in all programs."""
+    return sum(len(program._free) for program in PROGRAMS._programs.values())
+
+
+@pytest.mark.parametrize(
+    "hook", ["on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_end"]
+)
+def test_a_callback_that_raises_leaves_all_as_it_was(table, hook):
+    X, Y = table
+    looks = Recorder(X)
+    estimator = small(callbacks=[looks]).fit(X, Y)
+    expected = copy.deepcopy(estimator).partial_fit(X, Y)
+    programs = PROGRAMS.n_built, scratch_variables()
+
+    fails = Fails(hook)
+    for warm_start in (False, True):
+        estimator.set_params(callbacks=[looks, fails], warm_start=warm_start)
+        with leaves_unchanged(estimator, X), pytest.raises(ZeroDivisionError, match=hook):
+            estimator.fit(X, Y)
+        assert looks.model is fails.model is None
+
+    # Training goes on from there, in the same program with the same variables.
+    estimator.set_params(callbacks=[looks]).partial_fit(X, Y)
+    assert_same_predictions(estimator, expected, X)
+    assert (PROGRAMS.n_built, scratch_variables()) == programs
 
 
 def test_divergence_after_a_good_epoch_is_told_and_the_good_one_kept(table):

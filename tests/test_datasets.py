@@ -1,8 +1,5 @@
 """Bundled tables: scikit-learn's conventions, and values that can be checked by hand."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -84,8 +81,3 @@ def test_energy_columns_fit_together_as_in_a_building():
 def test_concrete_mixtures_weigh_what_concrete_weighs():
     mass = load_slump(as_frame=True).data.sum(axis=1)
     assert mass.between(2100, 2500).all()
-
-
-def test_tensorflow_is_not_imported():
-    code = "import skmtl.datasets, sys; sys.exit('tensorflow' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -8,7 +8,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from skmtl._estimators.merging import merge_tasks
 from skmtl._tables.held_out import hold_out
@@ -66,9 +66,12 @@ def test_members_differ(ensemble, table):
 def test_one_target_in_one_dimension(table):
     X, Y = table
     model = small(n_members=2).fit(X, Y[:, 0])
-    mean, std = model.predict(X, return_std=True)
-    assert mean.shape == std.shape == (len(X),)
-    assert model.model_.predict(X, verbose=0).shape == (len(X),)
+    column = small(n_members=2).fit(X, Y[:, :1])
+    for ours, others in zip(
+        model.predict(X, return_std=True), column.predict(X, return_std=True), strict=True
+    ):
+        np.testing.assert_array_equal(ours, others[:, 0])
+    assert_close(model.model_.predict(X, verbose=0), model.predict(X))
 
 
 def test_the_spread_has_the_units_of_the_target(ensemble, table):
@@ -223,10 +226,13 @@ def test_learnt_loss_weights_are_the_mean(table):
 def test_one_more_task_leaves_the_others(table):
     X, Y = table
     model = small(n_members=2).fit(X, Y[:, :2])
-    before = model.predict(X)
+    before = model.predict(X, return_std=True)
     model.add_task(X, Y[:, 2], "new")
-    assert_equal_up_to_rounding(model.predict(X)[:, :2], before)
-    assert model.predict(X, return_std=True)[1].shape == (len(X), 3)
+    after = model.predict(X, return_std=True)
+    for then, now in zip(before, after, strict=True):
+        assert_equal_up_to_rounding(now[:, :2], then)
+    np.testing.assert_allclose(after[1], members_of(model, X).std(axis=0))
+    assert (after[1][:, 2] > 0).all()
 
 
 def test_merged_ensembles_predict_what_they_did(table):
@@ -289,7 +295,10 @@ def test_scikeras_has_no_ensembles():
 
 def test_the_number_can_be_searched(table):
     search = GridSearchCV(small(), {"n_members": [1, 2]}, cv=2).fit(*table)
-    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    two = cross_val_score(small(n_members=2), *table, cv=2)
+    np.testing.assert_array_equal(search.cv_results_["mean_test_score"][1], two.mean())
+    assert search.cv_results_["mean_test_score"][0] != two.mean()
+    assert len(search.best_estimator_._members) == search.best_params_["n_members"]
 
 
 def test_a_refit_that_diverges_leaves_the_network_before_it(table, monkeypatch):

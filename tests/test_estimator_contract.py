@@ -1,10 +1,7 @@
 """What scikit-learn expects of a regressor for several targets, and its tools at work."""
 
 import inspect
-import os
 import random
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -359,41 +356,6 @@ def test_fit_and_predict_print_nothing(table, capfd):
     small().fit(X, Y).partial_fit(X, Y).predict(X)
 
     assert capfd.readouterr() == ("", "")
-
-
-@pytest.mark.parametrize(("first_import", "n_programs"), [("skmtl", 6), ("keras", 1)])
-def test_a_fresh_process_prints_nothing(first_import, n_programs):
-    """Whoever imports TensorFlow first, and however many programs are compiled."""
-    script = f"""
-import sys
-import {first_import}
-print("imported", file=sys.stderr, flush=True)
-
-import numpy as np
-from skmtl import MultiTaskRegressor
-from skmtl._training import PROGRAMS
-
-X = np.random.default_rng(0).normal(size=(20, 2))
-for width in range(1, {n_programs} + 1):
-    estimator = MultiTaskRegressor(
-        trunk_sizes=(width,), head_sizes=(), activation="sigmoid", epochs=1, optimizer="sgd"
-    )
-    estimator.fit(X, X).predict(X)
-estimator.model_
-assert PROGRAMS.n_built == {n_programs}, "they share programs"
-"""
-    # A level that whoever runs the tests has set would hide lines, too.
-    fresh = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", script],
-        env=fresh,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    import_of_keras, _, printed = done.stderr.partition("imported\n")
-    assert (done.returncode, done.stdout, printed) == (0, "", "")
-    assert first_import == "keras" or not import_of_keras
 
 
 def test_verbose_shows_a_progress_bar_with_the_losses(table, capfd):

@@ -138,12 +138,26 @@ def test_what_is_public_has_the_true_sizes(mixed):
     assert_close(mixed.predict(frame), expected, atol=1e-4)
 
 
-def test_a_classifier_has_experts_too():
-    labels = np.digitize(Y, np.quantile(Y, [0.3, 0.6]))
+def test_a_classifier_mixes_experts_as_keras_does():
+    labels = np.array(["low", "middle", "high"])[np.digitize(Y, np.quantile(Y, [0.3, 0.6]))]
 
     model = small_classifier(n_experts=2).fit(X, labels)
 
-    assert model.gates(X).shape == (len(X), 3, 2)
+    of_keras = model.model_.predict(X, verbose=0)
+    for ours, theirs in zip(model.predict_proba(X), of_keras, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    assert (model.gates(X).std(axis=0) > 0).all()  # they look at the features
+
+
+def test_a_classifier_of_two_classes_learns_the_gates_of_the_log_loss():
+    y = (np.median(Y, axis=0) < Y).astype(float)
+
+    classifier = small_classifier(n_experts=2).fit(X, y)
+    regressor = small(loss="log_loss", n_experts=2).fit(X, y)
+
+    probabilities = [p[:, 1] for p in classifier.predict_proba(X)]
+    np.testing.assert_array_equal(np.transpose(probabilities), regressor.predict(X))
+    np.testing.assert_array_equal(classifier.gates(X), regressor.gates(X))
 
 
 def test_groups_of_one_are_separate_networks():
@@ -214,19 +228,23 @@ def test_a_frozen_trunk_keeps_its_experts_and_trains_gates():
 
 def test_a_new_target_gets_a_gate_on_the_same_experts():
     model = small(n_experts=2).fit(X, Y[:, :2])
-    before = model.predict(X)
+    before, gates = model.predict(X), model.gates(X)
 
     model.add_task(X, Y[:, 2])
 
     assert_equal_up_to_rounding(model.predict(X)[:, :2], before)
-    assert model.gates(X).shape == (len(X), 3, 2)
+    assert_equal_up_to_rounding(model.gates(X)[:, :2], gates)
+    new = model.gates(X)[:, 2]
+    np.testing.assert_allclose(new.sum(axis=1), 1)
+    assert (new.std(axis=0) > 0).all()
 
 
 def test_members_have_gates_side_by_side():
     model = small(n_experts=2, n_members=2).fit(X, Y)
 
-    assert model.gates(X).shape == (len(X), 3, 4)
-    np.testing.assert_allclose(model.gates(X).sum(axis=2), 1)
+    each = [member.gates(X) for member in model._members]
+    np.testing.assert_allclose(model.gates(X), np.concatenate(each, axis=2) / 2)
+    assert np.abs(each[0] - each[1]).max() > 0.01
     with raises_naming("n_members=1"):
         GatesDisplay.from_estimator(model, X)
 

@@ -214,12 +214,17 @@ def test_the_keras_model_and_copies_agree(table, mixed, tmp_path):
 def test_a_column_has_no_axis_of_targets(table):
     X, Y = table
 
-    model = small(loss=QUANTILES).fit(X, Y[:, 0])
-    spread = small(loss="normal").fit(X, Y[:, 0])
+    levels, levels_of_column = (
+        small(loss=QUANTILES).fit(X, y) for y in (Y[:, 0], Y[:, :1])
+    )
+    spread, spread_of_column = (small(loss="normal").fit(X, y) for y in (Y[:, 0], Y[:, :1]))
 
-    assert model.predict_quantiles(X).shape == (len(X), 4)
-    mean, std = spread.predict(X, return_std=True)
-    assert mean.shape == std.shape == (len(X),)
+    np.testing.assert_array_equal(
+        levels.predict_quantiles(X), levels_of_column.predict_quantiles(X)[:, 0]
+    )
+    one_dimensional = spread.predict(X, return_std=True)
+    two_dimensional = spread_of_column.predict(X, return_std=True)
+    np.testing.assert_array_equal(one_dimensional, np.array(two_dimensional)[..., 0])
 
 
 # ---------------------------------------------------------------------------------------

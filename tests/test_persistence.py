@@ -3,8 +3,6 @@
 import copy
 import dataclasses
 import pickle
-import subprocess
-import sys
 
 import joblib
 import keras
@@ -32,18 +30,6 @@ def through_deepcopy(estimator, tmp_path):
 
 
 COPIES = [through_pickle, through_joblib, through_deepcopy]
-
-
-def run_python(script, folder, *options):
-    """Run a script in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, *options, "-c", script],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("make_copy", COPIES)
@@ -142,67 +128,6 @@ def test_an_optimizer_instance_is_kept(table):
 
     assert_same_predictions(loaded, estimator, X)
     assert_same_predictions(loaded.partial_fit(X, Y), estimator.partial_fit(X, Y), X)
-
-
-def test_a_fresh_process_predicts_without_tensorflow_and_trains_on(table, tmp_path):
-    X, Y = table
-    estimator = small().fit(X, Y)
-    joblib.dump((estimator, X, Y), tmp_path / "in.joblib")
-
-    run_python(
-        """
-import sys
-import joblib
-
-estimator, X, Y = joblib.load("in.joblib")
-predicted = estimator.predict(X)
-assert estimator.score(X, Y) is not None
-imported = {"tensorflow", "keras", "scikeras"} & sys.modules.keys()
-assert not imported, imported
-joblib.dump([predicted, estimator.partial_fit(X, Y).predict(X)], "out.joblib")
-""",
-        tmp_path,
-        "-Werror",
-    )
-
-    predicted, trained_on = joblib.load(tmp_path / "out.joblib")
-    np.testing.assert_array_equal(predicted, estimator.predict(X))
-    assert_close(trained_on, estimator.partial_fit(X, Y).predict(X))
-
-
-def test_model_loads_with_nothing_but_keras(table, fitted, tmp_path):
-    X, Y = table
-    one_target = small().fit(X, Y[:, 0])
-    models = {
-        "several": fitted.model_,
-        "separate": small(sharing_depth=0).fit(X, Y).model_,
-        "dropout": small(dropout=0.2).fit(X, Y).model_,
-        "one": one_target.model_,
-    }
-    for name, model in models.items():
-        model.save(tmp_path / f"{name}.keras")
-    np.save(tmp_path / "X.npy", X)
-
-    run_python(
-        """
-import sys
-import keras
-import numpy as np
-
-X = np.load("X.npy")
-for name in ("several", "separate", "dropout", "one"):
-    model = keras.models.load_model(f"{name}.keras")
-    np.save(f"{name}.npy", model.predict(X, verbose=0))
-assert "skmtl" not in sys.modules
-""",
-        tmp_path,
-    )
-
-    for name, model in models.items():
-        expected = model.predict(X, verbose=0)
-        assert_close(np.load(tmp_path / f"{name}.npy"), expected)
-    assert_close(np.load(tmp_path / "several.npy"), fitted.predict(X), atol=1e-4)
-    assert_close(np.load(tmp_path / "one.npy"), one_target.predict(X), atol=1e-4)
 
 
 @pytest.mark.parametrize("part", ["model_", "trunk_"])

@@ -2,7 +2,6 @@
 
 import copy
 import pickle
-import subprocess
 import sys
 
 import keras
@@ -391,19 +390,3 @@ def test_a_broken_scikeras_gives_that_error_too(monkeypatch, error):
 
     with pytest.raises(ImportError, match=r"scikeras>=0\.13,<0\.14"):
         regressor().to_scikeras()
-
-
-def test_neither_the_import_nor_a_fit_takes_in_scikeras():
-    code = """
-import sys
-import numpy as np
-import skmtl
-assert "tensorflow" not in sys.modules
-X = np.random.default_rng(0).normal(size=(20, 2))
-model = skmtl.MultiTaskRegressor(trunk_sizes=(2,), head_sizes=(), epochs=1).fit(X, X)
-model.predict(X), model.model_, model.score(X, X)
-assert not [name for name in sys.modules if name.startswith("scikeras")]
-model.to_scikeras()
-assert "scikeras" in sys.modules
-"""
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
