@@ -18,11 +18,12 @@ from sklearn.pipeline import make_pipeline
 from tqdm import tqdm
 
 from skmtl import __version__
-from skmtl.__main__ import _parser, main
+from skmtl.__main__ import main
 from skmtl._cli import plot as _plot
 from skmtl._cli import report as _report
 from skmtl._cli import search as _search
 from skmtl._cli import table as _table
+from skmtl._cli.arguments import parser
 from skmtl._estimators.classifier import MultiTaskClassifier
 from skmtl._estimators.regressor import MultiTaskRegressor
 from skmtl.metrics import target_scorers
@@ -718,12 +719,12 @@ def test_version(capsys):
 
 
 def test_help_states_the_defaults_and_they_are_the_estimator_s():
-    arguments, network = _parser().parse_args([]), MultiTaskRegressor()
+    arguments, network = parser().parse_args([]), MultiTaskRegressor()
     assert tuple(arguments.trunk) == network.trunk_sizes
     assert tuple(arguments.head) == network.head_sizes
     assert arguments.epochs == network.epochs
     assert arguments.members == network.n_members
-    text = re.sub(r"\s+", " ", _parser().format_help())
+    text = re.sub(r"\s+", " ", parser().format_help())
     for sizes in (network.trunk_sizes, network.head_sizes, [network.epochs]):
         assert f"(default: {' '.join(map(str, sizes))})" in text
 

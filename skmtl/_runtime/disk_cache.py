@@ -100,7 +100,8 @@ def _lock(folder: Path) -> bool:
 
     If so, the others wait until the lock is shared.
     """
-    _locks.append((folder / LOCK).open("ab"))
+    # A number, not a file object, which would warn at the end that nobody closed it.
+    _locks.append(os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600))
     if fcntl is None:
         return False
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from numbers import Integral
 
 import numpy as np
@@ -131,8 +132,7 @@ def cross_val_predict(
     of_targets = _by_target(parts, single)
     if method in ABSENT:
         known = _by_target([model.classes_ for model in fitted], single)
-        pairs = zip(of_targets, known, strict=True)
-        of_targets = [_with_all_classes(*pair, ABSENT[method]) for pair in pairs]
+        of_targets = map(_with_all_classes, of_targets, known, repeat(ABSENT[method]))
     found = [np.concatenate(of_folds)[order] for of_folds in of_targets]
     return found[0] if single else found
 
