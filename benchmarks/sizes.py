@@ -71,7 +71,7 @@ def search(n_candidates: int, n_epochs: int, *, own: bool) -> list[float]:
     from skmtl.datasets import load_energy
 
     if own:
-        _cache.roomy = lambda spec: spec
+        _cache.spec_with_room = lambda spec: spec
     rng = np.random.default_rng(0)
     X, y = load_energy(return_X_y=True)
     trunks = [tuple(pair) for pair in rng.integers(16, 257, (n_candidates, 2)).tolist()]

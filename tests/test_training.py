@@ -129,7 +129,7 @@ def test_trained_weights_equal_those_of_keras(sharing_depth):
         trained.weights, keras_training(network, ONES, keras.optimizers.Adam(1e-2))
     )
     assert not np.allclose(
-        trained.weights.trunk[0].kernel, network.weights.trunk[0].kernel, atol=1e-3
+        trained.weights.layers[0].kernel, network.weights.layers[0].kernel, atol=1e-3
     )
 
 
