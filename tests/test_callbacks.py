@@ -390,7 +390,7 @@ def test_divergence_after_a_good_epoch_is_told_and_the_good_one_kept(table):
     rates = keras.callbacks.LearningRateScheduler(lambda epoch: 0.01 if epoch < 3 else 1e30)
     parameters = {"optimizer": "sgd", "callbacks": [rates], "epochs": 6}
 
-    with pytest.warns(ConvergenceWarning, match=r"epoch [45].*finite.*learning_rate"):
+    with pytest.warns(ConvergenceWarning, match=r"finite in epoch [45].*learning_rate"):
         estimator = small(**parameters, warm_start=True).fit(X, Y)
 
     assert estimator.best_epoch_.max() <= 4

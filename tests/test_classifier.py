@@ -5,10 +5,10 @@ import inspect
 import pickle
 
 import keras
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from sklearn import config_context
 from sklearn.base import clone, is_classifier
 from sklearn.frozen import FrozenEstimator
@@ -20,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import compute_sample_weight, estimator_html_repr, get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.fixes import parse_version
 
 from skmtl._estimators.classifier import MultiTaskClassifier
 from skmtl._estimators.merging import merge_tasks
@@ -608,6 +609,7 @@ def test_affinities_are_those_of_the_regressors_log_loss(table):
 
 
 def test_pictures_are_drawn(searched):
+    plt = pytest.importorskip("matplotlib.pyplot")
     for display in (SharingDepthDisplay, SharingGainDisplay):
         drawn = display.from_search(searched)
         assert drawn.score_name == "Negative log loss"
@@ -651,7 +653,8 @@ def test_the_picture_names_targets(fitted):
     page = estimator_html_repr(fitted)
 
     assert "MultiTaskClassifier" in page
-    assert "colour" in page
+    if parse_version(sklearn.__version__) >= parse_version("1.9"):
+        assert "colour" in page  # the picture has no fitted attributes before
 
 
 def test_callbacks_see_the_losses(table, labels):
