@@ -1,7 +1,8 @@
 """A file that an earlier version has written: it loads, predicts the same and trains on.
 
-The names of private modules and classes are part of it. Whoever moves one leaves a way to
-load it by its old name. Only where that is not worth it, a new file is made by
+The names of the network's classes and their fields are part of it, and those of the public
+modules. Whoever renames one leaves a way to load the old. Only where that is not worth it, a
+new file is made by
 `python -c "from tests.test_old_pickles import make_fixture; make_fixture()"`.
 """
 
@@ -55,7 +56,9 @@ def predicted(name, estimator, X):
     return estimator.predict_proba(X)
 
 
-@pytest.mark.skipif(np.__version__ < "2", reason="NumPy 1 loads no generators of NumPy 2")
+@pytest.mark.skipif(
+    np.__version__ < "2", reason="NumPy 1 loads no generators of NumPy 2 (2026-11)"
+)
 @pytest.mark.parametrize("name", ["heads", "experts", "classifier"])
 def test_what_an_earlier_version_has_written_predicts_the_same_and_trains_on(stored, name):
     X, Y, labels = tables()
