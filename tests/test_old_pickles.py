@@ -1,8 +1,8 @@
 """A file that an earlier version has written: it loads, predicts the same and trains on.
 
-The names of the network's classes and their fields are part of it, and those of the public
-modules. Whoever renames one leaves a way to load the old. Only where that is not worth it, a
-new file is made by
+The names of the network's classes and of their fields are part of it, and those of the
+public modules. Whoever renames one leaves a way to load the old. Only where that is not
+worth it, a new file is made by
 `python -c "from tests.test_old_pickles import make_fixture; make_fixture()"`.
 """
 
