@@ -15,8 +15,8 @@ from skmtl._network.network import Network
 from skmtl._network.scaling import Scaling
 from skmtl._tables.table import Table
 from skmtl._training import PROGRAMS, choose_optimizer, task_losses
+from skmtl._training.dropout import dropout_mask
 from skmtl._training.keras_model import build_keras_model, get_weights
-from skmtl._training.random import dropout_mask
 from skmtl._training.rows import TableRows
 from skmtl._training.spec import ProgramSpec, Settings
 from skmtl._training.train import train

@@ -13,10 +13,10 @@ from .._network.forward import forward
 from .balancing.by_gradients import GRAMIAN_WEIGHTS
 from .balancing.by_losses import BY_LOSSES
 from .balancing.jacobian import balanced_gradients, shares_trained_weights
+from .dropout import dropout_mask
 from .losses import cell_losses
 from .optimizer import CompiledOptimizer
 from .precision import single_precision
-from .random import dropout_mask
 from .spec import ProgramSpec, Rows, Settings, State
 
 

@@ -17,7 +17,7 @@ from functools import wraps
 
 import tensorflow as tf
 
-from ..random import _hash, _hash_key
+from ..dropout import _hash, _hash_key
 from .small_systems import nonnegative_minimum, product, solution, spectrum
 
 RIDGE = 1e-6  # of a diagonal: single precision leaves a tenth of it of a zero eigenvalue

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from ..random import uniform
+from ..dropout import uniform
 
 DWA_TEMPERATURE = 2.0  # of Liu et al. 2019
 FAMO_RATE, FAMO_DECAY = 0.025, 1e-3  # of Liu et al. 2023
