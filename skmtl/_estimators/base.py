@@ -6,8 +6,10 @@ import copy
 import dataclasses
 from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MultiOutputMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length
@@ -30,11 +32,15 @@ from .._tables.targets import (
     target_names,
 )
 from .._tables.weights import cell_weights, check_observed
+from .._types import Floats, Targets
 from . import shapes
 from .drawing import network_svg
 from .init_trunk import trunks_of
 from .plan import check_balancing, generator, last_loss_weights, make_plan
 from .versions import with_version, without_version
+
+if TYPE_CHECKING:  # takes in TensorFlow
+    import keras
 
 
 class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
@@ -42,6 +48,18 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
 
     Subclasses say what targets are, which loss each has, and what is predicted.
     """
+
+    n_features_in_: int
+    feature_names_in_: NDArray[Any]
+    n_outputs_: int
+    target_names_: NDArray[Any]
+    history_: dict[str, list[float]]
+    n_iter_: int
+    best_epoch_: NDArray[np.int_]
+    loss_weights_: Floats
+    _members: list[Network]
+    _classes: Any  # labels of each target, None where targets are numbers
+    _one_dimensional: bool
 
     @abstractmethod
     def _check_y(self, y) -> CheckedTargets:
@@ -71,7 +89,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
     def _join_targets(self, parts: Sequence[BaseMultiTask]) -> None:
         """Take over what is known of the targets of these fitted estimators."""
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: ArrayLike, y: Targets, sample_weight: ArrayLike | None = None) -> Self:
         """Train the network.
 
         Parameters
@@ -102,7 +120,9 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         resume = self.warm_start and self.__sklearn_is_fitted__()
         return self._train(X, y, sample_weight, resume, self.epochs, self.early_stopping)
 
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(
+        self, X: ArrayLike, y: Targets, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Train for one epoch over these rows, from where the last call ended.
 
         The first call fixes features, targets and scaling. No rows are held out.
@@ -120,7 +140,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         return self._train(X, y, sample_weight, resume, epochs=1, early_stopping=False)
 
     @property
-    def model_(self):
+    def model_(self) -> keras.Model:
         """The fitted network as a Keras model, built when first asked for."""
         check_is_fitted(self)
         check_not_forked()
@@ -133,14 +153,14 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         return self._model
 
     @property
-    def trunk_(self):
+    def trunk_(self) -> keras.Model:
         """The shared part as a Keras model: raw features in, representation out."""
         check_is_fitted(self)
         from .._training import build_trunk
 
         return build_trunk(self._members)
 
-    def gates(self, X):
+    def gates(self, X: ArrayLike) -> Floats:
         """How much of each expert every target takes, row by row.
 
         Parameters
@@ -224,7 +244,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         n_columns = self._check_y(y).Y.shape[1]
         return new_target_name(y, n_columns, name, self.target_names_)
 
-    def for_prediction(self):
+    def for_prediction(self) -> Self:
         """A copy without the optimizer's state: the same predictions from a smaller file.
 
         Most of a pickled estimator is what only further training needs: the weights

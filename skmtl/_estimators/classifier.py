@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -28,9 +29,22 @@ from .._tables.per_target import per_target
 from .._tables.table import CheckedTargets
 from .._tables.targets import check_same_targets
 from .._tables.weights import weights_of
+from .._types import (
+    ClassWeight,
+    Floats,
+    Groups,
+    LossWeights,
+    Optimizer,
+    RandomState,
+    Sizes,
+    Targets,
+)
 from ..metrics import accuracy_score
 from .base import BaseMultiTask
 from .constraints import CONSTRAINTS
+
+if TYPE_CHECKING:  # takes in TensorFlow
+    import keras
 
 
 class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
@@ -309,40 +323,40 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
     def __init__(
         self,
         *,
-        trunk_sizes=(128, 128),
-        head_sizes=(64,),
-        sharing_depth=None,
-        n_experts=1,
-        n_task_experts=0,
-        target_groups=None,
-        share_output=False,
-        linear_path=True,
-        activation="relu",
-        dropout=0.0,
-        class_weight=None,
-        loss_weights=None,
-        optimizer="adam",
-        learning_rate=1e-3,
-        weight_decay=0.5,
-        ema_momentum=0.99,
-        epochs=400,
-        batch_size="auto",
-        early_stopping=True,
-        validation_fraction=0.125,
-        n_iter_no_change=40,
-        refit="auto",
-        n_members=1,
-        n_jobs=None,
-        scale_features=True,
-        clip_features=3.0,
-        n_bins="auto",
-        init_trunk=None,
-        freeze_trunk=False,
-        warm_start=False,
-        callbacks=None,
-        verbose=0,
-        random_state=None,
-    ):
+        trunk_sizes: Sizes = (128, 128),
+        head_sizes: Sizes = (64,),
+        sharing_depth: int | None = None,
+        n_experts: int = 1,
+        n_task_experts: int = 0,
+        target_groups: Groups | None = None,
+        share_output: bool = False,
+        linear_path: bool = True,
+        activation: str = "relu",
+        dropout: float = 0.0,
+        class_weight: ClassWeight = None,
+        loss_weights: LossWeights = None,
+        optimizer: Optimizer = "adam",
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.5,
+        ema_momentum: float = 0.99,
+        epochs: int = 400,
+        batch_size: int | Literal["auto"] = "auto",
+        early_stopping: bool = True,
+        validation_fraction: float = 0.125,
+        n_iter_no_change: int = 40,
+        refit: bool | Literal["auto"] = "auto",
+        n_members: int = 1,
+        n_jobs: int | None = None,
+        scale_features: bool = True,
+        clip_features: float | None = 3.0,
+        n_bins: int | Literal["auto"] = "auto",
+        init_trunk: Any = None,
+        freeze_trunk: bool = False,
+        warm_start: bool = False,
+        callbacks: Sequence[keras.callbacks.Callback] | None = None,
+        verbose: int = 0,
+        random_state: RandomState = None,
+    ) -> None:
         self.trunk_sizes = trunk_sizes
         self.head_sizes = head_sizes
         self.sharing_depth = sharing_depth
@@ -377,7 +391,13 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         self.verbose = verbose
         self.random_state = random_state
 
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: Targets,
+        classes: ArrayLike | Sequence[Any] | Mapping[Any, Any] | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Train for one epoch over these rows, from where the last call ended.
 
         The first call fixes features, targets, classes and scaling. No rows are held out.
@@ -406,7 +426,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
             X, y, sample_weight, resume, epochs=1, early_stopping=False, classes=classes
         )
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Predict the most probable label of every target.
 
         Parameters
@@ -424,7 +444,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         labels = labels_from(codes, self._classes)
         return labels[:, 0] if self._one_dimensional else labels
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> list[Floats] | Floats:
         """Predict the probabilities of every target's classes: the mean over members.
 
         In double precision for up to 32768 rows in one call, in single for more, as
@@ -443,7 +463,9 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         probabilities = self._probabilities(X)
         return probabilities[0] if self._one_dimensional else probabilities
 
-    def score(self, X, y, sample_weight=None):
+    def score(
+        self, X: ArrayLike, y: Targets, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Mean over targets of the accuracy on observed cells.
 
         Parameters
@@ -467,7 +489,15 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
             sample_weight = weights_of(sample_weight, self.target_names_)
         return accuracy_score(y, predicted, sample_weight=sample_weight)
 
-    def add_task(self, X, y, name=None, *, class_weight=None, sample_weight=None):
+    def add_task(
+        self,
+        X: ArrayLike,
+        y: Targets,
+        name: str | None = None,
+        *,
+        class_weight: ClassWeight = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Add a target: train a head for it on the fitted trunk, which stays as it is.
 
         The weights of the other targets stay bit for bit the same, and their probabilities
@@ -501,7 +531,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         return self
 
     @property
-    def classes_(self):
+    def classes_(self) -> list[NDArray[Any]] | NDArray[Any]:
         """Labels of each target, in order."""
         check_is_fitted(self)
         return self._classes[0] if self._one_dimensional else self._classes

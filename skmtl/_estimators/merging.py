@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 from sklearn.base import clone
@@ -17,8 +18,10 @@ from .._words import listed
 from .base import BaseMultiTask
 from .members import members_of
 
+Estimator = TypeVar("Estimator", bound=BaseMultiTask)
 
-def merge_tasks(estimators: Sequence, sharing_depth: int = 0):
+
+def merge_tasks(estimators: Sequence[Estimator], sharing_depth: int = 0) -> Estimator:
     """Make fitted estimators of one kind into one with all their targets.
 
     Parameters

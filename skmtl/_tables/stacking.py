@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
+from .._types import Targets
 from .._words import listed
 from .arrays import array_of, kind_of
 from .containers import as_table
 
+Task: TypeAlias = tuple[ArrayLike, Targets]  # features and target
 
-def stack_tasks(tasks):
+
+def stack_tasks(
+    tasks: Mapping[Any, Task] | Sequence[Task],
+) -> tuple[NDArray[Any] | pd.DataFrame, NDArray[Any] | pd.DataFrame]:
     """Stack tasks that have their own rows into one X and one Y with holes.
 
     Parameters

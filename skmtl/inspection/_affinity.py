@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from .._types import Axes, Targets
 from ._style import axes_for, label, row_font_size
+
+if TYPE_CHECKING:  # not installed everywhere
+    import pandas as pd
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 MAX_NUMBERS = 12  # targets for which the cells hold numbers
 
@@ -50,11 +58,25 @@ class TaskAffinityDisplay:
     >>> display.plot().figure_.savefig("affinity.png")  # doctest: +SKIP
     """
 
-    def __init__(self, *, affinity):
+    order_: list[str]
+    image_: AxesImage
+    ax_: Axes
+    figure_: Figure
+
+    def __init__(self, *, affinity: pd.DataFrame) -> None:
         self.affinity = affinity
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, clustered=True, ax=None, **kwargs):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: ArrayLike,
+        y: Targets,
+        *,
+        clustered: bool = True,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Plot the affinities of a fitted estimator's targets.
 
         Parameters
@@ -89,7 +111,7 @@ class TaskAffinityDisplay:
         affinity = task_affinity(estimator, X, y, **kwargs)
         return cls(affinity=affinity).plot(ax=ax, clustered=clustered)
 
-    def plot(self, ax=None, *, clustered=True):
+    def plot(self, ax: Axes | None = None, *, clustered: bool = True) -> Self:
         """Draw the heat map.
 
         Parameters

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
+from .._types import Axes
 from ._searched import searched_depths
 from ._style import BLACK, BLUE, COLOURS, FAINT, MARKERS, axes_for, label, without_frame
+
+if TYPE_CHECKING:  # not installed everywhere
+    from matplotlib.container import ErrorbarContainer
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 
 class SharingDepthDisplay:
@@ -58,9 +67,22 @@ class SharingDepthDisplay:
     >>> display.plot().figure_.savefig("depth.png")  # doctest: +SKIP
     """
 
+    errorbar_: ErrorbarContainer
+    target_lines_: dict[str, Line2D]
+    base_line_: Line2D | None
+    best_: Line2D | None
+    ax_: Axes
+    figure_: Figure
+
     def __init__(
-        self, *, depths, scores, target_scores=None, best_depth=None, score_name="Score"
-    ):
+        self,
+        *,
+        depths: ArrayLike,
+        scores: ArrayLike,
+        target_scores: pd.DataFrame | None = None,
+        best_depth: int | None = None,
+        score_name: str = "Score",
+    ) -> None:
         self.depths = depths
         self.scores = scores
         self.target_scores = target_scores
@@ -68,7 +90,9 @@ class SharingDepthDisplay:
         self.score_name = score_name
 
     @classmethod
-    def from_search(cls, search, *, per_target=True, ax=None):
+    def from_search(
+        cls, search: Any, *, per_target: bool = True, ax: Axes | None = None
+    ) -> Self:
         """Plot the scores of a search over the sharing depth.
 
         Parameters
@@ -98,7 +122,7 @@ class SharingDepthDisplay:
         display = cls(**searched_depths(search)._asdict())
         return display.plot(ax=ax, per_target=per_target)
 
-    def plot(self, ax=None, *, per_target=True):
+    def plot(self, ax: Axes | None = None, *, per_target: bool = True) -> Self:
         """Draw the scores.
 
         Parameters

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
 import pandas as pd
 
+from .._types import Axes
 from ..model_selection._verdict import (
     HELPS,
     HURTS,
@@ -24,6 +27,10 @@ from ._style import (
     row_font_size,
     without_frame,
 )
+
+if TYPE_CHECKING:  # not installed everywhere
+    from matplotlib.container import ErrorbarContainer
+    from matplotlib.figure import Figure
 
 KINDS = {  # marker, colour, colour inside
     HELPS: (">", BLUE, BLUE),
@@ -83,7 +90,19 @@ class SharingGainDisplay:
     >>> display.plot().figure_.savefig("gain.png")  # doctest: +SKIP
     """
 
-    def __init__(self, *, gain, se, effect=None, depth=None, score_name="score"):
+    errorbars_: dict[str, ErrorbarContainer]
+    ax_: Axes
+    figure_: Figure
+
+    def __init__(
+        self,
+        *,
+        gain: pd.Series,
+        se: pd.Series,
+        effect: pd.Series | None = None,
+        depth: int | None = None,
+        score_name: str = "score",
+    ) -> None:
         self.gain = gain
         self.se = se
         self.effect = effect
@@ -91,7 +110,9 @@ class SharingGainDisplay:
         self.score_name = score_name
 
     @classmethod
-    def from_search(cls, search, *, depth=None, ax=None):
+    def from_search(
+        cls, search: Any, *, depth: int | None = None, ax: Axes | None = None
+    ) -> Self:
         """Plot the gains that a search over the sharing depth has found.
 
         Parameters
@@ -124,7 +145,7 @@ class SharingGainDisplay:
         )
         return display.plot(ax=ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | None = None) -> Self:
         """Draw the gains.
 
         Parameters

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
 from .._estimators.drawing import diagram_data
 from .._network.diagram import FILLS, FONT_SIZE, Box, Diagram, diagram
+from .._types import Axes
 from ._estimators import network_in
 from ._style import GREY, axes_for
+
+if TYPE_CHECKING:  # not installed everywhere
+    from matplotlib.figure import Figure
 
 
 class NetworkDisplay:
@@ -50,16 +57,19 @@ class NetworkDisplay:
     >>> display.plot().figure_.savefig("network.png")  # doctest: +SKIP
     """
 
+    ax_: Axes
+    figure_: Figure
+
     def __init__(
         self,
         *,
-        hidden_sizes,
-        sharing_depth,
-        n_features=None,
-        target_names=None,
-        share_output=False,
-        n_trunks=1,
-    ):
+        hidden_sizes: Sequence[int],
+        sharing_depth: int,
+        n_features: int | None = None,
+        target_names: Sequence[str] | None = None,
+        share_output: bool = False,
+        n_trunks: int = 1,
+    ) -> None:
         self.hidden_sizes = hidden_sizes
         self.sharing_depth = sharing_depth
         self.n_features = n_features
@@ -68,7 +78,7 @@ class NetworkDisplay:
         self.n_trunks = n_trunks
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None):
+    def from_estimator(cls, estimator: Any, *, ax: Axes | None = None) -> Self:
         """Draw an estimator's network.
 
         Parameters
@@ -92,7 +102,7 @@ class NetworkDisplay:
         """
         return cls(**diagram_data(network_in(estimator))).plot(ax=ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | None = None) -> Self:
         """Draw the network.
 
         Parameters

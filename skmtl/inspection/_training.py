@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._types import Axes
 from ._estimators import network_in
 from ._style import (
     BLUE,
@@ -16,6 +21,10 @@ from ._style import (
     label,
     without_frame,
 )
+
+if TYPE_CHECKING:  # not installed everywhere
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 WIDE_RANGE = 20  # of losses, largest over smallest, which a linear axis hides
 
@@ -61,13 +70,25 @@ class TrainingDisplay:
     >>> display.plot().figure_.savefig("training.png")  # doctest: +SKIP
     """
 
-    def __init__(self, *, history, target_names=(), best_epoch=None):
+    lines_: dict[str, Line2D]
+    ax_: Axes
+    figure_: Figure
+
+    def __init__(
+        self,
+        *,
+        history: Mapping[str, Sequence[float]],
+        target_names: Sequence[str] = (),
+        best_epoch: ArrayLike | None = None,
+    ) -> None:
         self.history = history
         self.target_names = target_names
         self.best_epoch = best_epoch
 
     @classmethod
-    def from_estimator(cls, estimator, *, per_target=False, ax=None):
+    def from_estimator(
+        cls, estimator: Any, *, per_target: bool = False, ax: Axes | None = None
+    ) -> Self:
         """Plot the losses of a fitted estimator.
 
         Parameters
@@ -107,7 +128,7 @@ class TrainingDisplay:
         )
         return display.plot(ax=ax, per_target=per_target)
 
-    def plot(self, ax=None, *, per_target=False):
+    def plot(self, ax: Axes | None = None, *, per_target: bool = False) -> Self:
         """Draw the losses.
 
         Parameters

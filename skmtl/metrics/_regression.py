@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
+from typing import Literal, overload
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn import metrics as _sklearn
 from sklearn.utils import check_array
 
 from .._tables.arrays import as_numbers
+from .._types import Floats, OneScore, Targets
 from ._cells import averaged, check_multioutput, check_weight, in_order_of, score_targets
 
 
-def r2_score(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average"):
+@overload
+def r2_score(
+    y_true: Targets,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: OneScore = "uniform_average",
+) -> float: ...
+
+
+@overload
+def r2_score(
+    y_true: Targets,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: Literal["raw_values"],
+) -> Floats: ...
+
+
+def r2_score(
+    y_true: Targets,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: OneScore | Literal["raw_values"] = "uniform_average",
+) -> float | Floats:
     """Coefficient of determination on the observed cells.
 
     Parameters
@@ -50,9 +80,33 @@ def r2_score(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average
     return _score(_sklearn.r2_score, y_true, y_pred, sample_weight, multioutput, fewest=2)
 
 
+@overload
 def root_mean_squared_error(
-    y_true, y_pred, *, sample_weight=None, multioutput="uniform_average"
-):
+    y_true: Targets,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: OneScore = "uniform_average",
+) -> float: ...
+
+
+@overload
+def root_mean_squared_error(
+    y_true: Targets,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: Literal["raw_values"],
+) -> Floats: ...
+
+
+def root_mean_squared_error(
+    y_true: Targets,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: OneScore | Literal["raw_values"] = "uniform_average",
+) -> float | Floats:
     """Root of the mean squared error on the observed cells.
 
     Parameters
@@ -84,9 +138,33 @@ def root_mean_squared_error(
     )
 
 
+@overload
 def mean_absolute_error(
-    y_true, y_pred, *, sample_weight=None, multioutput="uniform_average"
-):
+    y_true: Targets,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: OneScore = "uniform_average",
+) -> float: ...
+
+
+@overload
+def mean_absolute_error(
+    y_true: Targets,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: Literal["raw_values"],
+) -> Floats: ...
+
+
+def mean_absolute_error(
+    y_true: Targets,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: OneScore | Literal["raw_values"] = "uniform_average",
+) -> float | Floats:
     """Mean absolute error on the observed cells.
 
     Parameters
@@ -112,14 +190,36 @@ def mean_absolute_error(
     return _score(_sklearn.mean_absolute_error, y_true, y_pred, sample_weight, multioutput)
 
 
+@overload
 def average_relative_rmse(
-    y_true,
-    y_pred,
+    y_true: Targets,
+    y_pred: ArrayLike,
     *,
-    y_train_mean,
-    sample_weight=None,
-    multioutput="uniform_average",
-):
+    y_train_mean: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    multioutput: OneScore = "uniform_average",
+) -> float: ...
+
+
+@overload
+def average_relative_rmse(
+    y_true: Targets,
+    y_pred: ArrayLike,
+    *,
+    y_train_mean: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    multioutput: Literal["raw_values"],
+) -> Floats: ...
+
+
+def average_relative_rmse(
+    y_true: Targets,
+    y_pred: ArrayLike,
+    *,
+    y_train_mean: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    multioutput: OneScore | Literal["raw_values"] = "uniform_average",
+) -> float | Floats:
     """Root mean squared error relative to predicting the training mean (aRRMSE).
 
     For target t, over the observed cells::

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from itertools import repeat
 from numbers import Integral
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import check_cv, cross_validate
 from sklearn.utils import _safe_indexing
 
-from .._foreign import HasMethods, validate_params
+from .._foreign import HasMethods
+from .._types import Targets, validate_params
 from .._words import did_you_mean, shortened
 from ._row_scores import Folds
 
@@ -30,16 +33,16 @@ ABSENT = {"predict_proba": 0.0, "predict_log_proba": -np.inf}  # of a class unkn
     prefer_skip_nested_validation=False,
 )
 def cross_val_predict(
-    estimator,
-    X,
-    y,
+    estimator: Any,
+    X: ArrayLike,
+    y: Targets,
     *,
-    groups=None,
-    cv=5,
-    n_jobs=None,
-    params=None,
-    method="predict",
-):
+    groups: ArrayLike | None = None,
+    cv: Any = 5,
+    n_jobs: int | None = None,
+    params: dict[str, Any] | None = None,
+    method: str = "predict",
+) -> NDArray[Any] | list[NDArray[Any]]:
     """Predict every row by an estimator that was fitted without its fold.
 
     The same as `sklearn.model_selection.cross_val_predict`, for targets with holes too.

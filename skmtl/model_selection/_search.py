@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from typing import ClassVar
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
+import pandas as pd
 import sklearn
 from joblib import parallel_config
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import is_classifier
 from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
 from sklearn.utils import get_tags
+from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import check_is_fitted
 
 from .._estimators.regressor import MultiTaskRegressor
@@ -20,11 +24,16 @@ from .._foreign import HasMethods, StrOptions
 from .._numbers import is_int
 from .._tables.labels import check_labels
 from .._tables.targets import check_targets
+from .._types import Targets
 from .._words import listed
 from ..metrics import TargetScorer, target_scorers
 from ..metrics._rows import SUMS_OVER_ROWS
 from ._gain import configured, depth_parameters, sharing_gain
 from ._row_scores import Folds, gathered_as_expected, row_scores
+
+Scoring: TypeAlias = (
+    str | Callable[..., Any] | Sequence[str] | Mapping[str, str | Callable[..., Any]] | None
+)
 
 
 class SharingDepthSearchCV(GridSearchCV):
@@ -133,19 +142,19 @@ class SharingDepthSearchCV(GridSearchCV):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Any = None,
         *,
-        depths="all",
-        param_grid=None,
-        cv=5,
-        scoring=None,
-        n_jobs=None,
-        refit=True,
-        verbose=0,
-        pre_dispatch="2*n_jobs",
-        error_score=np.nan,
-        return_train_score=False,
-    ):
+        depths: Literal["all"] | Sequence[int] = "all",
+        param_grid: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        cv: Any = 5,
+        scoring: Scoring = None,
+        n_jobs: int | None = None,
+        refit: bool | str | Callable[..., Any] = True,
+        verbose: int = 0,
+        pre_dispatch: int | str = "2*n_jobs",
+        error_score: float | Literal["raise"] = np.nan,
+        return_train_score: bool = False,
+    ) -> None:
         super().__init__(
             estimator,
             param_grid,
@@ -160,7 +169,7 @@ class SharingDepthSearchCV(GridSearchCV):
         )
         self.depths = depths
 
-    def fit(self, X, y=None, **params):
+    def fit(self, X: ArrayLike, y: Targets | None = None, **params: Any) -> Self:
         """Cross-validate every candidate, and fit the best to all rows.
 
         Parameters
@@ -227,7 +236,7 @@ class SharingDepthSearchCV(GridSearchCV):
         self.cv.tested = []  # no longer needed, and kept with the search
         return results
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Predict all targets with the best estimator.
 
         Parameters
@@ -241,7 +250,7 @@ class SharingDepthSearchCV(GridSearchCV):
         """
         return super(SharingDepthSearchCV, self._spelt_out()).predict(X)
 
-    def score(self, X, y=None, **params):
+    def score(self, X: ArrayLike, y: Targets | None = None, **params: Any) -> float:
         """Score of the best estimator, by the metric that it was chosen by.
 
         Parameters
@@ -261,12 +270,12 @@ class SharingDepthSearchCV(GridSearchCV):
         return super(SharingDepthSearchCV, self._spelt_out()).score(X, y, **params)
 
     @property
-    def sharing_gain_(self):
+    def sharing_gain_(self) -> pd.DataFrame:
         """Gain of each depth over separate networks, per target."""
         check_is_fitted(self)
         return sharing_gain(self)
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> MetadataRouter:
         """How metadata such as sample weights is passed on; see scikit-learn's guide.
 
         Returns
