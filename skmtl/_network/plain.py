@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from . import heads
 from .architecture import Architecture
+from .heads import HeadKind
 from .inputs import Inputs, Units
 from .network import Network, OptimizerState
 from .scaling import Scaling
@@ -20,8 +20,7 @@ _CLASSES = {
     cls.__name__: cls
     for cls in (
         *(Network, Architecture, OptimizerState, Inputs, Units, Scaling, Weights, Layer),
-        *(heads.Mean, heads.Counts, heads.Probability, heads.Normal),
-        *(heads.Quantiles, heads.Classes),
+        *HeadKind.__subclasses__(),
     )
 }
 
