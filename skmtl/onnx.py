@@ -19,8 +19,9 @@ from ._estimators.members import members_of
 from ._estimators.regressor import MultiTaskRegressor
 from ._network.forward import forward
 from ._network.heads import OUTPUT_ACTIVATIONS, by_activation
-from ._network.inputs import Inputs, Units
+from ._network.inputs import Inputs
 from ._network.network import Network
+from ._network.units import Units
 
 __all__ = ["to_onnx"]
 

@@ -7,7 +7,8 @@ from sklearn.preprocessing import KBinsDiscretizer
 
 from skmtl._estimators.regressor import MultiTaskRegressor
 from skmtl._estimators.shapes import automatic_bins
-from skmtl._network.inputs import Inputs, Units
+from skmtl._network.inputs import Inputs
+from skmtl._network.units import Units
 from skmtl.datasets import load_energy
 from tests._asserts import assert_close
 from tests._inputs import make_table, small

@@ -35,6 +35,7 @@ from .drawing import network_svg
 from .init_trunk import trunks_of
 from .plan import check_balancing, generator, last_loss_weights, make_plan
 from .versions import with_version, without_version
+from .warm_start import check_same
 
 
 class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
@@ -298,7 +299,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
             table = self._read_table(X, y, sample_weight, resume, classes)
             if resume:
                 kinds = [loss.kind for loss in self._fitted_losses]
-                shapes.check_same(self, self._members, tuple(kinds))
+                check_same(self, self._members, tuple(kinds))
             else:
                 self._start(table)
             self._run_epochs(table, epochs, early_stopping)

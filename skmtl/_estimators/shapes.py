@@ -13,7 +13,6 @@ from .._network.experts import target_groups
 from .._network.grafting import Trunk
 from .._network.heads import HeadKind
 from .._network.inputs import Inputs
-from .._network.network import Network
 from .._numbers import is_int
 from .._words import did_you_mean
 
@@ -139,31 +138,6 @@ def _check_activation(name) -> None:
         f"activation must be one of {', '.join(map(repr, ACTIVATIONS))}, got "
         f"{name!r}.{hint}"
     )
-
-
-def check_same(estimator, members: Sequence[Network], kinds: tuple[HeadKind, ...]) -> None:
-    """Training goes on only with networks such as the parameters ask for."""
-    trained = members[0].architecture
-    asked = architecture(estimator, members[0].features, kinds)
-    if members[0].kinds != kinds:
-        raise ValueError(
-            "Training cannot go on: heads that were fitted with poisson, log_loss, "
-            "normal or several quantiles do not predict what another loss asks for, "
-            "and the other way round. Set loss back, or call fit with "
-            "warm_start=False."
-        )
-    if len(members) != estimator.n_members:
-        raise ValueError(
-            f"Training cannot go on: {len(members)} members were fitted, but "
-            f"n_members={estimator.n_members}. Set it back, or call fit with "
-            "warm_start=False."
-        )
-    if trained != asked:
-        raise ValueError(
-            f"Training cannot go on: the network was fitted as {trained}, but the "
-            f"parameters now ask for {asked}. Set them back, or call fit with "
-            "warm_start=False."
-        )
 
 
 def warn_of_random_trunk(estimator, architecture: Architecture) -> None:

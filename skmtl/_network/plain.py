@@ -10,9 +10,10 @@ import dataclasses
 
 from .architecture import Architecture
 from .heads import HeadKind
-from .inputs import Inputs, Units
+from .inputs import Inputs
 from .network import Network, OptimizerState
 from .scaling import Scaling
+from .units import Units
 from .weights import Layer, Weights
 
 KIND = "kind"  # the entry with the name of the class

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._network.architecture import Architecture
-from .._network.inputs import Units
+from .._network.units import Units
 from .losses import TaskLoss
 from .optimizer import OptimizerConfig
 
