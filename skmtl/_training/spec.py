@@ -68,6 +68,14 @@ class State(NamedTuple):
     balance: list  # what balancing goes on from, (k, T), if anything
 
 
+class Learnt(NamedTuple):
+    """What a step of training changes."""
+
+    weights: list
+    optimizer: list  # the state of the optimizer
+    balance: list  # as in `State`
+
+
 class Rows(NamedTuple):
     """Scaled features (n, d), zero-filled scaled targets (n, T), cell weights (n, T)."""
 
