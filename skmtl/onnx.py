@@ -15,7 +15,7 @@ from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 from sklearn.impute import MissingIndicator, SimpleImputer
 
 from ._estimators.classifier import MultiTaskClassifier
-from ._estimators.members import members_of
+from ._estimators.networks_of import members_of
 from ._estimators.regressor import MultiTaskRegressor
 from ._network.forward import forward
 from ._network.heads import OUTPUT_ACTIVATIONS, by_activation

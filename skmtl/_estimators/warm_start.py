@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from .._network.heads import HeadKind
 from .._network.network import Network
-from .shapes import architecture
+from .architecture import architecture_of
 
 
 def check_same(estimator, members: Sequence[Network], kinds: tuple[HeadKind, ...]) -> None:
     """Training goes on only with networks such as the parameters ask for."""
     trained = members[0].architecture
-    asked = architecture(estimator, members[0].features, kinds)
+    asked = architecture_of(estimator, members[0].features, kinds)
     if members[0].kinds != kinds:
         raise ValueError(
             "Training cannot go on: heads that were fitted with poisson, log_loss, "

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from .._words import listed
+from .._messages import listed
 from .arrays import array_of, kind_of
 from .containers import as_table
 

@@ -13,8 +13,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from .._foreign import adam_moments, moving_averages, replace_step, take_single_replica
-from .._words import did_you_mean
+from .._messages import did_you_mean
+from .._third_party import adam_moments, moving_averages, replace_step, take_single_replica
 
 # The moving average of weights starts with less momentum: at most (1 + t) / (warm_up + t)
 # after t steps, as in tf.train.ExponentialMovingAverage. Else the first steps would linger.

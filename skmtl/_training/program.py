@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .._foreign import put_in_place
 from .._network.network import OptimizerState
 from .._runtime.executables import compiling
+from .._third_party import put_in_place
 from .epochs import Epochs
 from .padding import corner, with_corner, zero_padded
 from .precision import single_precision

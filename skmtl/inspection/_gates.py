@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._estimators.members import members_of
+from .._estimators.networks_of import members_of
 from ._estimators import network_in
 from ._style import axes_for, label, row_font_size
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .._estimators.drawing import diagram_data
+from .._estimators.network_diagram import diagram_data
 from .._network.diagram import FILLS, FONT_SIZE, Box, Diagram, diagram
 from ._estimators import network_in
 from ._style import GREY, axes_for

@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.pipeline import Pipeline
 
+from .._messages import did_you_mean, listed
 from .._tables.targets import target_names
-from .._words import did_you_mean, listed
 from ._cells import averaged
 from ._classification import (
     accuracy_score,
