@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from skmtl._estimators.constraints import BALANCING
+from skmtl._estimators.parameter_constraints import BALANCING
 from skmtl._estimators.regressor import MultiTaskRegressor
 
 from ._report import circumstances, markdown_table, write_section

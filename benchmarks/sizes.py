@@ -67,7 +67,7 @@ def search(n_candidates: int, n_epochs: int, *, own: bool) -> list[float]:
 
     from skmtl._estimators.regressor import MultiTaskRegressor
     from skmtl._training import PROGRAMS
-    from skmtl._training import cache as _cache
+    from skmtl._training import program_cache as _cache
     from skmtl.datasets import load_energy
 
     if own:

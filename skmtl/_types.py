@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _foreign
+from . import _third_party
 
 if TYPE_CHECKING:  # takes in TensorFlow, or is not installed everywhere
     import keras
@@ -43,4 +43,4 @@ class _ChecksArguments(Protocol):
 
 
 # scikit-learn's decorator, which has no types: what it decorates keeps its own by this.
-validate_params: _ChecksArguments = _foreign.validate_params
+validate_params: _ChecksArguments = _third_party.validate_params

@@ -17,12 +17,13 @@ from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import Pipeline
 
 from ._estimators.classifier import MultiTaskClassifier
-from ._estimators.members import members_of
+from ._estimators.networks_of import members_of
 from ._estimators.regressor import MultiTaskRegressor
 from ._network.forward import forward
 from ._network.heads import OUTPUT_ACTIVATIONS, by_activation
-from ._network.inputs import Inputs, Units
+from ._network.inputs import Inputs
 from ._network.network import Network
+from ._network.units import Units
 
 if TYPE_CHECKING:  # comes with skl2onnx
     import onnx

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from sklearn.base import clone
 
-from skmtl._estimators.constraints import BALANCING, BY_GRADIENTS, BY_LOSSES
+from skmtl._estimators.parameter_constraints import BALANCING, BY_GRADIENTS, BY_LOSSES
 from skmtl._training import build_keras_model
 from skmtl._training.balancing.by_gradients import GRAMIAN_WEIGHTS
 from skmtl._training.balancing.by_losses import BY_LOSSES as LOSS_WEIGHTINGS

@@ -12,8 +12,9 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from skmtl._estimators.merging import merge_tasks
 from skmtl._tables.held_out import hold_out
-from skmtl._training import PROGRAMS, members
-from skmtl._training.members import mean_history
+from skmtl._training import PROGRAMS
+from skmtl._training import ensemble as members
+from skmtl._training.ensemble import mean_history
 from tests._asserts import (
     assert_close,
     assert_differ,

@@ -134,7 +134,7 @@ def test_training_does_not_go_on_where_that_would_not_pay(noise, monkeypatch, re
     if reason == "early":
         options = OVERFITS | {"n_iter_no_change": 80, "epochs": 100}
     if reason == "many rows":
-        monkeypatch.setattr("skmtl._training.members.MOST_ROWS_TO_REFIT", 10)
+        monkeypatch.setattr("skmtl._training.ensemble.MOST_ROWS_TO_REFIT", 10)
     if reason == "callbacks":
         options = OVERFITS | {"callbacks": [keras.callbacks.Callback()]}
 

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from skmtl._estimators.drawing import diagram_data
 from skmtl._estimators.merging import merge_tasks
+from skmtl._estimators.network_diagram import diagram_data
 from skmtl._estimators.regressor import MultiTaskRegressor
 from skmtl._network.architecture import Architecture
 from skmtl._network.diagram import diagram

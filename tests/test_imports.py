@@ -12,7 +12,7 @@ import keras
 import pytest
 import tensorflow as tf
 
-from skmtl import _foreign
+from skmtl import _third_party as _foreign
 from skmtl._runtime import keras_backend as _backend
 from skmtl._training import optimizer as _optimizer
 

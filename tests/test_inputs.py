@@ -5,9 +5,10 @@ import pytest
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import KBinsDiscretizer
 
+from skmtl._estimators.architecture import automatic_bins
 from skmtl._estimators.regressor import MultiTaskRegressor
-from skmtl._estimators.shapes import automatic_bins
-from skmtl._network.inputs import Inputs, Units
+from skmtl._network.inputs import Inputs
+from skmtl._network.units import Units
 from skmtl.datasets import load_energy
 from tests._asserts import assert_close
 from tests._inputs import make_table, small
@@ -215,7 +216,7 @@ def test_the_loss_in_training_is_that_of_predictions(kind):
 
 @pytest.mark.parametrize("period", [2, 3, 4, 8])
 def test_bins_of_many_rows_see_what_repeats(monkeypatch, period):
-    monkeypatch.setattr("skmtl._network.inputs.MAX_QUANTILE_ROWS", 1024)
+    monkeypatch.setattr("skmtl._network.bins.MAX_QUANTILE_ROWS", 1024)
     station = np.arange(8192) % period
     table = rng.normal(size=(8192, 1)) + 50 * station[:, None]
 

@@ -18,8 +18,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skmtl._estimators.drawing import network_svg
 from skmtl._estimators.merging import merge_tasks
+from skmtl._estimators.network_diagram import network_svg
 from skmtl._estimators.regressor import MultiTaskRegressor
 from skmtl.inspection import (
     NetworkDisplay,

@@ -7,9 +7,10 @@ from threadpoolctl import threadpool_info
 
 from skmtl._estimators.classifier import MultiTaskClassifier
 from skmtl._estimators.regressor import MultiTaskRegressor
-from skmtl._network.inputs import Inputs, Units
+from skmtl._network.inputs import Inputs
 from skmtl._network.prediction import MANY_ROWS, in_single
 from skmtl._network.scaling import Scaling
+from skmtl._network.units import Units
 from skmtl._tables.table import Table
 from skmtl._training.rows import TableRows
 from tests._inputs import as_frames, small, with_holes

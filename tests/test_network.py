@@ -10,9 +10,10 @@ from skmtl._network.activations import ACTIVATIONS
 from skmtl._network.architecture import OUTPUT_SCALE, Architecture, initial_weights
 from skmtl._network.forward import forward
 from skmtl._network.heads import Mean, Quantiles
-from skmtl._network.inputs import LINEAR_REACH, Inputs, features_cut_off
+from skmtl._network.inputs import LINEAR_REACH, Inputs
 from skmtl._network.network import Network
 from skmtl._network.scaling import Scaling
+from skmtl._network.units import features_cut_off
 from skmtl._training import build_keras_model
 from skmtl._training.keras_model import build_ensemble
 from tests._asserts import assert_close, assert_equal_up_to_rounding

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from skmtl._training import PROGRAMS, choose_optimizer, task_losses
-from skmtl._training import cache as _cache
+from skmtl._training import program_cache as _cache
 from skmtl._training.padding import spec_with_room
 from skmtl._training.spec import ProgramSpec
 from tests._asserts import assert_close, weights_of

@@ -12,8 +12,8 @@ from skmtl._network.architecture import Architecture
 from skmtl._network.heads import Classes, Counts, Mean, Normal, Probability, Quantiles
 from skmtl._network.inputs import Inputs
 from skmtl._network.network import Network, OptimizerState
-from skmtl._network.plain import as_plain, from_plain
 from skmtl._network.scaling import Scaling
+from skmtl._network.serialization import as_plain, from_plain
 from tests._asserts import assert_same_predictions
 from tests._inputs import small
 

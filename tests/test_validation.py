@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from skmtl._estimators import shapes
+from skmtl._estimators.architecture import warn_of_random_trunk
 from skmtl._estimators.merging import merge_tasks
 from skmtl._estimators.regressor import MultiTaskRegressor
 from tests._asserts import (
@@ -144,11 +144,11 @@ def test_a_trunk_that_is_frozen_untrained_is_warned_of(fitted):
     separate = dataclasses.replace(architecture, sharing_depth=0)
 
     with pytest.warns(UserWarning, match="random.*init_trunk.*partial_fit"):
-        shapes.warn_of_random_trunk(small(freeze_trunk=True), architecture)
-    shapes.warn_of_random_trunk(small(), architecture)
-    shapes.warn_of_random_trunk(small(freeze_trunk=True), separate)
+        warn_of_random_trunk(small(freeze_trunk=True), architecture)
+    warn_of_random_trunk(small(), architecture)
+    warn_of_random_trunk(small(freeze_trunk=True), separate)
     trained = small(freeze_trunk=True, init_trunk=fitted)
-    shapes.warn_of_random_trunk(trained, architecture)
+    warn_of_random_trunk(trained, architecture)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.base import is_classifier
 
-from .._words import shortened
+from .._messages import shortened
 from ..model_selection import sharing_verdict
 from ..model_selection._gain import _fold_scores
 from ..model_selection._verdict import Judgement, highest_gain_first, judgement

@@ -21,7 +21,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from tqdm import tqdm
 
 from .._estimators.base import BaseMultiTask
-from .._estimators.members import members_of
+from .._estimators.networks_of import members_of
 from ..metrics import TargetScorer
 from ..model_selection import SharingDepthSearchCV
 from . import InputError

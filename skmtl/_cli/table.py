@@ -20,7 +20,7 @@ from pandas.api.types import (
 from pandas.errors import ParserError
 from sklearn.model_selection import RepeatedKFold
 
-from .._words import did_you_mean, listed
+from .._messages import did_you_mean, listed
 from ..datasets import load_energy
 from . import InputError
 

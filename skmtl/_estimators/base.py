@@ -18,11 +18,12 @@ from sklearn.utils.validation import check_is_fitted
 from .._network.grafting import add_head, with_trunk
 from .._network.heads import first_outputs
 from .._network.network import Network
-from .._network.plain import as_plain, from_plain
 from .._network.scaling import Scaling
+from .._network.serialization import as_plain, from_plain
 from .._runtime.forks import check_not_forked
 from .._tables.features import check_features
 from .._tables.held_out import hold_out
+from .._tables.holes_and_weights import cell_weights, check_observed
 from .._tables.per_target import with_new_weight
 from .._tables.table import CheckedTargets, Table
 from .._tables.targets import (
@@ -31,13 +32,13 @@ from .._tables.targets import (
     new_target_name,
     target_names,
 )
-from .._tables.weights import cell_weights, check_observed
 from .._types import Floats, Targets
-from . import shapes
-from .drawing import network_svg
+from .architecture import architecture_of, inputs_of, warn_of_random_trunk
 from .init_trunk import trunks_of
-from .plan import check_balancing, generator, last_loss_weights, make_plan
-from .versions import with_version, without_version
+from .network_diagram import network_svg
+from .pickle_versions import with_version, without_version
+from .training_plan import check_balancing, generator, last_loss_weights, make_plan
+from .warm_start import check_same
 
 if TYPE_CHECKING:  # takes in TensorFlow
     import keras
@@ -318,7 +319,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
             table = self._read_table(X, y, sample_weight, resume, classes)
             if resume:
                 kinds = [loss.kind for loss in self._fitted_losses]
-                shapes.check_same(self, self._members, tuple(kinds))
+                check_same(self, self._members, tuple(kinds))
             else:
                 self._start(table)
             self._run_epochs(table, epochs, early_stopping)
@@ -356,9 +357,9 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         check_balancing(self.loss_weights, kinds, table.names)
         targets = self._target_scaling(table, kinds)
         trunks = self._trunks()
-        features = shapes.inputs(self, table.X, table.W.sum(axis=1), *trunks[:1])
-        architecture = shapes.architecture(self, features, kinds)
-        shapes.warn_of_random_trunk(self, architecture)
+        features = inputs_of(self, table.X, table.W.sum(axis=1), *trunks[:1])
+        architecture = architecture_of(self, features, kinds)
+        warn_of_random_trunk(self, architecture)
         members = [
             Network.untrained(architecture, weights_rng, features, targets, kinds)
             for _ in range(self.n_members)

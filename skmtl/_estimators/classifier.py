@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .._foreign import StrOptions
 from .._network.scaling import Scaling
 from .._tables.features import check_features
+from .._tables.holes_and_weights import weights_of
 from .._tables.labels import (
     announced_classes,
     check_known,
@@ -28,7 +28,7 @@ from .._tables.labels import (
 from .._tables.per_target import per_target
 from .._tables.table import CheckedTargets
 from .._tables.targets import check_same_targets
-from .._tables.weights import weights_of
+from .._third_party import StrOptions
 from .._types import (
     ClassWeight,
     Floats,
@@ -41,7 +41,7 @@ from .._types import (
 )
 from ..metrics import accuracy_score
 from .base import BaseMultiTask
-from .constraints import CONSTRAINTS
+from .parameter_constraints import CONSTRAINTS
 
 if TYPE_CHECKING:  # takes in TensorFlow
     import keras

@@ -6,10 +6,10 @@ import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from .._messages import listed
 from .._network.grafting import Trunk
 from .._network.network import Network
 from .._network.weights import Layer
-from .._words import listed
 
 
 def trunks_of(

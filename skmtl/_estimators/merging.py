@@ -11,12 +11,12 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from .._network.matching import merged_networks
+from .._messages import listed
 from .._network.network import Network
-from .._numbers import is_int
-from .._words import listed
+from .._network.unit_matching import merged_networks
+from .._number_checks import is_int
 from .base import BaseMultiTask
-from .members import members_of
+from .networks_of import members_of
 
 Estimator = TypeVar("Estimator", bound=BaseMultiTask)
 

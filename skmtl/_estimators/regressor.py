@@ -10,12 +10,13 @@ from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
+from .._messages import listed
 from .._network.scaling import Scaling
 from .._tables.features import check_features
+from .._tables.holes_and_weights import weights_of
 from .._tables.per_target import is_one_loss, per_target, with_new_target
 from .._tables.table import CheckedTargets
 from .._tables.targets import check_same_targets, check_targets, check_values
-from .._tables.weights import weights_of
 from .._types import (
     Floats,
     Groups,
@@ -26,10 +27,9 @@ from .._types import (
     Sizes,
     Targets,
 )
-from .._words import listed
 from ..metrics import r2_score
 from .base import BaseMultiTask
-from .constraints import CONSTRAINTS
+from .parameter_constraints import CONSTRAINTS
 
 if TYPE_CHECKING:  # takes in TensorFlow
     import keras

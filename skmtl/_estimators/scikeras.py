@@ -15,11 +15,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._runtime.forks import check_not_forked, refuse_after_fork
 from .._tables.features import check_features
+from .._tables.holes_and_weights import weights_of
 from .._tables.targets import check_same_targets, check_targets
-from .._tables.weights import weights_of
 from .._training import build_keras_model, mean_loss, optimizer_class
 from ..metrics import r2_score
-from .plan import loss_weights
+from .training_plan import loss_weights
 
 
 @contextmanager

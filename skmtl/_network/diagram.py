@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from .._words import shortened
+from .._messages import shortened
 
 # All lengths are points, y runs downwards.
 FONT_SIZE = 9

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from functools import reduce
 from operator import add
 
-from .._numbers import is_int
+from .._messages import listed
+from .._number_checks import is_int
 from .._tables.containers import name_of
-from .._words import listed
 
 
 def gates(U, K, b, product, xp):

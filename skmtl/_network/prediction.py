@@ -11,7 +11,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from .._tables.chunks import pieces
-from .inputs import Units
+from .units import Units
 
 MANY_ROWS = 2**15  # beyond so many, predictions are in single precision
 CHUNK = 2**18  # numbers per layer that a thread holds at once: 1 MiB

@@ -27,7 +27,7 @@ from types import FrameType
 
 import tensorflow as tf
 
-from .._foreign import tensorflow_context
+from .._third_party import tensorflow_context
 
 MAX_COMPILED = 100  # until executables are given back; those kept come on top of it
 PATIENCE = 20.0  # seconds for which other threads may still be inside TensorFlow

@@ -11,7 +11,7 @@ import os
 import threading
 import weakref
 
-from .._foreign import tensorflow_has_started
+from .._third_party import tensorflow_has_started
 
 THREADS = "/proc/self/task"  # one entry for each, Linux only
 

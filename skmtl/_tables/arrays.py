@@ -7,7 +7,7 @@ import datetime
 import numpy as np
 import pandas as pd
 
-from .._words import listed, shortened
+from .._messages import listed, shortened
 from .containers import as_table, name_of
 
 _OF_TIMES = (

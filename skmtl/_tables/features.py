@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from .._words import listed
+from .._messages import listed
 from .arrays import as_numbers
 
 

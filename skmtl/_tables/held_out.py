@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._words import listed
+from .._messages import listed
 
 MAX_DRAWS = 50  # of rows to hold out, before it is given up to cover all targets
 

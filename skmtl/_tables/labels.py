@@ -10,7 +10,7 @@ from pandas.api.types import is_list_like
 from sklearn.utils import check_array
 from sklearn.utils.multiclass import check_classification_targets
 
-from .._words import listed
+from .._messages import listed
 from .arrays import array_of, kind_of
 from .containers import as_table
 from .per_target import per_target

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from .._words import listed
+from .._messages import listed
 from .containers import name_of
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from .._messages import listed
 from .._types import Targets
-from .._words import listed
 from .arrays import array_of, kind_of
 from .containers import as_table
 

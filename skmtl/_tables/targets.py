@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.utils import check_array
 
-from .._words import listed
+from .._messages import listed
 from .arrays import as_numbers
 from .containers import column_labels, name_of
 

@@ -13,12 +13,12 @@ keep_programs()
 import_tensorflow()
 
 # After TensorFlow, which all of these import.
-from .cache import PROGRAMS  # noqa: E402
+from .ensemble import extended_history, train_members  # noqa: E402
 from .keras_model import build_ensemble, build_keras_model, build_trunk  # noqa: E402
 from .losses import class_losses, mean_loss, task_losses  # noqa: E402
-from .members import extended_history, train_members  # noqa: E402
 from .optimizer import choose_optimizer, optimizer_class  # noqa: E402
 from .plan import Plan, rows_per_step  # noqa: E402
+from .program_cache import PROGRAMS  # noqa: E402
 
 __all__ = [
     "PROGRAMS",

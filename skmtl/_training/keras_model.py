@@ -10,8 +10,8 @@ import numpy as np
 
 from .._network.architecture import Architecture
 from .._network.heads import by_activation
-from .._network.inputs import Units
 from .._network.network import Network
+from .._network.units import Units
 from .._runtime.forks import check_not_forked, refuse_after_fork
 
 

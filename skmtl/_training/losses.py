@@ -19,10 +19,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from .._messages import did_you_mean
 from .._network.heads import OF_LOSSES, Classes, HeadKind, Mean, Quantiles
 from .._network.heads.quantiles import pinball
 from .._tables.per_target import is_one_loss, is_quantile, per_target
-from .._words import did_you_mean
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,23 @@ import keras
 import numpy as np
 from keras import ops
 
-from .._foreign import adam_moments, moving_averages, replace_step, take_single_replica
-from .._words import did_you_mean
+from .._messages import did_you_mean
+from .._third_party import adam_moments, moving_averages, replace_step, take_single_replica
 
 # The moving average of weights starts with less momentum: at most (1 + t) / (warm_up + t)
 # after t steps, as in tf.train.ExponentialMovingAverage. Else the first steps would linger.
 EMA_WARM_UP = 10.0
 NO_WARM_UP = 1.0
+# Settings of Adam and AdamW that are left to Keras, if they are given.
+NOT_PLAIN = (
+    "amsgrad",
+    "clipnorm",
+    "clipvalue",
+    "global_clipnorm",
+    "gradient_accumulation_steps",
+    "loss_scale_factor",
+    "ema_overwrite_frequency",
+)
 
 
 @dataclass(frozen=True)
@@ -151,8 +161,25 @@ def has_schedule(optimizer: keras.optimizers.Optimizer) -> bool:
     return not isinstance(optimizer.learning_rate, keras.Variable)
 
 
+def compiled_optimizer(
+    config: OptimizerConfig,
+    shapes: Sequence[tuple[int, ...]],
+    is_kernel: Sequence[bool],
+) -> CompiledOptimizer:
+    """An optimizer of weights of these shapes, of which kernels decay."""
+    made = config.instance()
+    is_plain = not has_schedule(made) and not any(getattr(made, s, None) for s in NOT_PLAIN)
+    is_adam = type(made) in (keras.optimizers.Adam, keras.optimizers.AdamW)
+    kind = PlainAdam if is_adam and is_plain else CompiledOptimizer
+    return kind(config, shapes, is_kernel)
+
+
 class CompiledOptimizer:
-    """An optimizer whose rates are arguments of every step."""
+    """An optimizer of Keras as a function: tensors in, tensors out.
+
+    Its rates are arguments of every step. Keras changes variables in place, which are
+    filled from the tensors before a step, and read after it.
+    """
 
     def __init__(
         self,
@@ -160,7 +187,7 @@ class CompiledOptimizer:
         shapes: Sequence[tuple[int, ...]],
         is_kernel: Sequence[bool],
     ):
-        self.weights = _numbered_weights(shapes, 0.5)
+        self._weights = _numbered_weights(shapes, 0.5)
         self._optimizer = config.instance()
         # Keras sums gradients over replicas. There is one, and every trace of that sum
         # stays in a registry of TensorFlow's for the life of the process (2-4 MB).
@@ -174,15 +201,17 @@ class CompiledOptimizer:
             replace_step(self._optimizer, self._adam_step)
         # Biases do not decay, as only kernels make a function steeper.
         not_decayed = [
-            w for w, kernel in zip(self.weights, is_kernel, strict=True) if not kernel
+            w for w, kernel in zip(self._weights, is_kernel, strict=True) if not kernel
         ]
         self._optimizer.exclude_from_weight_decay(var_list=not_decayed)
-        self._optimizer.build(self.weights)
+        self._optimizer.build(self._weights)
         self._scheduled = has_schedule(self._optimizer)
         # The learning rate is set anew before every step, so it is no part of the state.
         learning_rate = self._optimizer.learning_rate
-        self.variables = list(self._optimizer.variables)
-        self.state = [v for v in self.variables if v is not learning_rate]
+        variables = list(self._optimizer.variables)
+        self.state = [v for v in variables if v is not learning_rate]
+        # All that a step changes in place.
+        self.variables = [*self._weights, *variables]
         self.names = [v.name for v in self.state]
         # Keras names a variable after the weight that it belongs to.
         owners = [re.match(r"weight_(\d+)_", v.name) for v in self.state]
@@ -232,42 +261,108 @@ class CompiledOptimizer:
             for value, copied in zip(self._first_state, self._copied, strict=True)
         ]
 
-    def averaged_weights(self) -> list:
+    def averaged_weights(self, weights, state) -> list:
         """The weights to evaluate and keep: their moving average if there is one."""
-        if self.averages:
-            return moving_averages(self._optimizer)
-        return self.weights
+        return [state[slot] for slot in self.average_slots] if self.averages else weights
 
-    def scale_loss(self, loss):
+    def scale_loss(self, loss, state):
+        """The loss to take gradients of: some optimizers scale it, so that none is 0."""
+        _fill(self.state, state)
         return self._optimizer.scale_loss(loss)
 
-    def step(self, gradients, settings) -> None:
-        """Update the weights; the rates are those of the program's ``Settings``."""
+    def step(self, weights, state, gradients, settings) -> tuple[list, list]:
+        """New weights, and a new state; the rates are those of the program's `Settings`."""
+        _fill([*self._weights, *self.state], [*weights, *state])
         # Keras expects numbers for some of these. It also computes with tensors, so that
         # other rates need no other program.
         if not self._scheduled:
             self._optimizer.learning_rate.assign(settings.learning_rate)
         self._optimizer.weight_decay = settings.weight_decay
-        steps = ops.cast(self._optimizer.iterations, "float32")
-        self._optimizer.ema_momentum = ops.minimum(
-            settings.ema_momentum, (1 + steps) / (settings.ema_warm_up + steps)
-        )
-        self._optimizer.apply(gradients, self.weights)
+        self._optimizer.ema_momentum = _ema_momentum(self._optimizer.iterations, settings)
+        self._optimizer.apply(gradients, self._weights)
+        return _values(self._weights), _values(self.state)
 
     def _adam_step(self, gradients, weights, learning_rate) -> None:
         """The step of Keras' Adam for all weights, with less to trace and to compile."""
         # Keras computes this rate anew for every weight.
-        adam = self._optimizer
-        n_steps = ops.cast(adam.iterations + 1, "float32")
-        rate = learning_rate * (1 - adam.beta_2**n_steps) ** 0.5
-        rate /= 1 - adam.beta_1**n_steps
-        # A root is written as a power: TensorFlow takes long over handing a root to XLA,
-        # which makes a root of the power.
+        rate = _adam_rate(self._optimizer, learning_rate, self._optimizer.iterations)
         for gradient, weight in zip(gradients, weights, strict=True):
-            m, v = adam_moments(adam, weight)
-            m.assign_add((1 - adam.beta_1) * (gradient - m))
-            v.assign_add((1 - adam.beta_2) * (gradient**2 - v))
-            weight.assign_sub(rate * m / (v**0.5 + adam.epsilon))
+            variables = [weight, *adam_moments(self._optimizer, weight)]
+            _fill(variables, _adam(self._optimizer, *variables, gradient, rate))
+
+
+class PlainAdam(CompiledOptimizer):
+    """Adam, the default optimizer, with decay and moving averages of the weights.
+
+    It computes what Keras' Adam and AdamW do, without variables, which take TensorFlow
+    longer to trace.
+    """
+
+    def __init__(self, config, shapes, is_kernel):
+        super().__init__(config, shapes, is_kernel)
+        self.variables = []
+        self._decays = is_kernel
+
+    def scale_loss(self, loss, state):
+        return loss
+
+    def step(self, weights, state, gradients, settings) -> tuple[list, list]:
+        if all(gradient is None for gradient in gradients):
+            raise ValueError(
+                "There is no gradient to follow, as the loss does not depend on what the "
+                "network puts out. Compute it from y_pred, by operations of TensorFlow or "
+                "Keras."
+            )
+        # In the order of Keras' variables: states of an older skmtl are in it, too.
+        n_averages = len(self.average_slots)
+        n_steps, averages = state[0], state[1 : 1 + n_averages]
+        moments = iter(state[1 + n_averages :])
+        rate = _adam_rate(self._optimizer, settings.learning_rate, n_steps)
+        new_weights, new_moments = [], []
+        for w, g, decays in zip(weights, gradients, self._decays, strict=True):
+            m, v = next(moments), next(moments)
+            if g is not None:
+                w -= w * settings.weight_decay * settings.learning_rate * decays
+                w, m, v = _adam(self._optimizer, w, m, v, g, rate)
+            new_weights.append(w)
+            new_moments += [m, v]
+        momentum = _ema_momentum(n_steps, settings) * ops.cast(n_steps > 0, "float32")
+        averages = [
+            momentum * average + (1 - momentum) * w
+            for average, w in zip(averages, new_weights, strict=False)
+        ]
+        return new_weights, [n_steps + 1, *averages, *new_moments]
+
+
+def _adam_rate(adam, learning_rate, n_steps):
+    """The rate of a step, larger at first: moments start at 0, and so are too small."""
+    n_steps = ops.cast(n_steps + 1, "float32")
+    rate = learning_rate * (1 - adam.beta_2**n_steps) ** 0.5
+    return rate / (1 - adam.beta_1**n_steps)
+
+
+def _adam(adam, weight, m, v, gradient, rate):
+    """A weight and its moments after a step of Adam (Kingma & Ba 2015, algorithm 1)."""
+    m = m + (1 - adam.beta_1) * (gradient - m)
+    v = v + (1 - adam.beta_2) * (gradient**2 - v)
+    # A root is written as a power: TensorFlow takes long over handing a root to XLA, which
+    # makes a root of the power.
+    return weight - rate * m / (v**0.5 + adam.epsilon), m, v
+
+
+def _ema_momentum(n_steps, settings):
+    n_steps = ops.cast(n_steps, "float32")
+    warm_up = (1 + n_steps) / (settings.ema_warm_up + n_steps)
+    return ops.minimum(settings.ema_momentum, warm_up)
+
+
+def _fill(variables, values) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def _values(variables) -> list:
+    return [ops.copy(v.value) for v in variables]
 
 
 def _numbered_weights(shapes, first: float) -> list[keras.Variable]:

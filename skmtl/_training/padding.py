@@ -22,7 +22,7 @@ import numpy as np
 
 from .._network.activations import ACTIVATIONS
 from .._network.architecture import Architecture
-from .._network.inputs import Units
+from .._network.units import Units
 from .spec import ProgramSpec
 
 # Units of a layer that exists once, and of one that exists several times. A step takes as

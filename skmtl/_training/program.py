@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .._foreign import put_in_place
 from .._network.network import OptimizerState
 from .._runtime.executables import compiling
+from .._third_party import put_in_place
 from .epochs import Epochs
 from .padding import corner, with_corner, zero_padded
 from .precision import single_precision
@@ -24,9 +24,9 @@ MAX_EPOCHS_PER_CALL = 64
 class Program:
     """Trains one architecture on up to ``train_capacity`` rows.
 
-    Keras optimizers change variables in place, so a call needs variables to work in. It
-    fills these scratch variables from its arguments. Several threads may call one program
-    at a time, each with a set of scratch variables of its own.
+    Most optimizers of Keras change variables in place, so with them a call needs variables
+    to work in. Several threads may call one program at a time, each with a set of these
+    scratch variables of its own.
     """
 
     def __init__(self, spec: ProgramSpec, train_capacity: int, validation_capacity: int):
@@ -115,13 +115,13 @@ class Program:
 
     def _with_room(self, weights) -> list[np.ndarray]:
         """Weights of a network, in the shapes that they have in this program."""
-        own = self._step.weights
-        return [zero_padded(A, v.shape) for A, v in zip(weights, own, strict=True)]
+        shapes = self.spec.weight_shapes
+        return [zero_padded(A, shape) for A, shape in zip(weights, shapes, strict=True)]
 
     def without_room(self, spec: ProgramSpec, last, kept, optimizer):
         """Weights and optimizer variables in the shapes of a network that was trained."""
         shapes = spec.weight_shapes
-        own_shapes = [tuple(w.shape) for w in self._step.weights]
+        own_shapes = self.spec.weight_shapes
 
         def shape_of(slot, owner):
             """The shape of a variable of the optimizer, for the smaller network."""
@@ -165,7 +165,7 @@ class Program:
         return state, EpochLosses(*np.moveaxis(losses.numpy()[:n_run], 1, 0))
 
     def _new_scratch(self) -> list[tf.Variable]:
-        variables = self._step.variables
+        variables = self._step.optimizer.variables
         return [tf.Variable(tf.zeros(v.shape, v.dtype)) for v in variables]
 
     def _run(self, scratch, *arguments):
@@ -174,7 +174,7 @@ class Program:
         # changes the same ones in every call, whichever thread calls it. Arguments may be
         # others in every call. So while the function is traced, each keras.Variable holds
         # one of the arguments in the place of its own tf.Variable.
-        variables = self._step.variables
+        variables = self._step.optimizer.variables
         made = [*map(put_in_place, variables, scratch)]
         try:
             return self._epochs.run(*arguments)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._network.architecture import Architecture
-from .._network.inputs import Units
+from .._network.units import Units
 from .losses import TaskLoss
 from .optimizer import OptimizerConfig
 
@@ -66,6 +66,14 @@ class State(NamedTuple):
     n_epochs: np.ndarray  # (), run so far
     best_epochs: np.ndarray  # (n_networks,) numbers from 1 on, or 0 before there is one
     balance: list  # what balancing goes on from, (k, T), if anything
+
+
+class Learnt(NamedTuple):
+    """What a step of training changes."""
+
+    weights: list
+    optimizer: list  # the state of the optimizer
+    balance: list  # as in `State`
 
 
 class Rows(NamedTuple):

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from .._network.forward import forward
@@ -15,9 +14,9 @@ from .balancing.by_losses import BY_LOSSES
 from .balancing.jacobian import balanced_gradients, shares_trained_weights
 from .dropout import dropout_mask
 from .losses import cell_losses
-from .optimizer import CompiledOptimizer
+from .optimizer import compiled_optimizer
 from .precision import single_precision
-from .spec import ProgramSpec, Rows, Settings, State
+from .spec import Learnt, ProgramSpec, Rows, Settings
 
 
 def activation_named(name: str) -> Callable:
@@ -26,11 +25,7 @@ def activation_named(name: str) -> Callable:
 
 
 class TrainingStep:
-    """Changes the weights of a network, given a batch of rows.
-
-    The weights and the state of the optimizer are variables of Keras. All methods that read
-    or change them are traced as a part of a compiled function.
-    """
+    """Makes new weights of the old ones, given a batch of rows."""
 
     def __init__(self, spec: ProgramSpec):
         self._spec = spec
@@ -40,14 +35,9 @@ class TrainingStep:
         # Kernels and biases alternate. Log-variances stand behind them, and do not decay.
         is_kernel = [i % 2 == 0 and i < self._n_network_weights for i in range(len(shapes))]
         with single_precision():
-            self.optimizer = CompiledOptimizer(
+            self.optimizer = compiled_optimizer(
                 spec.optimizer_config, shapes[n_frozen:], is_kernel[n_frozen:]
             )
-        self._frozen = [
-            keras.Variable(np.zeros(shape), dtype="float32") for shape in shapes[:n_frozen]
-        ]
-        self.weights = [*self._frozen, *self.optimizer.weights]
-        self.variables = [*self.weights, *self.optimizer.variables]
         self._by_losses = BY_LOSSES.get(spec.balancing)
         self._by_gradients = GRAMIAN_WEIGHTS.get(spec.balancing)
         # Where tasks train nothing together, there are no gradients to balance.
@@ -56,38 +46,31 @@ class TrainingStep:
         self.balances = bool(self._by_losses or self._by_gradients)
         self.n_balance_rows = self._by_losses.n_rows if self._by_losses else 0
 
-    def load(self, state: State) -> None:
-        """Set the variables to the values of a state."""
-        variables = [*self.weights, *self.optimizer.state]
-        values = [*state.weights, *state.optimizer]
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
-
-    def values(self) -> tuple[list, list]:
-        """The weights, and the optimizer's state, as they are now."""
-        weights = [tf.identity(v.value) for v in self.weights]
-        return weights, [tf.identity(v.value) for v in self.optimizer.state]
-
-    def averaged_weights(self) -> list:
+    def averaged_weights(self, learnt: Learnt) -> list:
         """The weights to validate and to keep: moving averages, if there are any."""
-        return _tensors([*self._frozen, *self.optimizer.averaged_weights()])
+        frozen, trained = self._split(learnt.weights)
+        return [*frozen, *self.optimizer.averaged_weights(trained, learnt.optimizer)]
 
-    def __call__(self, batch: Rows, n_rows, key, settings: Settings, balance):
+    def __call__(self, learnt: Learnt, batch: Rows, n_rows, key, settings: Settings):
         """Take one step.
 
-        Returns the sums over rows of the weighted losses (T,), the weights of the targets
-        (T,), and what balancing goes on from.
+        Returns what is learnt after it, the sums over rows of the weighted losses (T,), and
+        the weights of the targets (T,).
         """
         gradients_of = self._balanced if self._by_gradients else self._gradients
-        gradients, losses, weights = gradients_of(batch, n_rows, key, settings, balance)
-        self.optimizer.step(gradients, settings)
+        gradients, losses, loss_weights = gradients_of(learnt, batch, n_rows, key, settings)
+        frozen, trained = self._split(learnt.weights)
+        trained, optimizer = self.optimizer.step(
+            trained, learnt.optimizer, gradients, settings
+        )
+        weights, balance = [*frozen, *trained], learnt.balance
         if self._by_losses and self._by_losses.after_step:
             drop = self._dropout(key, settings)  # the same units as before the step
-            after = self.task_losses(_tensors(self.weights), batch, settings, drop)
+            after = self.task_losses(weights, batch, settings, drop)
             means, seen = _means_and_seen(losses, batch.W)
             means_after, _ = _means_and_seen(after, batch.W)
             balance = [self._by_losses.after_step(*balance, means, means_after, seen)]
-        return losses, weights, balance
+        return Learnt(weights, optimizer, balance), losses, loss_weights
 
     def after_epoch(self, balance, losses):
         """What balancing goes on from after an epoch with these mean losses (T,)."""
@@ -95,10 +78,10 @@ class TrainingStep:
             return [self._by_losses.after_epoch(*balance, losses)]
         return balance
 
-    def loss_weights(self, settings: Settings):
+    def loss_weights(self, weights, settings: Settings):
         """Given weights (T,), or learnt: exp(-s) with log-variances s, which cost s."""
         if self._spec.learns_loss_weights:
-            return tf.exp(-self.weights[-1].value)
+            return tf.exp(-weights[-1])
         return settings.loss_weights
 
     def task_losses(
@@ -118,25 +101,31 @@ class TrainingStep:
         losses = cell_losses(self._spec.losses, rows.Y, outputs)
         return tf.reduce_sum(rows.W * losses, axis=0)
 
-    def _gradients(self, batch, n_rows, key, settings, balance):
+    def _split(self, weights):
+        """The frozen weights, and those that are trained."""
+        return weights[: self._spec.n_frozen], weights[self._spec.n_frozen :]
+
+    def _gradients(self, learnt, batch, n_rows, key, settings):
         """Gradients of the mean of the weighted losses."""
-        variables = [v.value for v in self.optimizer.weights]
+        _, trained = self._split(learnt.weights)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(variables)
+            tape.watch(trained)
             drop = self._dropout(key, settings)
-            losses = self.task_losses(_tensors(self.weights), batch, settings, drop)
-            weights = self.loss_weights(settings)
+            losses = self.task_losses(learnt.weights, batch, settings, drop)
+            weights = self.loss_weights(learnt.weights, settings)
             if self._by_losses:
                 # The weights follow from the losses, but the gradient takes them as given.
                 means, seen = _means_and_seen(tf.stop_gradient(losses), batch.W)
-                weights = self._by_losses.weights(*(balance or [None]), means, seen, key)
+                weights = self._by_losses.weights(
+                    *(learnt.balance or [None]), means, seen, key
+                )
             loss = tf.reduce_mean(weights * losses) / n_rows
             if self._spec.learns_loss_weights:
-                loss += tf.reduce_mean(self.weights[-1].value)
-            loss = self.optimizer.scale_loss(loss)
-        return tape.gradient(loss, variables), losses, weights
+                loss += tf.reduce_mean(learnt.weights[-1])
+            loss = self.optimizer.scale_loss(loss, learnt.optimizer)
+        return tape.gradient(loss, trained), losses, weights
 
-    def _balanced(self, batch, n_rows, key, settings, balance):
+    def _balanced(self, learnt, batch, n_rows, key, settings):
         """Gradients of losses that are balanced by their gradients of shared weights."""
         n_targets = self._spec.architecture.n_targets
         _, seen = _means_and_seen(tf.zeros(n_targets), batch.W)
@@ -155,20 +144,20 @@ class TrainingStep:
             return self._by_gradients(G, seen, key[0] + key[1]) * n_seen / n_targets
 
         gradients, losses, weights = balanced_gradients(
-            _tensors(self.weights),
+            learnt.weights,
             self._spec.architecture,
             self._spec.n_frozen,
             losses_of,
             task_weights_of,
         )
-        scale = self.optimizer.scale_loss(1.0)
+        scale = self.optimizer.scale_loss(1.0, learnt.optimizer)
         return [g * scale for g in gradients], losses * n_rows, weights * n_targets
 
     def _dropout(self, key, settings):
         """Drops units of one layer after the other, as many masks as it is called."""
         if not self._spec.dropout:
             return lambda H: H
-        layers = iter(range(len(self.weights)))
+        layers = iter(range(len(self._spec.weight_shapes)))
         return lambda H: H * dropout_mask(H.shape, (*key, next(layers)), settings.dropout)
 
 
@@ -177,7 +166,3 @@ def _means_and_seen(losses, W):
     total = tf.reduce_sum(W, axis=0)
     seen = tf.cast(total > 0, tf.float32)
     return losses / tf.where(total > 0, total, 1.0), seen
-
-
-def _tensors(variables):
-    return [tf.convert_to_tensor(v.value) for v in variables]

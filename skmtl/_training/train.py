@@ -14,10 +14,10 @@ from tqdm.auto import tqdm
 
 from .._network.network import Network, OptimizerState
 from .._tables.targets import loss_weight_entries
-from .cache import PROGRAMS
 from .callbacks import EpochCallbacks
 from .padding import padded_inputs
 from .program import Program
+from .program_cache import PROGRAMS
 from .rows import TableRows
 from .spec import EpochLosses, ProgramSpec, Rows, Settings, State
 

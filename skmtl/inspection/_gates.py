@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._estimators.members import members_of
+from .._estimators.networks_of import members_of
 from .._types import Axes
 from ._estimators import network_in
 from ._style import axes_for, label, row_font_size

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from .._estimators.drawing import diagram_data
+from .._estimators.network_diagram import diagram_data
 from .._network.diagram import FILLS, FONT_SIZE, Box, Diagram, diagram
 from .._types import Axes
 from ._estimators import network_in

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .. import _words
+from .. import _messages
 from .._network.diagram import BLUE, ORANGE
 
 # Okabe & Ito's colours, which people with any colour vision tell apart; in pictures they
@@ -40,7 +40,7 @@ def without_frame(ax) -> None:
 
 def shortened(name, width: int) -> str:
     """A name that fits into so many characters."""
-    return _words.shortened(name, width, ellipsis="…")
+    return _messages.shortened(name, width, ellipsis="…")
 
 
 def label(name, width: int) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from .._tables.containers import as_table, column_labels, name_of
+from .._tables.holes_and_weights import weights_of
 from .._tables.targets import target_names
-from .._tables.weights import weights_of
 
 
 def score_targets(

@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.pipeline import Pipeline
 
+from .._messages import did_you_mean, listed
 from .._tables.targets import target_names
 from .._types import Targets
-from .._words import did_you_mean, listed
 from ._cells import averaged
 from ._classification import (
     accuracy_score,

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from .._messages import listed
 from .._tables.containers import as_frame
-from .._words import listed
 from ._cells import check_weight
 
 FEWEST_ROWS = {"r2": 2}  # of other metrics 1

@@ -13,10 +13,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._estimators.base import BaseMultiTask
 from .._estimators.classifier import MultiTaskClassifier
-from .._estimators.members import members_of
+from .._estimators.networks_of import members_of
 from .._estimators.regressor import MultiTaskRegressor
 from .._network.network import Network
-from .._numbers import Number
+from .._number_checks import Number
 from .._tables.table import Table
 from .._types import Targets, validate_params
 

@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.base import clone, is_classifier
 from sklearn.utils.validation import check_is_fitted
 
-from .._words import listed
+from .._messages import listed
 from ._differences import Scored
 
 if TYPE_CHECKING:  # not public in scikit-learn

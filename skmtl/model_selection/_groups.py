@@ -9,9 +9,9 @@ import pandas as pd
 from scipy.optimize import Bounds, LinearConstraint, milp
 from sklearn.cluster import AgglomerativeClustering
 
-from .._numbers import Number
+from .._messages import listed
+from .._number_checks import Number
 from .._types import validate_params
-from .._words import listed
 
 MOST_EXACT = 10  # tasks: 1023 groups to choose from
 

@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import check_cv, cross_validate
 from sklearn.utils import _safe_indexing
 
-from .._foreign import HasMethods
+from .._messages import did_you_mean, shortened
+from .._third_party import HasMethods
 from .._types import Targets, validate_params
-from .._words import did_you_mean, shortened
 from ._row_scores import Folds
 
 ABSENT = {"predict_proba": 0.0, "predict_log_proba": -np.inf}  # of a class unknown to a fit

@@ -20,12 +20,12 @@ from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import check_is_fitted
 
 from .._estimators.regressor import MultiTaskRegressor
-from .._foreign import HasMethods, StrOptions
-from .._numbers import is_int
+from .._messages import listed
+from .._number_checks import is_int
 from .._tables.labels import check_labels
 from .._tables.targets import check_targets
+from .._third_party import HasMethods, StrOptions
 from .._types import Targets
-from .._words import listed
 from ..metrics import TargetScorer, target_scorers
 from ..metrics._rows import SUMS_OVER_ROWS
 from ._gain import configured, depth_parameters, sharing_gain

@@ -11,7 +11,7 @@ from scipy import stats
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.validation import check_is_fitted
 
-from .._words import shortened
+from .._messages import shortened
 from . import _gain
 from ._differences import Differences, Scored
 

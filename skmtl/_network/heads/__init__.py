@@ -8,7 +8,7 @@ in its file, and named in `OF_LOSSES` if a loss asks for it.
 
 from .classes import Classes
 from .counts import Counts
-from .kind import OUTPUT_ACTIVATIONS, HeadKind, by_activation, first_outputs
+from .head_kind import OUTPUT_ACTIVATIONS, HeadKind, by_activation, first_outputs
 from .mean import Mean
 from .normal import Normal
 from .probability import Probability

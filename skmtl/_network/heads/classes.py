@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import expit, softmax
 
-from .kind import HeadKind
+from .head_kind import HeadKind
 from .probability import Probability
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .kind import HeadKind
+from .head_kind import HeadKind
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .kind import HeadKind
+from .head_kind import HeadKind
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from .kind import HeadKind
+from .head_kind import HeadKind
 
 SMALLEST_VARIANCE = 1e-6  # in units of the target's own variance
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from .kind import HeadKind
+from .head_kind import HeadKind
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.stats import norm
 
-from .kind import HeadKind
+from .head_kind import HeadKind
 
 
 @dataclass(frozen=True)

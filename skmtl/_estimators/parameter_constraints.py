@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from numbers import Integral, Real
 
-from .._foreign import StrOptions
-from .._numbers import Number
+from .._number_checks import Number
+from .._third_party import StrOptions
 
 # How the weights of the targets may adapt while the network is trained: learnt, by losses,
 # by gradients of what the targets share.

@@ -6,8 +6,8 @@ from sklearn.base import BaseEstimator
 
 from .._network.diagram import diagram
 from .._network.svg import svg
-from . import shapes
-from .members import members_of
+from .architecture import layers
+from .networks_of import members_of
 
 
 def diagram_data(estimator: BaseEstimator) -> dict:
@@ -22,7 +22,7 @@ def diagram_data(estimator: BaseEstimator) -> dict:
             "share_output": built.share_output,
             "n_trunks": built.n_trunks,
         }
-    sizes, depth = shapes.layers(estimator)
+    sizes, depth = layers(estimator)
     return {
         "hidden_sizes": sizes,
         "sharing_depth": depth,

@@ -7,15 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .._messages import did_you_mean
 from .._network.activations import ACTIVATIONS
 from .._network.architecture import Architecture
 from .._network.experts import target_groups
 from .._network.grafting import Trunk
 from .._network.heads import HeadKind
 from .._network.inputs import Inputs
-from .._network.network import Network
-from .._numbers import is_int
-from .._words import did_you_mean
+from .._number_checks import is_int
 
 N_BINS = 8  # per feature, and more where there are rows for them:
 MORE_BINS = (32, 16)
@@ -24,7 +23,7 @@ FEWEST_ROWS = 100  # for any bins
 ROWS_PER_FEATURE = 4  # likewise
 
 
-def inputs(
+def inputs_of(
     estimator, X: np.ndarray, weight: np.ndarray, trunk: Trunk | None = None
 ) -> Inputs:
     """How the features of `fit` enter the network: as in the trunk it starts from."""
@@ -53,7 +52,7 @@ def automatic_bins(n_rows: int, n_features: int) -> int:
     return next((n_bins for n_bins in MORE_BINS if n_bins <= affordable), N_BINS)
 
 
-def architecture(estimator, features: Inputs, kinds: Sequence[HeadKind]) -> Architecture:
+def architecture_of(estimator, features: Inputs, kinds: Sequence[HeadKind]) -> Architecture:
     """The network that the parameters ask for, for the features and targets of `fit`."""
     sizes, depth = layers(estimator)
     _check_activation(estimator.activation)
@@ -139,31 +138,6 @@ def _check_activation(name) -> None:
         f"activation must be one of {', '.join(map(repr, ACTIVATIONS))}, got "
         f"{name!r}.{hint}"
     )
-
-
-def check_same(estimator, members: Sequence[Network], kinds: tuple[HeadKind, ...]) -> None:
-    """Training goes on only with networks such as the parameters ask for."""
-    trained = members[0].architecture
-    asked = architecture(estimator, members[0].features, kinds)
-    if members[0].kinds != kinds:
-        raise ValueError(
-            "Training cannot go on: heads that were fitted with poisson, log_loss, "
-            "normal or several quantiles do not predict what another loss asks for, "
-            "and the other way round. Set loss back, or call fit with "
-            "warm_start=False."
-        )
-    if len(members) != estimator.n_members:
-        raise ValueError(
-            f"Training cannot go on: {len(members)} members were fitted, but "
-            f"n_members={estimator.n_members}. Set it back, or call fit with "
-            "warm_start=False."
-        )
-    if trained != asked:
-        raise ValueError(
-            f"Training cannot go on: the network was fitted as {trained}, but the "
-            f"parameters now ask for {asked}. Set them back, or call fit with "
-            "warm_start=False."
-        )
 
 
 def warn_of_random_trunk(estimator, architecture: Architecture) -> None:

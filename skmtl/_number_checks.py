@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numbers import Integral
 
-from ._foreign import Interval
+from ._third_party import Interval
 
 
 class Number(Interval):

@@ -11,7 +11,7 @@ from .._network.heads import HeadKind
 from .._network.network import Network
 from .._tables.per_target import per_target
 from .._tables.targets import loss_weight_entries
-from .constraints import NEEDS_POSITIVE_LOSSES
+from .parameter_constraints import NEEDS_POSITIVE_LOSSES
 
 if TYPE_CHECKING:  # takes in TensorFlow, which predicting does without
     from .._training.plan import Plan

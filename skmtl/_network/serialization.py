@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 
-from . import heads
 from .architecture import Architecture
-from .inputs import Inputs, Units
+from .heads import HeadKind
+from .inputs import Inputs
 from .network import Network, OptimizerState
 from .scaling import Scaling
+from .units import Units
 from .weights import Layer, Weights
 
 KIND = "kind"  # the entry with the name of the class
@@ -20,8 +21,7 @@ _CLASSES = {
     cls.__name__: cls
     for cls in (
         *(Network, Architecture, OptimizerState, Inputs, Units, Scaling, Weights, Layer),
-        *(heads.Mean, heads.Counts, heads.Probability, heads.Normal),
-        *(heads.Quantiles, heads.Classes),
+        *HeadKind.__subclasses__(),
     )
 }
 

@@ -15,8 +15,9 @@ from .grafting import (
     with_outputs,
     with_rows,
 )
-from .inputs import Inputs, Units
+from .inputs import Inputs
 from .network import Network
+from .units import Units
 from .weights import Layer, Weights
 
 MAX_SWEEPS = 100  # matching stops by itself, usually after two or three

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from .._words import listed
+from .._messages import listed
 from .arrays import as_numbers
 from .containers import name_of
 from .per_target import _differences

@@ -1,0 +1,65 @@
+"""Early stopping: each network's best epoch, and for how long there was no better one.
+
+It is part of the compiled loop: training stops when all networks have run out of patience.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from .._network.architecture import Architecture
+from .spec import ProgramSpec, Settings
+
+
+class Best(NamedTuple):
+    """What `State` has of the best epoch so far of each network."""
+
+    weights: list
+    loss: tf.Tensor
+    wait: tf.Tensor
+    epochs: tf.Tensor
+
+
+def better(
+    spec: ProgramSpec, best: Best, weights, task_losses, number, settings: Settings
+) -> Best:
+    """The best of the epochs so far and of this one, for every network."""
+    architecture = spec.architecture
+    losses = _losses_of_networks(architecture, task_losses, settings.loss_weights)
+    validated = settings.n_validation > 0
+    is_better = ((losses < best.loss) | ~validated) & (best.wait < settings.patience)
+    weights = [
+        tf.where(_of_entries(architecture, is_better, users, len(old.shape)), new, old)
+        for new, old, users in zip(weights, best.weights, spec.users, strict=True)
+    ]
+    loss = tf.where(is_better, losses, best.loss)
+    # A network that ran out of patience stays out of it.
+    waited = tf.minimum(best.wait + 1, settings.patience)
+    wait = tf.where(is_better & validated, 0, waited)
+    return Best(weights, loss, wait, tf.where(is_better, number, best.epochs))
+
+
+def _of_entries(architecture: Architecture, flags, users, n_axes: int):
+    """Flags of the networks (N,), given to the entries of a weight's first axis."""
+    if users is None or architecture.n_networks == 1:
+        flags = flags[:1]
+    else:
+        # Whoever uses an entry is part of the same network.
+        of_entries = np.array(architecture.networks)[users.argmax(axis=1)]
+        flags = tf.gather(flags, of_entries)
+    return tf.reshape(flags, [-1] + [1] * (n_axes - 1))
+
+
+def _losses_of_networks(architecture: Architecture, task_losses, loss_weights):
+    """Loss of every network (N,): of its only task, or the mean of weighted ones."""
+    if architecture.separate:
+        return task_losses
+    weighted = loss_weights * task_losses
+    if architecture.n_networks == 1:
+        return tf.reduce_mean(weighted, keepdims=True)
+    return tf.math.unsorted_segment_mean(
+        weighted, tf.constant(architecture.networks), architecture.n_networks
+    )
