@@ -336,6 +336,7 @@ def _convert_regressor(scope, operator, container) -> None:
 def _convert_classifier(scope, operator, container) -> None:
     members = members_of(operator.raw_operator)
     outputs = _outputs(members, _features(operator, container.target_opset))
+    kind: Any  # of head: that of classes
     for task, kind in enumerate(members[0].kinds):
         own = np.arange(kind.n_outputs)
         probabilities = [

@@ -223,8 +223,9 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         ]
         names = np.append(self.target_names_, np.array([name], dtype=object))
         # The loss of the new target may be called what an old one's weight is called.
-        keys = loss_weight_entries(self.target_names_), loss_weight_entries(names)[:-1]
-        renamed = dict(zip(*keys, strict=True))
+        before = loss_weight_entries(list(self.target_names_))
+        after = loss_weight_entries(list(names))[:-1]
+        renamed = dict(zip(before, after, strict=True))
         self.history_ = {renamed.get(key, key): v for key, v in self.history_.items()}
         self._take_over(members, names, np.append(self.loss_weights_, 1.0), [self, head])
 
@@ -385,15 +386,14 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
 
         rng = copy.deepcopy(self._rng)  # a failed fit draws nothing
         n_members = len(self._members)
-        parts = [(slice(None), slice(0))] * n_members
+        parts: list[tuple[Any, Any]] = [(slice(None), slice(0))] * n_members
         if early_stopping:
             parts = hold_out(table.W, self.validation_fraction, table.names, rng, n_members)
         seeds = rng.integers(2**63, size=n_members).tolist()
-        plan = make_plan(
-            self, self._fitted_losses, table.names, self._one_dimensional, epochs
-        )
+        names: Any = table.names
+        plan = make_plan(self, self._fitted_losses, names, self._one_dimensional, epochs)
         members, history, best = train_members(plan, self._members, table, parts, seeds)
-        vars(self).pop("_model", None)
+        self.__dict__.pop("_model", None)
         self._members, self._rng = members, rng
         self.loss_weights_ = last_loss_weights(plan, members, history)
         self.best_epoch_ = np.where(best > 0, self.n_iter_ + best, 0)

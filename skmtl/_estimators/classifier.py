@@ -391,7 +391,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         self.verbose = verbose
         self.random_state = random_state
 
-    def partial_fit(
+    def partial_fit(  # type: ignore[override]  # classes third, as in scikit-learn
         self,
         X: ArrayLike,
         y: Targets,
@@ -486,7 +486,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         predicted = self.predict(X)
         check_same_targets(y, self._check_y(y).Y, self.target_names_)
         if sample_weight is not None:
-            sample_weight = weights_of(sample_weight, self.target_names_)
+            sample_weight = weights_of(sample_weight, list(self.target_names_))
         return accuracy_score(y, predicted, sample_weight=sample_weight)
 
     def add_task(
@@ -545,7 +545,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         """The members' mean probabilities (n, C_t) of every target."""
         check_is_fitted(self)
         X = check_features(self, X, reset=False)
-        of_members = [m.probabilities(m.outputs(X)) for m in self._members]
+        of_members: list[Any] = [m.probabilities(m.outputs(X)) for m in self._members]
         return [sum(parts) / len(parts) for parts in zip(*of_members, strict=True)]
 
     def _check_y(self, y):

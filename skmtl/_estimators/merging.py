@@ -155,6 +155,6 @@ def _names(estimators: list) -> np.ndarray:
     unique, counts = np.unique(names.astype(str), return_counts=True)
     if (counts > 1).any():
         raise ValueError(
-            f"More than one estimator has the {listed('target', unique[counts > 1])}."
+            f"More than one estimator has the {listed('target', list(unique[counts > 1]))}."
         )
     return names

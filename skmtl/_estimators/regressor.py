@@ -725,8 +725,8 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         if len(self._members) == 1 and any(others):
             raise ValueError(
                 "return_std=True needs several members for "
-                f"{listed('target', self.target_names_[others])}, but there is one: fit "
-                "with n_members=8, for example, or with loss='normal'."
+                f"{listed('target', list(self.target_names_[others]))}, but there is one: "
+                "fit with n_members=8, for example, or with loss='normal'."
             )
         outputs = [member.outputs(X) for member in self._members]
         pairs = list(zip(self._members, outputs, strict=True))
@@ -779,7 +779,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         quantiles = [m.quantiles(m.outputs(X), levels) for m in self._members]
         return self._shaped(sum(quantiles) / len(quantiles))
 
-    def _shaped(self, predicted: np.ndarray) -> np.ndarray:
+    def _shaped(self, predicted: Any) -> Floats:
         """Without the axis of targets if y was 1-D."""
         return predicted[:, 0] if self._one_dimensional else predicted
 
@@ -808,7 +808,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         if np.isnan(Y).all():
             raise ValueError("y has no observed value (all are NaN): there is no score.")
         if sample_weight is not None:
-            sample_weight = weights_of(sample_weight, self.target_names_)
+            sample_weight = weights_of(sample_weight, list(self.target_names_))
         return r2_score(Y, predicted, sample_weight=sample_weight)
 
     def add_task(

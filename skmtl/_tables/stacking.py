@@ -71,7 +71,7 @@ def stack_tasks(
     if not len(tasks):
         raise ValueError("tasks is empty: expected at least one pair (X, y).")
     names = list(tasks) if named else [f"target_{t}" for t in range(len(tasks))]
-    pairs = list(tasks.values()) if named else list(tasks)
+    pairs = list(tasks.values()) if isinstance(tasks, Mapping) else list(tasks)
     for name, pair in zip(names, pairs, strict=True):
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise TypeError(

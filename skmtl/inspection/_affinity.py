@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._types import Axes, Targets
-from ._style import axes_for, label, row_font_size
+from ._style import Style, axes_for, label, row_font_size
 
 if TYPE_CHECKING:  # not installed everywhere
     import pandas as pd
@@ -140,7 +140,7 @@ class TaskAffinityDisplay:
         names = [label(name, 22) for name in self.order_]
         font_size = row_font_size(ax, n_targets)
         ax.set_yticks(range(n_targets), names, fontsize=font_size)
-        slant = {"rotation": 90}
+        slant: Style = {"rotation": 90}
         if n_targets <= MAX_NUMBERS:
             slant = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
         ax.set_xticks(range(n_targets), names, fontsize=font_size, **slant)

@@ -10,7 +10,17 @@ from numpy.typing import ArrayLike
 
 from .._types import Axes
 from ._searched import searched_depths
-from ._style import BLACK, BLUE, COLOURS, FAINT, MARKERS, axes_for, label, without_frame
+from ._style import (
+    BLACK,
+    BLUE,
+    COLOURS,
+    FAINT,
+    MARKERS,
+    Style,
+    axes_for,
+    label,
+    without_frame,
+)
 
 if TYPE_CHECKING:  # not installed everywhere
     from matplotlib.container import ErrorbarContainer
@@ -144,12 +154,12 @@ class SharingDepthDisplay:
         self._draw_means(means, by_fold.std(axis=1, ddof=0))
         self.target_lines_ = {}
         if per_target and self.target_scores is not None:
-            self._draw_targets()
+            self._draw_targets(self.target_scores)
         ax.set(xlabel="Sharing depth (shared hidden layers)", xticks=means.index)
         ax.set_ylabel(f"{self.score_name}, mean ± std over folds")
         # Lines come before bars, but the mean is what the picture is about.
         handles, texts = ax.get_legend_handles_labels()
-        place = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if new else {}
+        place: Style = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if new else {}
         ax.legend([handles.pop(), *handles], [texts.pop(), *texts], frameon=False, **place)
         without_frame(ax)
         return self
@@ -170,24 +180,29 @@ class SharingDepthDisplay:
         )
         self.base_line_ = self.best_ = None
         if self.best_depth is not None:
-            ring = {"color": BLACK, "marker": "o", "markersize": 13, "fillstyle": "none"}
+            ring: Style = {
+                "color": BLACK,
+                "marker": "o",
+                "markersize": 13,
+                "fillstyle": "none",
+            }
             ring |= {"linestyle": "", "label": f"best depth: {self.best_depth}"}
             best = means[self.best_depth]
             (self.best_,) = self.ax_.plot(self.best_depth, best, zorder=5, **ring)
         if 0 in means.index:
-            dashes = {"color": BLACK, "linestyle": "--", "linewidth": 1, "zorder": 3}
+            dashes: Style = {"color": BLACK, "linestyle": "--", "linewidth": 1, "zorder": 3}
             self.base_line_ = self.ax_.axhline(
                 means[0], label="separate networks", **dashes
             )
 
-    def _draw_targets(self) -> None:
-        names = list(self.target_scores)
+    def _draw_targets(self, target_scores: pd.DataFrame) -> None:
+        names = list(target_scores)
         for t, name in enumerate(names):
-            style = {"color": FAINT, "linewidth": 0.6}
+            style: Style = {"color": FAINT, "linewidth": 0.6}
             if len(names) <= len(COLOURS):
                 style = {"color": COLOURS[t], "marker": MARKERS[t], "alpha": 0.6}
                 style |= {"linewidth": 1, "markersize": 4, "label": label(name, 28)}
             elif t == 0:
                 style["label"] = "each target"
-            line = self.ax_.plot(self.depths, self.target_scores[name], **style)
+            line = self.ax_.plot(self.depths, target_scores[name], **style)
             self.target_lines_[name] = line[0]

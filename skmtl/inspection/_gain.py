@@ -22,6 +22,7 @@ from ._style import (
     FAINT,
     GREY,
     VERMILION,
+    Style,
     axes_for,
     label,
     row_font_size,
@@ -174,9 +175,17 @@ class SharingGainDisplay:
         ax.tick_params(axis="y", length=0)
         ax.set_xlabel(self._title())
         if self.effect is not None:
-            handles = {bar.get_label(): bar[0] for bar in self.errorbars_.values()}
-            place = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.2}
-            ax.legend(handles.values(), handles, ncols=3, frameon=False, **place)
+            handles: dict[Any, Any] = {
+                bar.get_label(): bar[0] for bar in self.errorbars_.values()
+            }
+            place: Style = {
+                "loc": "lower right",
+                "bbox_to_anchor": (1, 1),
+                "borderaxespad": 0.2,
+            }
+            ax.legend(
+                list(handles.values()), list(handles), ncols=3, frameon=False, **place
+            )
         without_frame(ax)
         return self
 
@@ -190,7 +199,12 @@ class SharingGainDisplay:
             self.ax_.text(0, row, "  no score", va="center", color=GREY, fontsize="small")
             return
         marker, colour, inside = KINDS.get(effect, KINDS[UNCLEAR])
-        style = {"color": colour, "marker": marker, "markerfacecolor": inside, "capsize": 2}
+        style: Style = {
+            "color": colour,
+            "marker": marker,
+            "markerfacecolor": inside,
+            "capsize": 2,
+        }
         self.errorbars_[name] = self.ax_.errorbar(gain, row, xerr=se, label=effect, **style)
 
     def _title(self) -> str:

@@ -9,7 +9,7 @@ from .._estimators.network_diagram import diagram_data
 from .._network.diagram import FILLS, FONT_SIZE, Box, Diagram, diagram
 from .._types import Axes
 from ._estimators import network_in
-from ._style import GREY, axes_for
+from ._style import GREY, Style, axes_for
 
 if TYPE_CHECKING:  # not installed everywhere
     from matplotlib.figure import Figure
@@ -161,7 +161,7 @@ def _draw(drawing: Diagram, ax) -> None:
 def _patch(box: Box):
     from matplotlib.patches import Circle, FancyBboxPatch
 
-    style = {"facecolor": FILLS[box.kind], "edgecolor": "black", "linewidth": 0.8}
+    style: Style = {"facecolor": FILLS[box.kind], "edgecolor": "black", "linewidth": 0.8}
     if box.kind == "output":
         return Circle((box.x + box.radius, box.y), box.radius, zorder=2, **style)
     return FancyBboxPatch(

@@ -17,6 +17,7 @@ from ._style import (
     GREY,
     MARKERS,
     VERMILION,
+    Style,
     axes_for,
     label,
     without_frame,
@@ -166,20 +167,21 @@ class TrainingDisplay:
         self._line("loss", color=VERMILION, linestyle="--", label="training")
         if "val_loss" not in self.history:
             return
-        epochs = np.unique(self.best_epoch) if self.best_epoch is not None else []
+        best: Any = self.best_epoch
+        epochs: Any = [] if best is None else np.unique(best)
         self._line("val_loss", color=BLUE, label="validation", **_marks(epochs, "o"))
         if len(epochs) == 1:
-            text, style = f"best epoch: {epochs[0]}", {"color": GREY, "linestyle": ":"}
-            self.ax_.axvline(epochs[0], linewidth=1, label=text, **style)
+            text = f"best epoch: {epochs[0]}"
+            self.ax_.axvline(epochs[0], linewidth=1, label=text, color=GREY, linestyle=":")
         elif len(epochs):
-            whose = "targets" if np.ndim(self.best_epoch) == 1 else "networks"
+            whose = "targets" if np.ndim(best) == 1 else "networks"
             text = f"best epochs of the {whose}: {epochs[0]} to {epochs[-1]}"
             self.ax_.plot([], [], color=BLUE, marker="o", linestyle="", label=text)
 
     def _draw_targets(self) -> None:
         """A colour and a marker for each target; dashed lines are training."""
         validated = "val_loss" in self.history
-        best = self.best_epoch
+        best: Any = self.best_epoch
         for t, name in enumerate(self.target_names):
             colour = COLOURS[t]
             style = {"color": colour, "label": label(name, 30)}
@@ -190,7 +192,7 @@ class TrainingDisplay:
                 style |= _marks([] if best is None else np.unique(of_target), MARKERS[t])
             self._line(f"{'val_' if validated else ''}loss_{name}", **style)
         if validated:
-            key = {"color": GREY, "linewidth": 0.8, "linestyle": "--"}
+            key: Style = {"color": GREY, "linewidth": 0.8, "linestyle": "--"}
             self.ax_.plot([], [], label="training", **key)
         if best is not None:
             key = {"color": GREY, "marker": "o", "linestyle": "", "fillstyle": "none"}
@@ -199,7 +201,7 @@ class TrainingDisplay:
     def _draw_many_targets(self) -> None:
         validated = "val_loss" in self.history
         what = "validation" if validated else "training"
-        text = f"each of {len(self.target_names)} targets, {what}"
+        text: str | None = f"each of {len(self.target_names)} targets, {what}"
         for name in self.target_names:
             loss = f"{'val_' if validated else ''}loss_{name}"
             self._line(loss, color=FAINT, linewidth=0.6, label=text)

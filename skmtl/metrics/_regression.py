@@ -270,7 +270,7 @@ def average_relative_rmse(
         )
     baseline = root_mean_squared_error(
         y_true,
-        np.tile(means, (len(y_true), 1)),
+        np.tile(means, (np.shape(y_true)[0], 1)),
         sample_weight=sample_weight,
         multioutput="raw_values",
     )
@@ -287,7 +287,8 @@ def _score(metric, y_true, y_pred, sample_weight, multioutput, fewest: int = 1):
             f"y_true and y_pred must have the same shape, got {Y.shape} and {P.shape}."
         )
     weight = check_weight(sample_weight, y_true, Y.shape)
-    if len(Y) >= fewest and not np.isnan(Y).any() and np.ndim(weight) < 2:
+    of_rows = weight is None or weight.ndim < 2
+    if len(Y) >= fewest and not np.isnan(Y).any() and of_rows:
         # All targets at once, so that sums are rounded as scikit-learn does.
         multioutput = check_multioutput(multioutput, Y.shape[1])
         return metric(Y, P, sample_weight=weight, multioutput=multioutput)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import repeat
 from numbers import Integral
 from typing import Any
@@ -132,7 +133,7 @@ def cross_val_predict(
     ]
     order = np.argsort(np.concatenate([_numbers(rows) for rows in tested]))
     single = not isinstance(parts[0], list)
-    of_targets = _by_target(parts, single)
+    of_targets: Iterable[Any] = _by_target(parts, single)
     if method in ABSENT:
         known = _by_target([model.classes_ for model in fitted], single)
         of_targets = map(_with_all_classes, of_targets, known, repeat(ABSENT[method]))

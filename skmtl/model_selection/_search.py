@@ -209,7 +209,7 @@ class SharingDepthSearchCV(GridSearchCV):
         search.cv = Folds(check_cv(self.cv))
         if shape[1] == 1:
             _check_nothing_shared(search, shape[:1] if one_dimensional else shape)
-        if isinstance(search.scoring, TargetScorer):
+        if y is not None and isinstance(search.scoring, TargetScorer):
             search.scoring.names_of(y)
         with parallel_config(verbose=10) if self.verbose else nullcontext():
             super(SharingDepthSearchCV, search).fit(X, y, **params)
@@ -224,7 +224,7 @@ class SharingDepthSearchCV(GridSearchCV):
                 stacklevel=2,
             )
         parameters = self.get_params(deep=False)
-        vars(self).update({k: v for k, v in vars(search).items() if k not in parameters})
+        self.__dict__.update({k: v for k, v in vars(search).items() if k not in parameters})
         return self
 
     def _format_results(self, candidate_params, n_splits, out, more_results=None):
