@@ -24,7 +24,9 @@ Groups: TypeAlias = Sequence[Sequence[Hashable]]
 LossWeights: TypeAlias = str | Mapping[Any, float] | Sequence[float] | NDArray[Any] | None
 # A keras.losses.Loss is a callable; a tuple such as ("quantile", 0.9) is a sequence.
 Loss: TypeAlias = str | Callable[..., Any] | Sequence[Any] | Mapping[Any, Any]
-ClassWeight: TypeAlias = Literal["balanced"] | Mapping[Any, Any] | Sequence[Any] | None
+ClassWeight: TypeAlias = (
+    Literal["balanced"] | Mapping[Any, Any] | list[Any] | tuple[Any, ...] | None
+)
 Optimizer: TypeAlias = "str | keras.optimizers.Optimizer"
 RandomState: TypeAlias = int | np.random.RandomState | None
 

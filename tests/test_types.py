@@ -1,10 +1,12 @@
 """The types of the public functions, by a type checker, and an example for each of them."""
 
 import inspect
+import os
 import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 
@@ -15,6 +17,7 @@ MODULES = (
     "skmtl.inspection",
     "skmtl.metrics",
     "skmtl.model_selection",
+    "skmtl.onnx",
 )
 
 RIGHT = """\
@@ -83,14 +86,11 @@ model.predict(X, return_std=True).shape
 model.fit()
 model.score(X, y).shape
 model.add_task(X, y, name=3)
-model.predict_proba(X)
 classifier.predict_proba(X).keys()
-merge_tasks(model)
 merge_tasks([X])
 stack_tasks(3)
 load_energy(as_frame="yes")
 load_energy(return_X_y=True).data
-load_slump()[0]
 r2_score(y)
 r2_score(y, y).shape
 r2_score(y, y, multioutput="mean")
@@ -134,3 +134,70 @@ def type_errors(tmp_path, script: str) -> list[str]:
     )
     assert not result.stderr, result.stderr
     return [line for line in result.stdout.splitlines() if ": error:" in line]
+
+
+def test_a_type_checker_passes_over_right_calls_and_stops_at_each_wrong_one(tmp_path):
+    assert type_errors(tmp_path, RIGHT) == []
+    found = type_errors(tmp_path, BEFORE_WRONG + WRONG)
+    numbers = [int(error.split(":")[1]) for error in found]
+    first = BEFORE_WRONG.count("\n") + 1
+    expected = dict(enumerate(WRONG.splitlines(), start=first))
+    assert set(numbers) == set(expected), [
+        *(expected[n] for n in set(expected) - set(numbers)),
+        *(error for error, n in zip(found, numbers, strict=True) if n < first),
+    ]
+
+
+def test_a_type_checker_passes_over_the_package():
+    result = subprocess.run(
+        [sys.executable, "-m", "mypy", "--cache-dir", os.devnull],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def own_members(cls: type) -> dict:
+    """The public methods and properties that a class has from this package."""
+    found = {}
+    for base in reversed(cls.__mro__):
+        if base.__module__.startswith("skmtl"):
+            found |= vars(base)
+    methods = (property, classmethod, staticmethod, FunctionType)
+    return {
+        name: member.fget if isinstance(member, property) else getattr(cls, name)
+        for name, member in found.items()
+        if not name.startswith("_") and isinstance(member, methods)
+    }
+
+
+def public() -> dict[str, object]:
+    """All that users call or read, by name."""
+    found = {}
+    for module_name in MODULES:
+        module = import_module(module_name)
+        for name in module.__all__:
+            member = getattr(module, name)
+            if inspect.ismodule(member):
+                continue
+            found[f"{module_name}.{name}"] = member
+            if inspect.isclass(member):
+                own = own_members(member)
+                found |= {f"{module_name}.{name}.{key}": own[key] for key in own}
+    return found
+
+
+@pytest.mark.parametrize("name", public())
+def test_all_that_is_public_has_types_and_an_example(name):
+    member = public()[name]
+    assert ">>> " in inspect.getdoc(member)
+    signature = inspect.signature(member)
+    untyped = [
+        parameter.name
+        for parameter in signature.parameters.values()
+        if parameter.annotation is parameter.empty and parameter.name != "self"
+    ]
+    assert not untyped
+    if not inspect.isclass(member):
+        assert signature.return_annotation is not signature.empty

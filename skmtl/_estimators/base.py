@@ -117,6 +117,17 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         RuntimeError
             In a process that was forked when TensorFlow had started, as by a fit: it would
             hang there.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True, as_frame=True)
+        >>> model = MultiTaskRegressor(epochs=5, random_state=0).fit(X, y)
+        >>> model.target_names_.tolist()
+        ['heating_load', 'cooling_load']
+        >>> len(model.history_["loss"]) >= 5
+        True
         """
         resume = self.warm_start and self.__sklearn_is_fitted__()
         return self._train(X, y, sample_weight, resume, self.epochs, self.early_stopping)
@@ -136,13 +147,35 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         self : the estimator
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True)
+        >>> model = MultiTaskRegressor(random_state=0)
+        >>> for first in range(0, 768, 256):
+        ...     rows = slice(first, first + 256)
+        ...     model = model.partial_fit(X[rows], y[rows])
+        >>> model.n_iter_
+        3
         """
         resume = self.__sklearn_is_fitted__()
         return self._train(X, y, sample_weight, resume, epochs=1, early_stopping=False)
 
     @property
     def model_(self) -> keras.Model:
-        """The fitted network as a Keras model, built when first asked for."""
+        """The fitted network as a Keras model, built when first asked for.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True)
+        >>> model = MultiTaskRegressor(epochs=5, random_state=0).fit(X, y)
+        >>> model.model_.input_shape
+        (None, 8)
+        """
         check_is_fitted(self)
         check_not_forked()
         if not hasattr(self, "_model"):
@@ -155,7 +188,17 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
 
     @property
     def trunk_(self) -> keras.Model:
-        """The shared part as a Keras model: raw features in, representation out."""
+        """The shared part as a Keras model: raw features in, representation out.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True)
+        >>> model = MultiTaskRegressor(epochs=5, random_state=0).fit(X, y)
+        >>> model.trunk_.output_shape
+        (None, 128)
+        """
         check_is_fitted(self)
         from .._training import build_trunk
 

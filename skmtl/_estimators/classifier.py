@@ -420,6 +420,19 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         ------
         ValueError
             If a label is not among the classes, and whatever `fit` raises.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskClassifier
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True)
+        >>> labels = y > 25
+        >>> model = MultiTaskClassifier(random_state=0)
+        >>> for first in range(0, 768, 256):
+        ...     rows = slice(first, first + 256)
+        ...     model = model.partial_fit(X[rows], labels[rows], classes=[False, True])
+        >>> model.n_iter_
+        3
         """
         resume = self.__sklearn_is_fitted__()
         return self._train(
@@ -438,6 +451,16 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         -------
         ndarray of shape (n, T), or (n,) if `y` was 1-D in `fit`
             Labels in their own type; objects where targets have labels of several types.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskClassifier
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True)
+        >>> labels = y > 25
+        >>> model = MultiTaskClassifier(epochs=5, random_state=0).fit(X, labels)
+        >>> model.predict(X).shape, model.predict(X).dtype
+        ((768, 2), dtype('bool'))
         """
         probabilities = self._probabilities(X)
         codes = np.stack([p.argmax(axis=1) for p in probabilities], axis=1)
@@ -459,6 +482,16 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         -------
         list of T ndarrays of shape (n, C_t), or ndarray of shape (n, C) if `y` was 1-D
             In the order of `classes_`; each row sums to 1.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskClassifier
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True)
+        >>> labels = y > 25
+        >>> model = MultiTaskClassifier(epochs=5, random_state=0).fit(X, labels)
+        >>> [p.shape for p in model.predict_proba(X)]
+        [(768, 2), (768, 2)]
         """
         probabilities = self._probabilities(X)
         return probabilities[0] if self._one_dimensional else probabilities
@@ -482,6 +515,16 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         -------
         float
             See `skmtl.metrics.accuracy_score`.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskClassifier
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True)
+        >>> labels = y > 25
+        >>> model = MultiTaskClassifier(epochs=5, random_state=0).fit(X, labels)
+        >>> 0.5 < model.score(X, labels) <= 1.0
+        True
         """
         predicted = self.predict(X)
         check_same_targets(y, self._check_y(y).Y, self.target_names_)
@@ -521,6 +564,16 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         Returns
         -------
         self : MultiTaskClassifier
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskClassifier
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True, as_frame=True)
+        >>> model = MultiTaskClassifier(epochs=5, random_state=0)
+        >>> model = model.fit(X, y["heating_load"] > 25)
+        >>> model.add_task(X, y["cooling_load"] > 25).target_names_.tolist()
+        ['heating_load', 'cooling_load']
         """
         name = self._check_new_task(y, name)
         weights = [own["class_weight"] for own in self._own_parameters()]
@@ -532,7 +585,16 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
 
     @property
     def classes_(self) -> list[NDArray[Any]] | NDArray[Any]:
-        """Labels of each target, in order."""
+        """Labels of each target, in order.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskClassifier
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True)
+        >>> MultiTaskClassifier(epochs=5, random_state=0).fit(X, y > 25).classes_
+        [array([False,  True]), array([False,  True])]
+        """
         check_is_fitted(self)
         return self._classes[0] if self._one_dimensional else self._classes
 

@@ -715,6 +715,18 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         ValueError
             If X is not usable, or if `return_std` is asked of a single member and a loss
             other than "normal".
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True)
+        >>> model = MultiTaskRegressor(loss="normal", epochs=5, random_state=0).fit(X, y)
+        >>> model.predict(X).shape
+        (768, 2)
+        >>> mean, std = model.predict(X, return_std=True)
+        >>> bool((std > 0).all())
+        True
         """
         check_is_fitted(self)
         X = check_features(self, X, reset=False)
@@ -801,6 +813,15 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         -------
         float
             Unweighted mean of the targets' R2; see `skmtl.metrics.r2_score`.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True)
+        >>> model = MultiTaskRegressor(epochs=5, random_state=0).fit(X, y)
+        >>> model.score(X, y) < 1.0
+        True
         """
         Y, _ = check_targets(y, estimator=self)
         predicted = self.predict(X).reshape(-1, self.n_outputs_)
@@ -844,6 +865,15 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         Returns
         -------
         self : MultiTaskRegressor
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True, as_frame=True)
+        >>> model = MultiTaskRegressor(epochs=5, random_state=0).fit(X, y["heating_load"])
+        >>> model.add_task(X, y["cooling_load"]).predict(X).shape
+        (768, 2)
         """
         name = self._check_new_task(y, name)
         losses = with_new_target(self.loss, loss, self.n_outputs_, name)

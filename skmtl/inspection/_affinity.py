@@ -105,6 +105,17 @@ class TaskAffinityDisplay:
             If no layer is shared.
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> from skmtl.inspection import TaskAffinityDisplay
+        >>> X, y = load_energy(return_X_y=True, as_frame=True)
+        >>> model = MultiTaskRegressor(epochs=5, random_state=0).fit(X, y)
+        >>> display = TaskAffinityDisplay.from_estimator(model, X, y)
+        >>> sorted(display.order_)
+        ['cooling_load', 'heating_load']
         """
         from ..model_selection import task_affinity
 
@@ -125,6 +136,15 @@ class TaskAffinityDisplay:
         -------
         TaskAffinityDisplay
             The display itself.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from skmtl.inspection import TaskAffinityDisplay
+        >>> names = ["flow", "slump"]
+        >>> affinity = pd.DataFrame([[0.2, 0.1], [-0.05, 0.3]], names, names)
+        >>> TaskAffinityDisplay(affinity=affinity).plot(clustered=False).order_
+        ['flow', 'slump']
         """
         n_targets = len(self.affinity)
         order = _clustered(self.affinity.to_numpy()) if clustered else np.arange(n_targets)

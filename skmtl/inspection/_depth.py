@@ -128,6 +128,20 @@ class SharingDepthDisplay:
             If the search does not vary the sharing depth or lacks depth 0.
         sklearn.exceptions.NotFittedError
             If the search is not fitted.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> from skmtl.inspection import SharingDepthDisplay
+        >>> from skmtl.model_selection import SharingDepthSearchCV
+        >>> X, y = load_energy(return_X_y=True, as_frame=True)
+        >>> model = MultiTaskRegressor(
+        ...     trunk_sizes=(16,), head_sizes=(8,), epochs=5, random_state=0
+        ... )
+        >>> search = SharingDepthSearchCV(model, cv=3).fit(X, y)
+        >>> list(SharingDepthDisplay.from_search(search).target_lines_)
+        ['heating_load', 'cooling_load']
         """
         display = cls(**searched_depths(search)._asdict())
         return display.plot(ax=ax, per_target=per_target)
@@ -146,6 +160,13 @@ class SharingDepthDisplay:
         -------
         SharingDepthDisplay
             The display itself.
+
+        Examples
+        --------
+        >>> from skmtl.inspection import SharingDepthDisplay
+        >>> display = SharingDepthDisplay(depths=[0, 1], scores=[[0.7, 0.8], [0.8, 0.9]])
+        >>> display.plot().base_line_.get_label()
+        'separate networks'
         """
         new = ax is None
         ax = axes_for(self, ax, figsize=(7, 4))

@@ -137,6 +137,20 @@ class SharingGainDisplay:
             lacks the one asked for.
         sklearn.exceptions.NotFittedError
             If the search is not fitted.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> from skmtl.inspection import SharingGainDisplay
+        >>> from skmtl.model_selection import SharingDepthSearchCV
+        >>> X, y = load_energy(return_X_y=True, as_frame=True)
+        >>> model = MultiTaskRegressor(
+        ...     trunk_sizes=(16,), head_sizes=(8,), epochs=5, random_state=0
+        ... )
+        >>> search = SharingDepthSearchCV(model, cv=3).fit(X, y)
+        >>> SharingGainDisplay.from_search(search, depth=1).depth
+        1
         """
         found = judgement(search, depth)
         display = cls(
@@ -158,6 +172,14 @@ class SharingGainDisplay:
         -------
         SharingGainDisplay
             The display itself.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from skmtl.inspection import SharingGainDisplay
+        >>> gain = pd.Series({"flow": 0.05, "slump": -0.01})
+        >>> list(SharingGainDisplay(gain=gain, se=gain.abs()).plot().errorbars_)
+        ['flow', 'slump']
         """
         gains = self._sorted()
         n_rows = len(gains)

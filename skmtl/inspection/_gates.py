@@ -90,6 +90,16 @@ class GatesDisplay:
         ------
         ValueError
             If there are no gates, or several members.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> from skmtl.inspection import GatesDisplay
+        >>> X, y = load_energy(return_X_y=True, as_frame=True)
+        >>> model = MultiTaskRegressor(n_experts=4, epochs=5, random_state=0).fit(X, y)
+        >>> GatesDisplay.from_estimator(model, X).gates.shape
+        (2, 4)
         """
         network = network_in(estimator, fitted=True)
         members = members_of(network)
@@ -116,6 +126,15 @@ class GatesDisplay:
         -------
         GatesDisplay
             The display itself.
+
+        Examples
+        --------
+        >>> from skmtl.inspection import GatesDisplay
+        >>> display = GatesDisplay(
+        ...     gates=[[0.7, 0.3], [0.2, 0.8]], target_names=["flow", "slump"]
+        ... )
+        >>> display.plot().ax_.get_xlabel()
+        'takes of expert'
         """
         G = np.asarray(self.gates)
         n_targets, n_experts = G.shape

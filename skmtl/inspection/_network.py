@@ -99,6 +99,13 @@ class NetworkDisplay:
             If there is no such estimator in it.
         ValueError
             If ``sharing_depth`` is larger than the number of hidden layers.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.inspection import NetworkDisplay
+        >>> NetworkDisplay.from_estimator(MultiTaskRegressor()).sharing_depth
+        2
         """
         return cls(**diagram_data(network_in(estimator))).plot(ax=ax)
 
@@ -115,6 +122,13 @@ class NetworkDisplay:
         -------
         NetworkDisplay
             The display itself.
+
+        Examples
+        --------
+        >>> from skmtl.inspection import NetworkDisplay
+        >>> display = NetworkDisplay(hidden_sizes=(64, 32), sharing_depth=1).plot()
+        >>> display.ax_ in display.figure_.axes
+        True
         """
         drawing = diagram(
             self.hidden_sizes,

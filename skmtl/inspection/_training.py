@@ -115,6 +115,16 @@ class TrainingDisplay:
             If it is fitted without a single epoch, as `merge_tasks` makes it.
         TypeError
             If there is no such estimator in it.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> from skmtl.inspection import TrainingDisplay
+        >>> X, y = load_energy(return_X_y=True)
+        >>> model = MultiTaskRegressor(epochs=5, random_state=0).fit(X, y)
+        >>> list(TrainingDisplay.from_estimator(model).lines_)
+        ['loss', 'val_loss']
         """
         network = network_in(estimator, fitted=True)
         if not network.history_:
@@ -144,6 +154,12 @@ class TrainingDisplay:
         -------
         TrainingDisplay
             The display itself.
+
+        Examples
+        --------
+        >>> from skmtl.inspection import TrainingDisplay
+        >>> TrainingDisplay(history={"loss": [1.0, 0.5]}).plot().ax_.get_ylabel()
+        'Loss'
         """
         ax = axes_for(self, ax, figsize=(7, 4))
         many = len(self.target_names) > len(COLOURS)

@@ -161,7 +161,14 @@ class TargetScorer:
         return found
 
     def names_of(self, y: Targets) -> tuple[str, ...]:
-        """The names of the targets in y, checked."""
+        """The names of the targets in y, checked.
+
+        Examples
+        --------
+        >>> from skmtl.metrics import TargetScorer
+        >>> TargetScorer().names_of([[1.0, 2.0], [3.0, 4.0]])
+        ('target_0', 'target_1')
+        """
         shape = np.asarray(y).shape
         n_targets = shape[1] if len(shape) > 1 else 1
         if self.names is None:

@@ -193,6 +193,19 @@ class SharingDepthSearchCV(GridSearchCV):
             layers as `depths` asks for, if `param_grid` holds the sharing depth, if y is
             not numeric or holds infinity (or, of a classifier, no labels), or if it is a
             single target.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> from skmtl.model_selection import SharingDepthSearchCV
+        >>> X, y = load_energy(return_X_y=True, as_frame=True)
+        >>> model = MultiTaskRegressor(
+        ...     trunk_sizes=(16,), head_sizes=(8,), epochs=5, random_state=0
+        ... )
+        >>> search = SharingDepthSearchCV(model, cv=3).fit(X, y)
+        >>> sorted(search.best_params_)
+        ['sharing_depth']
         """
         self._validate_params()
         search = self._spelt_out()
@@ -247,6 +260,19 @@ class SharingDepthSearchCV(GridSearchCV):
         Returns
         -------
         ndarray of shape (n, T), or (n,) if `y` was 1-D in `fit`
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> from skmtl.model_selection import SharingDepthSearchCV
+        >>> X, y = load_energy(return_X_y=True, as_frame=True)
+        >>> model = MultiTaskRegressor(
+        ...     trunk_sizes=(16,), head_sizes=(8,), epochs=5, random_state=0
+        ... )
+        >>> search = SharingDepthSearchCV(model, cv=3).fit(X, y)
+        >>> search.predict(X).shape
+        (768, 2)
         """
         return super(SharingDepthSearchCV, self._spelt_out()).predict(X)
 
@@ -266,12 +292,39 @@ class SharingDepthSearchCV(GridSearchCV):
         -------
         float
             With target scorers, the mean over targets.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> from skmtl.model_selection import SharingDepthSearchCV
+        >>> X, y = load_energy(return_X_y=True, as_frame=True)
+        >>> model = MultiTaskRegressor(
+        ...     trunk_sizes=(16,), head_sizes=(8,), epochs=5, random_state=0
+        ... )
+        >>> search = SharingDepthSearchCV(model, cv=3).fit(X, y)
+        >>> search.score(X, y) < 1.0
+        True
         """
         return super(SharingDepthSearchCV, self._spelt_out()).score(X, y, **params)
 
     @property
     def sharing_gain_(self) -> pd.DataFrame:
-        """Gain of each depth over separate networks, per target."""
+        """Gain of each depth over separate networks, per target.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> from skmtl.model_selection import SharingDepthSearchCV
+        >>> X, y = load_energy(return_X_y=True, as_frame=True)
+        >>> model = MultiTaskRegressor(
+        ...     trunk_sizes=(16,), head_sizes=(8,), epochs=5, random_state=0
+        ... )
+        >>> search = SharingDepthSearchCV(model, cv=3).fit(X, y)
+        >>> search.sharing_gain_.index.tolist()
+        [0, 1, 2]
+        """
         check_is_fitted(self)
         return sharing_gain(self)
 
@@ -281,6 +334,12 @@ class SharingDepthSearchCV(GridSearchCV):
         Returns
         -------
         MetadataRouter
+
+        Examples
+        --------
+        >>> from skmtl.model_selection import SharingDepthSearchCV
+        >>> SharingDepthSearchCV().get_metadata_routing().owner.__class__.__name__
+        'SharingDepthSearchCV'
         """
         search = self._spelt_out()
         return super(SharingDepthSearchCV, search).get_metadata_routing()
