@@ -182,7 +182,7 @@ def test_files_of_before_versions_were_written_load_and_train_on(table):
     estimator = small().fit(X, Y)
     state = {k: v for k, v in estimator.__getstate__().items() if k != "_skmtl_version"}
     del state["best_epoch_"]
-    (member,) = state["_members"]
+    (member,) = estimator._members  # which then were in files themselves
     of_old_key = member.optimizer_state._replace(key="as it was")
     state["_members"] = [dataclasses.replace(member, optimizer_state=of_old_key)]
     old = type(estimator).__new__(type(estimator))

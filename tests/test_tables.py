@@ -330,7 +330,7 @@ def test_masked_labels_are_missing(table, mask, labels):
 
     estimator = small_classifier()
     for first, second in zip(
-        estimator._check_y(masked)[0], estimator._check_y(holed)[0], strict=True
+        estimator._check_y(masked).Y, estimator._check_y(holed).Y, strict=True
     ):
         np.testing.assert_array_equal(first, second)
     predicted, classes = np.roll(L, 1, axis=0), [np.unique(L)] * 3
