@@ -56,7 +56,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
     target_names_: NDArray[Any]
     history_: dict[str, list[float]]
     n_iter_: int
-    best_epoch_: NDArray[np.int_]
+    best_epoch_: NDArray[np.integer[Any]]
     loss_weights_: Floats
     _members: list[Network]
     _classes: Any  # labels of each target, None where targets are numbers
