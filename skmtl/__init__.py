@@ -23,6 +23,14 @@ estimator of several fitted ones. `skmtl.model_selection` says whether sharing h
 
 from importlib import import_module
 from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what `__getattr__` loads, for type checkers
+    from . import datasets, inspection, metrics, model_selection
+    from ._estimators.classifier import MultiTaskClassifier
+    from ._estimators.merging import merge_tasks
+    from ._estimators.regressor import MultiTaskRegressor
+    from ._tables.stacking import stack_tasks
 
 __version__ = version("skmtl")
 __all__ = [
@@ -44,7 +52,7 @@ _WHERE = {
 }
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     # Loaded when asked for: importing the package is quick and takes in no TensorFlow.
     if name in _WHERE:
         return getattr(import_module(_WHERE[name], __name__), name)
@@ -53,5 +61,5 @@ def __getattr__(name):
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return [*globals(), *__all__]

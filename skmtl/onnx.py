@@ -7,12 +7,14 @@ Importing this module registers the converters of `MultiTaskRegressor` and
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import skl2onnx
 from skl2onnx.algebra import onnx_ops as ops
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.pipeline import Pipeline
 
 from ._estimators.classifier import MultiTaskClassifier
 from ._estimators.networks_of import members_of
@@ -23,13 +25,18 @@ from ._network.inputs import Inputs
 from ._network.network import Network
 from ._network.units import Units
 
+if TYPE_CHECKING:  # comes with skl2onnx
+    import onnx
+
 __all__ = ["to_onnx"]
 
 # Types of ONNX tensors, by their numbers in its standard.
 FLOAT, DOUBLE = 1, 11
 
 
-def to_onnx(model, X, **options):
+def to_onnx(
+    model: MultiTaskRegressor | MultiTaskClassifier | Pipeline, X: Any, **options: Any
+) -> onnx.ModelProto:
     """Convert a fitted estimator, alone or in a fitted Pipeline.
 
     The graph reads the features as `predict` does, in double precision, and multiplies in
@@ -329,6 +336,7 @@ def _convert_regressor(scope, operator, container) -> None:
 def _convert_classifier(scope, operator, container) -> None:
     members = members_of(operator.raw_operator)
     outputs = _outputs(members, _features(operator, container.target_opset))
+    kind: Any  # of head: that of classes
     for task, kind in enumerate(members[0].kinds):
         own = np.arange(kind.n_outputs)
         probabilities = [

@@ -6,8 +6,10 @@ import copy
 import dataclasses
 from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MultiOutputMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length
@@ -30,6 +32,7 @@ from .._tables.targets import (
     new_target_name,
     target_names,
 )
+from .._types import Floats, Targets
 from .architecture import architecture_of, inputs_of, warn_of_random_trunk
 from .init_trunk import trunks_of
 from .network_diagram import network_svg
@@ -37,12 +40,27 @@ from .pickle_versions import with_version, without_version
 from .training_plan import check_balancing, generator, last_loss_weights, make_plan
 from .warm_start import check_same
 
+if TYPE_CHECKING:  # takes in TensorFlow
+    import keras
+
 
 class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
     """A network with a shared trunk and a head per target, trained and kept.
 
     Subclasses say what targets are, which loss each has, and what is predicted.
     """
+
+    n_features_in_: int
+    feature_names_in_: NDArray[Any]
+    n_outputs_: int
+    target_names_: NDArray[Any]
+    history_: dict[str, list[float]]
+    n_iter_: int
+    best_epoch_: NDArray[np.int_]
+    loss_weights_: Floats
+    _members: list[Network]
+    _classes: Any  # labels of each target, None where targets are numbers
+    _one_dimensional: bool
 
     @abstractmethod
     def _check_y(self, y) -> CheckedTargets:
@@ -72,7 +90,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
     def _join_targets(self, parts: Sequence[BaseMultiTask]) -> None:
         """Take over what is known of the targets of these fitted estimators."""
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: ArrayLike, y: Targets, sample_weight: ArrayLike | None = None) -> Self:
         """Train the network.
 
         Parameters
@@ -99,11 +117,24 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         RuntimeError
             In a process that was forked when TensorFlow had started, as by a fit: it would
             hang there.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True, as_frame=True)
+        >>> model = MultiTaskRegressor(epochs=5, random_state=0).fit(X, y)
+        >>> model.target_names_.tolist()
+        ['heating_load', 'cooling_load']
+        >>> len(model.history_["loss"]) >= 5
+        True
         """
         resume = self.warm_start and self.__sklearn_is_fitted__()
         return self._train(X, y, sample_weight, resume, self.epochs, self.early_stopping)
 
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(
+        self, X: ArrayLike, y: Targets, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Train for one epoch over these rows, from where the last call ended.
 
         The first call fixes features, targets and scaling. No rows are held out.
@@ -116,13 +147,35 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         self : the estimator
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True)
+        >>> model = MultiTaskRegressor(random_state=0)
+        >>> for first in range(0, 768, 256):
+        ...     rows = slice(first, first + 256)
+        ...     model = model.partial_fit(X[rows], y[rows])
+        >>> model.n_iter_
+        3
         """
         resume = self.__sklearn_is_fitted__()
         return self._train(X, y, sample_weight, resume, epochs=1, early_stopping=False)
 
     @property
-    def model_(self):
-        """The fitted network as a Keras model, built when first asked for."""
+    def model_(self) -> keras.Model:
+        """The fitted network as a Keras model, built when first asked for.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True)
+        >>> model = MultiTaskRegressor(epochs=5, random_state=0).fit(X, y)
+        >>> model.model_.input_shape
+        (None, 8)
+        """
         check_is_fitted(self)
         check_not_forked()
         if not hasattr(self, "_model"):
@@ -134,14 +187,24 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         return self._model
 
     @property
-    def trunk_(self):
-        """The shared part as a Keras model: raw features in, representation out."""
+    def trunk_(self) -> keras.Model:
+        """The shared part as a Keras model: raw features in, representation out.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True)
+        >>> model = MultiTaskRegressor(epochs=5, random_state=0).fit(X, y)
+        >>> model.trunk_.output_shape
+        (None, 128)
+        """
         check_is_fitted(self)
         from .._training import build_trunk
 
         return build_trunk(self._members)
 
-    def gates(self, X):
+    def gates(self, X: ArrayLike) -> Floats:
         """How much of each expert every target takes, row by row.
 
         Parameters
@@ -203,8 +266,9 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         ]
         names = np.append(self.target_names_, np.array([name], dtype=object))
         # The loss of the new target may be called what an old one's weight is called.
-        keys = loss_weight_entries(self.target_names_), loss_weight_entries(names)[:-1]
-        renamed = dict(zip(*keys, strict=True))
+        before = loss_weight_entries(list(self.target_names_))
+        after = loss_weight_entries(list(names))[:-1]
+        renamed = dict(zip(before, after, strict=True))
         self.history_ = {renamed.get(key, key): v for key, v in self.history_.items()}
         self._take_over(members, names, np.append(self.loss_weights_, 1.0), [self, head])
 
@@ -225,7 +289,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         n_columns = self._check_y(y).Y.shape[1]
         return new_target_name(y, n_columns, name, self.target_names_)
 
-    def for_prediction(self):
+    def for_prediction(self) -> Self:
         """A copy without the optimizer's state: the same predictions from a smaller file.
 
         Most of a pickled estimator is what only further training needs: the weights
@@ -365,15 +429,14 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
 
         rng = copy.deepcopy(self._rng)  # a failed fit draws nothing
         n_members = len(self._members)
-        parts = [(slice(None), slice(0))] * n_members
+        parts: list[tuple[Any, Any]] = [(slice(None), slice(0))] * n_members
         if early_stopping:
             parts = hold_out(table.W, self.validation_fraction, table.names, rng, n_members)
         seeds = rng.integers(2**63, size=n_members).tolist()
-        plan = make_plan(
-            self, self._fitted_losses, table.names, self._one_dimensional, epochs
-        )
+        names: Any = table.names
+        plan = make_plan(self, self._fitted_losses, names, self._one_dimensional, epochs)
         members, history, best = train_members(plan, self._members, table, parts, seeds)
-        vars(self).pop("_model", None)
+        self.__dict__.pop("_model", None)
         self._members, self._rng = members, rng
         self.loss_weights_ = last_loss_weights(plan, members, history)
         self.best_epoch_ = np.where(best > 0, self.n_iter_ + best, 0)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -28,9 +29,22 @@ from .._tables.per_target import per_target
 from .._tables.table import CheckedTargets
 from .._tables.targets import check_same_targets
 from .._third_party import StrOptions
+from .._types import (
+    ClassWeight,
+    Floats,
+    Groups,
+    LossWeights,
+    Optimizer,
+    RandomState,
+    Sizes,
+    Targets,
+)
 from ..metrics import accuracy_score
 from .base import BaseMultiTask
 from .parameter_constraints import CONSTRAINTS
+
+if TYPE_CHECKING:  # takes in TensorFlow
+    import keras
 
 
 class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
@@ -309,40 +323,40 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
     def __init__(
         self,
         *,
-        trunk_sizes=(128, 128),
-        head_sizes=(64,),
-        sharing_depth=None,
-        n_experts=1,
-        n_task_experts=0,
-        target_groups=None,
-        share_output=False,
-        linear_path=True,
-        activation="relu",
-        dropout=0.0,
-        class_weight=None,
-        loss_weights=None,
-        optimizer="adam",
-        learning_rate=1e-3,
-        weight_decay=0.5,
-        ema_momentum=0.99,
-        epochs=400,
-        batch_size="auto",
-        early_stopping=True,
-        validation_fraction=0.125,
-        n_iter_no_change=40,
-        refit="auto",
-        n_members=1,
-        n_jobs=None,
-        scale_features=True,
-        clip_features=3.0,
-        n_bins="auto",
-        init_trunk=None,
-        freeze_trunk=False,
-        warm_start=False,
-        callbacks=None,
-        verbose=0,
-        random_state=None,
-    ):
+        trunk_sizes: Sizes = (128, 128),
+        head_sizes: Sizes = (64,),
+        sharing_depth: int | None = None,
+        n_experts: int = 1,
+        n_task_experts: int = 0,
+        target_groups: Groups | None = None,
+        share_output: bool = False,
+        linear_path: bool = True,
+        activation: str = "relu",
+        dropout: float = 0.0,
+        class_weight: ClassWeight = None,
+        loss_weights: LossWeights = None,
+        optimizer: Optimizer = "adam",
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.5,
+        ema_momentum: float = 0.99,
+        epochs: int = 400,
+        batch_size: int | Literal["auto"] = "auto",
+        early_stopping: bool = True,
+        validation_fraction: float = 0.125,
+        n_iter_no_change: int = 40,
+        refit: bool | Literal["auto"] = "auto",
+        n_members: int = 1,
+        n_jobs: int | None = None,
+        scale_features: bool = True,
+        clip_features: float | None = 3.0,
+        n_bins: int | Literal["auto"] = "auto",
+        init_trunk: Any = None,
+        freeze_trunk: bool = False,
+        warm_start: bool = False,
+        callbacks: Sequence[keras.callbacks.Callback] | None = None,
+        verbose: int = 0,
+        random_state: RandomState = None,
+    ) -> None:
         self.trunk_sizes = trunk_sizes
         self.head_sizes = head_sizes
         self.sharing_depth = sharing_depth
@@ -377,7 +391,13 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         self.verbose = verbose
         self.random_state = random_state
 
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(  # type: ignore[override]  # classes third, as in scikit-learn
+        self,
+        X: ArrayLike,
+        y: Targets,
+        classes: ArrayLike | Sequence[Any] | Mapping[Any, Any] | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Train for one epoch over these rows, from where the last call ended.
 
         The first call fixes features, targets, classes and scaling. No rows are held out.
@@ -400,13 +420,26 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         ------
         ValueError
             If a label is not among the classes, and whatever `fit` raises.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskClassifier
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True)
+        >>> labels = y > 25
+        >>> model = MultiTaskClassifier(random_state=0)
+        >>> for first in range(0, 768, 256):
+        ...     rows = slice(first, first + 256)
+        ...     model = model.partial_fit(X[rows], labels[rows], classes=[False, True])
+        >>> model.n_iter_
+        3
         """
         resume = self.__sklearn_is_fitted__()
         return self._train(
             X, y, sample_weight, resume, epochs=1, early_stopping=False, classes=classes
         )
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Predict the most probable label of every target.
 
         Parameters
@@ -418,13 +451,23 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         -------
         ndarray of shape (n, T), or (n,) if `y` was 1-D in `fit`
             Labels in their own type; objects where targets have labels of several types.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskClassifier
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True)
+        >>> labels = y > 25
+        >>> model = MultiTaskClassifier(epochs=5, random_state=0).fit(X, labels)
+        >>> model.predict(X).shape, model.predict(X).dtype
+        ((768, 2), dtype('bool'))
         """
         probabilities = self._probabilities(X)
         codes = np.stack([p.argmax(axis=1) for p in probabilities], axis=1)
         labels = labels_from(codes, self._classes)
         return labels[:, 0] if self._one_dimensional else labels
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> list[Floats] | Floats:
         """Predict the probabilities of every target's classes: the mean over members.
 
         In double precision for up to 32768 rows in one call, in single for more, as
@@ -439,11 +482,23 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         -------
         list of T ndarrays of shape (n, C_t), or ndarray of shape (n, C) if `y` was 1-D
             In the order of `classes_`; each row sums to 1.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskClassifier
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True)
+        >>> labels = y > 25
+        >>> model = MultiTaskClassifier(epochs=5, random_state=0).fit(X, labels)
+        >>> [p.shape for p in model.predict_proba(X)]
+        [(768, 2), (768, 2)]
         """
         probabilities = self._probabilities(X)
         return probabilities[0] if self._one_dimensional else probabilities
 
-    def score(self, X, y, sample_weight=None):
+    def score(
+        self, X: ArrayLike, y: Targets, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Mean over targets of the accuracy on observed cells.
 
         Parameters
@@ -460,14 +515,32 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         -------
         float
             See `skmtl.metrics.accuracy_score`.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskClassifier
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True)
+        >>> labels = y > 25
+        >>> model = MultiTaskClassifier(epochs=5, random_state=0).fit(X, labels)
+        >>> 0.5 < model.score(X, labels) <= 1.0
+        True
         """
         predicted = self.predict(X)
         check_same_targets(y, self._check_y(y).Y, self.target_names_)
         if sample_weight is not None:
-            sample_weight = weights_of(sample_weight, self.target_names_)
+            sample_weight = weights_of(sample_weight, list(self.target_names_))
         return accuracy_score(y, predicted, sample_weight=sample_weight)
 
-    def add_task(self, X, y, name=None, *, class_weight=None, sample_weight=None):
+    def add_task(
+        self,
+        X: ArrayLike,
+        y: Targets,
+        name: str | None = None,
+        *,
+        class_weight: ClassWeight = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Add a target: train a head for it on the fitted trunk, which stays as it is.
 
         The weights of the other targets stay bit for bit the same, and their probabilities
@@ -491,6 +564,16 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         Returns
         -------
         self : MultiTaskClassifier
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskClassifier
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True, as_frame=True)
+        >>> model = MultiTaskClassifier(epochs=5, random_state=0)
+        >>> model = model.fit(X, y["heating_load"] > 25)
+        >>> model.add_task(X, y["cooling_load"] > 25).target_names_.tolist()
+        ['heating_load', 'cooling_load']
         """
         name = self._check_new_task(y, name)
         weights = [own["class_weight"] for own in self._own_parameters()]
@@ -501,8 +584,17 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         return self
 
     @property
-    def classes_(self):
-        """Labels of each target, in order."""
+    def classes_(self) -> list[NDArray[Any]] | NDArray[Any]:
+        """Labels of each target, in order.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskClassifier
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True)
+        >>> MultiTaskClassifier(epochs=5, random_state=0).fit(X, y > 25).classes_
+        [array([False,  True]), array([False,  True])]
+        """
         check_is_fitted(self)
         return self._classes[0] if self._one_dimensional else self._classes
 
@@ -515,7 +607,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         """The members' mean probabilities (n, C_t) of every target."""
         check_is_fitted(self)
         X = check_features(self, X, reset=False)
-        of_members = [m.probabilities(m.outputs(X)) for m in self._members]
+        of_members: list[Any] = [m.probabilities(m.outputs(X)) for m in self._members]
         return [sum(parts) / len(parts) for parts in zip(*of_members, strict=True)]
 
     def _check_y(self, y):

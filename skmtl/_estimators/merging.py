@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 from sklearn.base import clone
@@ -17,8 +18,10 @@ from .._number_checks import is_int
 from .base import BaseMultiTask
 from .networks_of import members_of
 
+Estimator = TypeVar("Estimator", bound=BaseMultiTask)
 
-def merge_tasks(estimators: Sequence, sharing_depth: int = 0):
+
+def merge_tasks(estimators: Sequence[Estimator], sharing_depth: int = 0) -> Estimator:
     """Make fitted estimators of one kind into one with all their targets.
 
     Parameters
@@ -152,6 +155,6 @@ def _names(estimators: list) -> np.ndarray:
     unique, counts = np.unique(names.astype(str), return_counts=True)
     if (counts > 1).any():
         raise ValueError(
-            f"More than one estimator has the {listed('target', unique[counts > 1])}."
+            f"More than one estimator has the {listed('target', list(unique[counts > 1]))}."
         )
     return names

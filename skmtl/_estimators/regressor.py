@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, overload
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -15,9 +17,24 @@ from .._tables.holes_and_weights import weights_of
 from .._tables.per_target import is_one_loss, per_target, with_new_target
 from .._tables.table import CheckedTargets
 from .._tables.targets import check_same_targets, check_targets, check_values
+from .._types import (
+    Floats,
+    Groups,
+    Loss,
+    LossWeights,
+    Optimizer,
+    RandomState,
+    Sizes,
+    Targets,
+)
 from ..metrics import r2_score
 from .base import BaseMultiTask
 from .parameter_constraints import CONSTRAINTS
+
+if TYPE_CHECKING:  # takes in TensorFlow
+    import keras
+
+    from .scikeras import KerasMultiTaskRegressor
 
 
 class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
@@ -571,6 +588,8 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     # The public place, by which files and messages know the class wherever it is moved.
     __module__ = "skmtl"
 
+    target_means_: Floats
+
     _parameter_constraints: ClassVar[dict] = {
         **CONSTRAINTS,
         "loss": "no_validation",  # checked in training, which imports Keras
@@ -580,41 +599,41 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     def __init__(
         self,
         *,
-        trunk_sizes=(128, 128),
-        head_sizes=(64,),
-        sharing_depth=None,
-        n_experts=1,
-        n_task_experts=0,
-        target_groups=None,
-        share_output=False,
-        linear_path=True,
-        activation="relu",
-        dropout=0.0,
-        loss="squared_error",
-        loss_weights=None,
-        optimizer="adam",
-        learning_rate=1e-3,
-        weight_decay=0.5,
-        ema_momentum=0.99,
-        epochs=400,
-        batch_size="auto",
-        early_stopping=True,
-        validation_fraction=0.125,
-        n_iter_no_change=40,
-        refit="auto",
-        n_members=1,
-        n_jobs=None,
-        scale_features=True,
-        clip_features=3.0,
-        n_bins="auto",
-        scale_targets=True,
-        init_trunk=None,
-        freeze_trunk=False,
-        warm_start=False,
-        callbacks=None,
-        verbose=0,
-        random_state=None,
-    ):
+        trunk_sizes: Sizes = (128, 128),
+        head_sizes: Sizes = (64,),
+        sharing_depth: int | None = None,
+        n_experts: int = 1,
+        n_task_experts: int = 0,
+        target_groups: Groups | None = None,
+        share_output: bool = False,
+        linear_path: bool = True,
+        activation: str = "relu",
+        dropout: float = 0.0,
+        loss: Loss = "squared_error",
+        loss_weights: LossWeights = None,
+        optimizer: Optimizer = "adam",
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.5,
+        ema_momentum: float = 0.99,
+        epochs: int = 400,
+        batch_size: int | Literal["auto"] = "auto",
+        early_stopping: bool = True,
+        validation_fraction: float = 0.125,
+        n_iter_no_change: int = 40,
+        refit: bool | Literal["auto"] = "auto",
+        n_members: int = 1,
+        n_jobs: int | None = None,
+        scale_features: bool = True,
+        clip_features: float | None = 3.0,
+        n_bins: int | Literal["auto"] = "auto",
+        scale_targets: bool = True,
+        init_trunk: Any = None,
+        freeze_trunk: bool = False,
+        warm_start: bool = False,
+        callbacks: Sequence[keras.callbacks.Callback] | None = None,
+        verbose: int = 0,
+        random_state: RandomState = None,
+    ) -> None:
         self.trunk_sizes = trunk_sizes
         self.head_sizes = head_sizes
         self.sharing_depth = sharing_depth
@@ -650,7 +669,18 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         self.verbose = verbose
         self.random_state = random_state
 
-    def predict(self, X, return_std=False):
+    @overload
+    def predict(self, X: ArrayLike, return_std: Literal[False] = False) -> Floats: ...
+
+    @overload
+    def predict(self, X: ArrayLike, return_std: Literal[True]) -> tuple[Floats, Floats]: ...
+
+    @overload
+    def predict(self, X: ArrayLike, return_std: bool) -> Floats | tuple[Floats, Floats]: ...
+
+    def predict(
+        self, X: ArrayLike, return_std: bool = False
+    ) -> Floats | tuple[Floats, Floats]:
         """Predict all targets.
 
         Up to 32768 rows in one call are predicted in double precision. What a row gets then
@@ -685,6 +715,18 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         ValueError
             If X is not usable, or if `return_std` is asked of a single member and a loss
             other than "normal".
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True)
+        >>> model = MultiTaskRegressor(loss="normal", epochs=5, random_state=0).fit(X, y)
+        >>> model.predict(X).shape
+        (768, 2)
+        >>> mean, std = model.predict(X, return_std=True)
+        >>> bool((std > 0).all())
+        True
         """
         check_is_fitted(self)
         X = check_features(self, X, reset=False)
@@ -695,8 +737,8 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         if len(self._members) == 1 and any(others):
             raise ValueError(
                 "return_std=True needs several members for "
-                f"{listed('target', self.target_names_[others])}, but there is one: fit "
-                "with n_members=8, for example, or with loss='normal'."
+                f"{listed('target', list(self.target_names_[others]))}, but there is one: "
+                "fit with n_members=8, for example, or with loss='normal'."
             )
         outputs = [member.outputs(X) for member in self._members]
         pairs = list(zip(self._members, outputs, strict=True))
@@ -705,7 +747,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         std = np.sqrt(variance + np.var(predictions, axis=0))
         return self._shaped(sum(predictions) / len(pairs)), self._shaped(std)
 
-    def predict_quantiles(self, X):
+    def predict_quantiles(self, X: ArrayLike) -> Floats:
         """Predict the quantiles that the loss ``("quantile", levels)`` asks for.
 
         Parameters
@@ -749,11 +791,13 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         quantiles = [m.quantiles(m.outputs(X), levels) for m in self._members]
         return self._shaped(sum(quantiles) / len(quantiles))
 
-    def _shaped(self, predicted: np.ndarray) -> np.ndarray:
+    def _shaped(self, predicted: Any) -> Floats:
         """Without the axis of targets if y was 1-D."""
         return predicted[:, 0] if self._one_dimensional else predicted
 
-    def score(self, X, y, sample_weight=None):
+    def score(
+        self, X: ArrayLike, y: Targets, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Mean over targets of the coefficient of determination on observed cells.
 
         Parameters
@@ -769,6 +813,15 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         -------
         float
             Unweighted mean of the targets' R2; see `skmtl.metrics.r2_score`.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True)
+        >>> model = MultiTaskRegressor(epochs=5, random_state=0).fit(X, y)
+        >>> model.score(X, y) < 1.0
+        True
         """
         Y, _ = check_targets(y, estimator=self)
         predicted = self.predict(X).reshape(-1, self.n_outputs_)
@@ -776,10 +829,18 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         if np.isnan(Y).all():
             raise ValueError("y has no observed value (all are NaN): there is no score.")
         if sample_weight is not None:
-            sample_weight = weights_of(sample_weight, self.target_names_)
+            sample_weight = weights_of(sample_weight, list(self.target_names_))
         return r2_score(Y, predicted, sample_weight=sample_weight)
 
-    def add_task(self, X, y, name=None, *, loss=None, sample_weight=None):
+    def add_task(
+        self,
+        X: ArrayLike,
+        y: Targets,
+        name: str | None = None,
+        *,
+        loss: Loss | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Add a target: train a head for it on the fitted trunk, which stays as it is.
 
         The weights of the other targets stay bit for bit the same, and their predictions
@@ -804,6 +865,15 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         Returns
         -------
         self : MultiTaskRegressor
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> X, y = load_energy(return_X_y=True, as_frame=True)
+        >>> model = MultiTaskRegressor(epochs=5, random_state=0).fit(X, y["heating_load"])
+        >>> model.add_task(X, y["cooling_load"]).predict(X).shape
+        (768, 2)
         """
         name = self._check_new_task(y, name)
         losses = with_new_target(self.loss, loss, self.n_outputs_, name)
@@ -811,7 +881,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         self._add_task(X, y, name, sample_weight, {"loss": losses}, loss=own)
         return self
 
-    def to_scikeras(self, **kwargs):
+    def to_scikeras(self, **kwargs: Any) -> KerasMultiTaskRegressor:
         """The same network as a scikeras ``KerasRegressor``, trained by Keras' own loop.
 
         Use it for what a compiled loop cannot do: callbacks at every batch, or a training

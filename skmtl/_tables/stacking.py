@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 from .._messages import listed
+from .._types import Targets
 from .arrays import array_of, kind_of
 from .containers import as_table
 
+Task: TypeAlias = tuple[ArrayLike, Targets]  # features and target
 
-def stack_tasks(tasks):
+
+def stack_tasks(
+    tasks: Mapping[Any, Task] | Sequence[Task],
+) -> tuple[NDArray[Any] | pd.DataFrame, NDArray[Any] | pd.DataFrame]:
     """Stack tasks that have their own rows into one X and one Y with holes.
 
     Parameters
@@ -64,7 +71,7 @@ def stack_tasks(tasks):
     if not len(tasks):
         raise ValueError("tasks is empty: expected at least one pair (X, y).")
     names = list(tasks) if named else [f"target_{t}" for t in range(len(tasks))]
-    pairs = list(tasks.values()) if named else list(tasks)
+    pairs = list(tasks.values()) if isinstance(tasks, Mapping) else list(tasks)
     for name, pair in zip(names, pairs, strict=True):
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise TypeError(

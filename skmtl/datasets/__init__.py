@@ -1,9 +1,14 @@
 """Small real tables with several targets, bundled with the package."""
 
+from __future__ import annotations
+
 from importlib.resources import files
+from typing import Any, Literal, overload
 
 import pandas as pd
 from sklearn.utils import Bunch
+
+from .._types import Floats
 
 __all__ = ["load_energy", "load_slump"]
 
@@ -68,7 +73,27 @@ artificial neural networks", Cement and Concrete Composites 29 (6), 474-480 (200
 """
 
 
-def load_energy(*, return_X_y=False, as_frame=False):
+@overload
+def load_energy(*, return_X_y: Literal[False] = False, as_frame: bool = False) -> Bunch: ...
+
+
+@overload
+def load_energy(
+    *, return_X_y: Literal[True], as_frame: Literal[False] = False
+) -> tuple[Floats, Floats]: ...
+
+
+@overload
+def load_energy(
+    *, return_X_y: Literal[True], as_frame: Literal[True]
+) -> tuple[pd.DataFrame, pd.DataFrame]: ...
+
+
+@overload
+def load_energy(*, return_X_y: bool, as_frame: bool = False) -> Any: ...
+
+
+def load_energy(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
     """Heating and cooling load of 768 buildings (8 features, 2 targets).
 
     Parameters
@@ -112,7 +137,27 @@ def load_energy(*, return_X_y=False, as_frame=False):
     return _load("energy", 2, _ENERGY, return_X_y, as_frame)
 
 
-def load_slump(*, return_X_y=False, as_frame=False):
+@overload
+def load_slump(*, return_X_y: Literal[False] = False, as_frame: bool = False) -> Bunch: ...
+
+
+@overload
+def load_slump(
+    *, return_X_y: Literal[True], as_frame: Literal[False] = False
+) -> tuple[Floats, Floats]: ...
+
+
+@overload
+def load_slump(
+    *, return_X_y: Literal[True], as_frame: Literal[True]
+) -> tuple[pd.DataFrame, pd.DataFrame]: ...
+
+
+@overload
+def load_slump(*, return_X_y: bool, as_frame: bool = False) -> Any: ...
+
+
+def load_slump(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
     """Slump, flow and strength of 103 concrete mixtures (7 features, 3 targets).
 
     Parameters

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ._style import axes_for, label, row_font_size
+from .._types import Axes, Targets
+from ._style import Style, axes_for, label, row_font_size
+
+if TYPE_CHECKING:  # not installed everywhere
+    import pandas as pd
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 MAX_NUMBERS = 12  # targets for which the cells hold numbers
 
@@ -50,11 +58,25 @@ class TaskAffinityDisplay:
     >>> display.plot().figure_.savefig("affinity.png")  # doctest: +SKIP
     """
 
-    def __init__(self, *, affinity):
+    order_: list[str]
+    image_: AxesImage
+    ax_: Axes
+    figure_: Figure
+
+    def __init__(self, *, affinity: pd.DataFrame) -> None:
         self.affinity = affinity
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, clustered=True, ax=None, **kwargs):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: ArrayLike,
+        y: Targets,
+        *,
+        clustered: bool = True,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Plot the affinities of a fitted estimator's targets.
 
         Parameters
@@ -83,13 +105,24 @@ class TaskAffinityDisplay:
             If no layer is shared.
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> from skmtl.inspection import TaskAffinityDisplay
+        >>> X, y = load_energy(return_X_y=True, as_frame=True)
+        >>> model = MultiTaskRegressor(epochs=5, random_state=0).fit(X, y)
+        >>> display = TaskAffinityDisplay.from_estimator(model, X, y)
+        >>> sorted(display.order_)
+        ['cooling_load', 'heating_load']
         """
         from ..model_selection import task_affinity
 
         affinity = task_affinity(estimator, X, y, **kwargs)
         return cls(affinity=affinity).plot(ax=ax, clustered=clustered)
 
-    def plot(self, ax=None, *, clustered=True):
+    def plot(self, ax: Axes | None = None, *, clustered: bool = True) -> Self:
         """Draw the heat map.
 
         Parameters
@@ -103,6 +136,15 @@ class TaskAffinityDisplay:
         -------
         TaskAffinityDisplay
             The display itself.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from skmtl.inspection import TaskAffinityDisplay
+        >>> names = ["flow", "slump"]
+        >>> affinity = pd.DataFrame([[0.2, 0.1], [-0.05, 0.3]], names, names)
+        >>> TaskAffinityDisplay(affinity=affinity).plot(clustered=False).order_
+        ['flow', 'slump']
         """
         n_targets = len(self.affinity)
         order = _clustered(self.affinity.to_numpy()) if clustered else np.arange(n_targets)
@@ -118,7 +160,7 @@ class TaskAffinityDisplay:
         names = [label(name, 22) for name in self.order_]
         font_size = row_font_size(ax, n_targets)
         ax.set_yticks(range(n_targets), names, fontsize=font_size)
-        slant = {"rotation": 90}
+        slant: Style = {"rotation": 90}
         if n_targets <= MAX_NUMBERS:
             slant = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
         ax.set_xticks(range(n_targets), names, fontsize=font_size, **slant)

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
+from .._types import Axes
 from ._searched import searched_depths
-from ._style import BLACK, BLUE, COLOURS, FAINT, MARKERS, axes_for, label, without_frame
+from ._style import (
+    BLACK,
+    BLUE,
+    COLOURS,
+    FAINT,
+    MARKERS,
+    Style,
+    axes_for,
+    label,
+    without_frame,
+)
+
+if TYPE_CHECKING:  # not installed everywhere
+    from matplotlib.container import ErrorbarContainer
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 
 class SharingDepthDisplay:
@@ -58,9 +77,22 @@ class SharingDepthDisplay:
     >>> display.plot().figure_.savefig("depth.png")  # doctest: +SKIP
     """
 
+    errorbar_: ErrorbarContainer
+    target_lines_: dict[str, Line2D]
+    base_line_: Line2D | None
+    best_: Line2D | None
+    ax_: Axes
+    figure_: Figure
+
     def __init__(
-        self, *, depths, scores, target_scores=None, best_depth=None, score_name="Score"
-    ):
+        self,
+        *,
+        depths: ArrayLike,
+        scores: ArrayLike,
+        target_scores: pd.DataFrame | None = None,
+        best_depth: int | None = None,
+        score_name: str = "Score",
+    ) -> None:
         self.depths = depths
         self.scores = scores
         self.target_scores = target_scores
@@ -68,7 +100,9 @@ class SharingDepthDisplay:
         self.score_name = score_name
 
     @classmethod
-    def from_search(cls, search, *, per_target=True, ax=None):
+    def from_search(
+        cls, search: Any, *, per_target: bool = True, ax: Axes | None = None
+    ) -> Self:
         """Plot the scores of a search over the sharing depth.
 
         Parameters
@@ -94,11 +128,25 @@ class SharingDepthDisplay:
             If the search does not vary the sharing depth or lacks depth 0.
         sklearn.exceptions.NotFittedError
             If the search is not fitted.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> from skmtl.inspection import SharingDepthDisplay
+        >>> from skmtl.model_selection import SharingDepthSearchCV
+        >>> X, y = load_energy(return_X_y=True, as_frame=True)
+        >>> model = MultiTaskRegressor(
+        ...     trunk_sizes=(16,), head_sizes=(8,), epochs=5, random_state=0
+        ... )
+        >>> search = SharingDepthSearchCV(model, cv=3).fit(X, y)
+        >>> list(SharingDepthDisplay.from_search(search).target_lines_)
+        ['heating_load', 'cooling_load']
         """
         display = cls(**searched_depths(search)._asdict())
         return display.plot(ax=ax, per_target=per_target)
 
-    def plot(self, ax=None, *, per_target=True):
+    def plot(self, ax: Axes | None = None, *, per_target: bool = True) -> Self:
         """Draw the scores.
 
         Parameters
@@ -112,6 +160,13 @@ class SharingDepthDisplay:
         -------
         SharingDepthDisplay
             The display itself.
+
+        Examples
+        --------
+        >>> from skmtl.inspection import SharingDepthDisplay
+        >>> display = SharingDepthDisplay(depths=[0, 1], scores=[[0.7, 0.8], [0.8, 0.9]])
+        >>> display.plot().base_line_.get_label()
+        'separate networks'
         """
         new = ax is None
         ax = axes_for(self, ax, figsize=(7, 4))
@@ -120,12 +175,12 @@ class SharingDepthDisplay:
         self._draw_means(means, by_fold.std(axis=1, ddof=0))
         self.target_lines_ = {}
         if per_target and self.target_scores is not None:
-            self._draw_targets()
+            self._draw_targets(self.target_scores)
         ax.set(xlabel="Sharing depth (shared hidden layers)", xticks=means.index)
         ax.set_ylabel(f"{self.score_name}, mean ± std over folds")
         # Lines come before bars, but the mean is what the picture is about.
         handles, texts = ax.get_legend_handles_labels()
-        place = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if new else {}
+        place: Style = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if new else {}
         ax.legend([handles.pop(), *handles], [texts.pop(), *texts], frameon=False, **place)
         without_frame(ax)
         return self
@@ -146,24 +201,29 @@ class SharingDepthDisplay:
         )
         self.base_line_ = self.best_ = None
         if self.best_depth is not None:
-            ring = {"color": BLACK, "marker": "o", "markersize": 13, "fillstyle": "none"}
+            ring: Style = {
+                "color": BLACK,
+                "marker": "o",
+                "markersize": 13,
+                "fillstyle": "none",
+            }
             ring |= {"linestyle": "", "label": f"best depth: {self.best_depth}"}
             best = means[self.best_depth]
             (self.best_,) = self.ax_.plot(self.best_depth, best, zorder=5, **ring)
         if 0 in means.index:
-            dashes = {"color": BLACK, "linestyle": "--", "linewidth": 1, "zorder": 3}
+            dashes: Style = {"color": BLACK, "linestyle": "--", "linewidth": 1, "zorder": 3}
             self.base_line_ = self.ax_.axhline(
                 means[0], label="separate networks", **dashes
             )
 
-    def _draw_targets(self) -> None:
-        names = list(self.target_scores)
+    def _draw_targets(self, target_scores: pd.DataFrame) -> None:
+        names = list(target_scores)
         for t, name in enumerate(names):
-            style = {"color": FAINT, "linewidth": 0.6}
+            style: Style = {"color": FAINT, "linewidth": 0.6}
             if len(names) <= len(COLOURS):
                 style = {"color": COLOURS[t], "marker": MARKERS[t], "alpha": 0.6}
                 style |= {"linewidth": 1, "markersize": 4, "label": label(name, 28)}
             elif t == 0:
                 style["label"] = "each target"
-            line = self.ax_.plot(self.depths, self.target_scores[name], **style)
+            line = self.ax_.plot(self.depths, target_scores[name], **style)
             self.target_lines_[name] = line[0]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
 import pandas as pd
 
+from .._types import Axes
 from ..model_selection._verdict import (
     HELPS,
     HURTS,
@@ -19,11 +22,16 @@ from ._style import (
     FAINT,
     GREY,
     VERMILION,
+    Style,
     axes_for,
     label,
     row_font_size,
     without_frame,
 )
+
+if TYPE_CHECKING:  # not installed everywhere
+    from matplotlib.container import ErrorbarContainer
+    from matplotlib.figure import Figure
 
 KINDS = {  # marker, colour, colour inside
     HELPS: (">", BLUE, BLUE),
@@ -83,7 +91,19 @@ class SharingGainDisplay:
     >>> display.plot().figure_.savefig("gain.png")  # doctest: +SKIP
     """
 
-    def __init__(self, *, gain, se, effect=None, depth=None, score_name="score"):
+    errorbars_: dict[str, ErrorbarContainer]
+    ax_: Axes
+    figure_: Figure
+
+    def __init__(
+        self,
+        *,
+        gain: pd.Series,
+        se: pd.Series,
+        effect: pd.Series | None = None,
+        depth: int | None = None,
+        score_name: str = "score",
+    ) -> None:
         self.gain = gain
         self.se = se
         self.effect = effect
@@ -91,7 +111,9 @@ class SharingGainDisplay:
         self.score_name = score_name
 
     @classmethod
-    def from_search(cls, search, *, depth=None, ax=None):
+    def from_search(
+        cls, search: Any, *, depth: int | None = None, ax: Axes | None = None
+    ) -> Self:
         """Plot the gains that a search over the sharing depth has found.
 
         Parameters
@@ -115,6 +137,20 @@ class SharingGainDisplay:
             lacks the one asked for.
         sklearn.exceptions.NotFittedError
             If the search is not fitted.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> from skmtl.inspection import SharingGainDisplay
+        >>> from skmtl.model_selection import SharingDepthSearchCV
+        >>> X, y = load_energy(return_X_y=True, as_frame=True)
+        >>> model = MultiTaskRegressor(
+        ...     trunk_sizes=(16,), head_sizes=(8,), epochs=5, random_state=0
+        ... )
+        >>> search = SharingDepthSearchCV(model, cv=3).fit(X, y)
+        >>> SharingGainDisplay.from_search(search, depth=1).depth
+        1
         """
         found = judgement(search, depth)
         display = cls(
@@ -124,7 +160,7 @@ class SharingGainDisplay:
         )
         return display.plot(ax=ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | None = None) -> Self:
         """Draw the gains.
 
         Parameters
@@ -136,6 +172,14 @@ class SharingGainDisplay:
         -------
         SharingGainDisplay
             The display itself.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from skmtl.inspection import SharingGainDisplay
+        >>> gain = pd.Series({"flow": 0.05, "slump": -0.01})
+        >>> list(SharingGainDisplay(gain=gain, se=gain.abs()).plot().errorbars_)
+        ['flow', 'slump']
         """
         gains = self._sorted()
         n_rows = len(gains)
@@ -153,9 +197,17 @@ class SharingGainDisplay:
         ax.tick_params(axis="y", length=0)
         ax.set_xlabel(self._title())
         if self.effect is not None:
-            handles = {bar.get_label(): bar[0] for bar in self.errorbars_.values()}
-            place = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.2}
-            ax.legend(handles.values(), handles, ncols=3, frameon=False, **place)
+            handles: dict[Any, Any] = {
+                bar.get_label(): bar[0] for bar in self.errorbars_.values()
+            }
+            place: Style = {
+                "loc": "lower right",
+                "bbox_to_anchor": (1, 1),
+                "borderaxespad": 0.2,
+            }
+            ax.legend(
+                list(handles.values()), list(handles), ncols=3, frameon=False, **place
+            )
         without_frame(ax)
         return self
 
@@ -169,7 +221,12 @@ class SharingGainDisplay:
             self.ax_.text(0, row, "  no score", va="center", color=GREY, fontsize="small")
             return
         marker, colour, inside = KINDS.get(effect, KINDS[UNCLEAR])
-        style = {"color": colour, "marker": marker, "markerfacecolor": inside, "capsize": 2}
+        style: Style = {
+            "color": colour,
+            "marker": marker,
+            "markerfacecolor": inside,
+            "capsize": 2,
+        }
         self.errorbars_[name] = self.ax_.errorbar(gain, row, xerr=se, label=effect, **style)
 
     def _title(self) -> str:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._estimators.networks_of import members_of
+from .._types import Axes
 from ._estimators import network_in
 from ._style import axes_for, label, row_font_size
+
+if TYPE_CHECKING:  # not installed everywhere
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 MAX_NUMBERS = 12  # experts for which the cells hold numbers
 
@@ -45,13 +54,21 @@ class GatesDisplay:
     >>> display.plot().figure_.savefig("gates.png")  # doctest: +SKIP
     """
 
-    def __init__(self, *, gates, target_names, n_own=0):
+    image_: AxesImage
+    ax_: Axes
+    figure_: Figure
+
+    def __init__(
+        self, *, gates: ArrayLike, target_names: Sequence[str], n_own: int = 0
+    ) -> None:
         self.gates = gates
         self.target_names = target_names
         self.n_own = n_own
 
     @classmethod
-    def from_estimator(cls, estimator, X, *, ax=None):
+    def from_estimator(
+        cls, estimator: Any, X: ArrayLike, *, ax: Axes | None = None
+    ) -> Self:
         """Plot the mean gates of a fitted estimator.
 
         Parameters
@@ -73,6 +90,16 @@ class GatesDisplay:
         ------
         ValueError
             If there are no gates, or several members.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> from skmtl.inspection import GatesDisplay
+        >>> X, y = load_energy(return_X_y=True, as_frame=True)
+        >>> model = MultiTaskRegressor(n_experts=4, epochs=5, random_state=0).fit(X, y)
+        >>> GatesDisplay.from_estimator(model, X).gates.shape
+        (2, 4)
         """
         network = network_in(estimator, fitted=True)
         members = members_of(network)
@@ -87,7 +114,7 @@ class GatesDisplay:
             n_own=members[0].architecture.n_task_experts,
         ).plot(ax=ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | None = None) -> Self:
         """Draw the heat map.
 
         Parameters
@@ -99,6 +126,15 @@ class GatesDisplay:
         -------
         GatesDisplay
             The display itself.
+
+        Examples
+        --------
+        >>> from skmtl.inspection import GatesDisplay
+        >>> display = GatesDisplay(
+        ...     gates=[[0.7, 0.3], [0.2, 0.8]], target_names=["flow", "slump"]
+        ... )
+        >>> display.plot().ax_.get_xlabel()
+        'takes of expert'
         """
         G = np.asarray(self.gates)
         n_targets, n_experts = G.shape

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
 from .._estimators.network_diagram import diagram_data
 from .._network.diagram import FILLS, FONT_SIZE, Box, Diagram, diagram
+from .._types import Axes
 from ._estimators import network_in
-from ._style import GREY, axes_for
+from ._style import GREY, Style, axes_for
+
+if TYPE_CHECKING:  # not installed everywhere
+    from matplotlib.figure import Figure
 
 
 class NetworkDisplay:
@@ -50,16 +57,19 @@ class NetworkDisplay:
     >>> display.plot().figure_.savefig("network.png")  # doctest: +SKIP
     """
 
+    ax_: Axes
+    figure_: Figure
+
     def __init__(
         self,
         *,
-        hidden_sizes,
-        sharing_depth,
-        n_features=None,
-        target_names=None,
-        share_output=False,
-        n_trunks=1,
-    ):
+        hidden_sizes: Sequence[int],
+        sharing_depth: int,
+        n_features: int | None = None,
+        target_names: Sequence[str] | None = None,
+        share_output: bool = False,
+        n_trunks: int = 1,
+    ) -> None:
         self.hidden_sizes = hidden_sizes
         self.sharing_depth = sharing_depth
         self.n_features = n_features
@@ -68,7 +78,7 @@ class NetworkDisplay:
         self.n_trunks = n_trunks
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None):
+    def from_estimator(cls, estimator: Any, *, ax: Axes | None = None) -> Self:
         """Draw an estimator's network.
 
         Parameters
@@ -89,10 +99,17 @@ class NetworkDisplay:
             If there is no such estimator in it.
         ValueError
             If ``sharing_depth`` is larger than the number of hidden layers.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.inspection import NetworkDisplay
+        >>> NetworkDisplay.from_estimator(MultiTaskRegressor()).sharing_depth
+        2
         """
         return cls(**diagram_data(network_in(estimator))).plot(ax=ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | None = None) -> Self:
         """Draw the network.
 
         Parameters
@@ -105,6 +122,13 @@ class NetworkDisplay:
         -------
         NetworkDisplay
             The display itself.
+
+        Examples
+        --------
+        >>> from skmtl.inspection import NetworkDisplay
+        >>> display = NetworkDisplay(hidden_sizes=(64, 32), sharing_depth=1).plot()
+        >>> display.ax_ in display.figure_.axes
+        True
         """
         drawing = diagram(
             self.hidden_sizes,
@@ -151,7 +175,7 @@ def _draw(drawing: Diagram, ax) -> None:
 def _patch(box: Box):
     from matplotlib.patches import Circle, FancyBboxPatch
 
-    style = {"facecolor": FILLS[box.kind], "edgecolor": "black", "linewidth": 0.8}
+    style: Style = {"facecolor": FILLS[box.kind], "edgecolor": "black", "linewidth": 0.8}
     if box.kind == "output":
         return Circle((box.x + box.radius, box.y), box.radius, zorder=2, **style)
     return FancyBboxPatch(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
 from .. import _messages
 from .._network.diagram import BLUE, ORANGE
 
@@ -12,6 +14,9 @@ VERMILION, PURPLE = "#D55E00", "#CC79A7"
 GREY, FAINT = "#595959", "#B3B3B3"
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 MARKERS = ("o", "s", "^", "D", "v", "P")
+
+
+Style: TypeAlias = dict[str, Any]  # of lines and texts, as matplotlib names its parts
 
 
 def check_matplotlib(caller: str) -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._types import Axes
 from ._estimators import network_in
 from ._style import (
     BLUE,
@@ -12,10 +17,15 @@ from ._style import (
     GREY,
     MARKERS,
     VERMILION,
+    Style,
     axes_for,
     label,
     without_frame,
 )
+
+if TYPE_CHECKING:  # not installed everywhere
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 WIDE_RANGE = 20  # of losses, largest over smallest, which a linear axis hides
 
@@ -61,13 +71,25 @@ class TrainingDisplay:
     >>> display.plot().figure_.savefig("training.png")  # doctest: +SKIP
     """
 
-    def __init__(self, *, history, target_names=(), best_epoch=None):
+    lines_: dict[str, Line2D]
+    ax_: Axes
+    figure_: Figure
+
+    def __init__(
+        self,
+        *,
+        history: Mapping[str, Sequence[float]],
+        target_names: Sequence[str] = (),
+        best_epoch: ArrayLike | None = None,
+    ) -> None:
         self.history = history
         self.target_names = target_names
         self.best_epoch = best_epoch
 
     @classmethod
-    def from_estimator(cls, estimator, *, per_target=False, ax=None):
+    def from_estimator(
+        cls, estimator: Any, *, per_target: bool = False, ax: Axes | None = None
+    ) -> Self:
         """Plot the losses of a fitted estimator.
 
         Parameters
@@ -93,6 +115,16 @@ class TrainingDisplay:
             If it is fitted without a single epoch, as `merge_tasks` makes it.
         TypeError
             If there is no such estimator in it.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> from skmtl.inspection import TrainingDisplay
+        >>> X, y = load_energy(return_X_y=True)
+        >>> model = MultiTaskRegressor(epochs=5, random_state=0).fit(X, y)
+        >>> list(TrainingDisplay.from_estimator(model).lines_)
+        ['loss', 'val_loss']
         """
         network = network_in(estimator, fitted=True)
         if not network.history_:
@@ -107,7 +139,7 @@ class TrainingDisplay:
         )
         return display.plot(ax=ax, per_target=per_target)
 
-    def plot(self, ax=None, *, per_target=False):
+    def plot(self, ax: Axes | None = None, *, per_target: bool = False) -> Self:
         """Draw the losses.
 
         Parameters
@@ -122,6 +154,12 @@ class TrainingDisplay:
         -------
         TrainingDisplay
             The display itself.
+
+        Examples
+        --------
+        >>> from skmtl.inspection import TrainingDisplay
+        >>> TrainingDisplay(history={"loss": [1.0, 0.5]}).plot().ax_.get_ylabel()
+        'Loss'
         """
         ax = axes_for(self, ax, figsize=(7, 4))
         many = len(self.target_names) > len(COLOURS)
@@ -145,20 +183,21 @@ class TrainingDisplay:
         self._line("loss", color=VERMILION, linestyle="--", label="training")
         if "val_loss" not in self.history:
             return
-        epochs = np.unique(self.best_epoch) if self.best_epoch is not None else []
+        best: Any = self.best_epoch
+        epochs: Any = [] if best is None else np.unique(best)
         self._line("val_loss", color=BLUE, label="validation", **_marks(epochs, "o"))
         if len(epochs) == 1:
-            text, style = f"best epoch: {epochs[0]}", {"color": GREY, "linestyle": ":"}
-            self.ax_.axvline(epochs[0], linewidth=1, label=text, **style)
+            text = f"best epoch: {epochs[0]}"
+            self.ax_.axvline(epochs[0], linewidth=1, label=text, color=GREY, linestyle=":")
         elif len(epochs):
-            whose = "targets" if np.ndim(self.best_epoch) == 1 else "networks"
+            whose = "targets" if np.ndim(best) == 1 else "networks"
             text = f"best epochs of the {whose}: {epochs[0]} to {epochs[-1]}"
             self.ax_.plot([], [], color=BLUE, marker="o", linestyle="", label=text)
 
     def _draw_targets(self) -> None:
         """A colour and a marker for each target; dashed lines are training."""
         validated = "val_loss" in self.history
-        best = self.best_epoch
+        best: Any = self.best_epoch
         for t, name in enumerate(self.target_names):
             colour = COLOURS[t]
             style = {"color": colour, "label": label(name, 30)}
@@ -169,7 +208,7 @@ class TrainingDisplay:
                 style |= _marks([] if best is None else np.unique(of_target), MARKERS[t])
             self._line(f"{'val_' if validated else ''}loss_{name}", **style)
         if validated:
-            key = {"color": GREY, "linewidth": 0.8, "linestyle": "--"}
+            key: Style = {"color": GREY, "linewidth": 0.8, "linestyle": "--"}
             self.ax_.plot([], [], label="training", **key)
         if best is not None:
             key = {"color": GREY, "marker": "o", "linestyle": "", "fillstyle": "none"}
@@ -178,7 +217,7 @@ class TrainingDisplay:
     def _draw_many_targets(self) -> None:
         validated = "val_loss" in self.history
         what = "validation" if validated else "training"
-        text = f"each of {len(self.target_names)} targets, {what}"
+        text: str | None = f"each of {len(self.target_names)} targets, {what}"
         for name in self.target_names:
             loss = f"{'val_' if validated else ''}loss_{name}"
             self._line(loss, color=FAINT, linewidth=0.6, label=text)

@@ -37,7 +37,7 @@ def check_weight(sample_weight, y_true, shape: tuple[int, int]) -> np.ndarray | 
     """The weights (n,) or (n, T) of these targets, matched by name if both have names."""
     if sample_weight is None:
         return None
-    weight = weights_of(sample_weight, target_names(y_true, shape[1]))
+    weight = weights_of(sample_weight, list(target_names(y_true, shape[1])))
     if weight.shape not in {shape[:1], shape}:
         raise ValueError(
             f"sample_weight has the shape {weight.shape}, expected {shape[:1]} or {shape}."

@@ -4,17 +4,46 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import Literal, overload
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from sklearn import metrics as _sklearn
 
 from .._tables.containers import as_frame
+from .._types import Floats, OneScore, Targets
 from ._cells import check_weight, in_order_of, score_targets
 from ._rows import minus_log
 
 
-def accuracy_score(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average"):
+@overload
+def accuracy_score(
+    y_true: Targets,
+    y_pred: Targets,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: OneScore = "uniform_average",
+) -> float: ...
+
+
+@overload
+def accuracy_score(
+    y_true: Targets,
+    y_pred: Targets,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: Literal["raw_values"],
+) -> Floats: ...
+
+
+def accuracy_score(
+    y_true: Targets,
+    y_pred: Targets,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: OneScore | Literal["raw_values"] = "uniform_average",
+) -> float | Floats:
     """Share of observed cells whose label is right.
 
     Parameters
@@ -54,9 +83,33 @@ def accuracy_score(y_true, y_pred, *, sample_weight=None, multioutput="uniform_a
     return _of_labels(_sklearn.accuracy_score, y_true, y_pred, sample_weight, multioutput)
 
 
+@overload
 def balanced_accuracy_score(
-    y_true, y_pred, *, sample_weight=None, multioutput="uniform_average"
-):
+    y_true: Targets,
+    y_pred: Targets,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: OneScore = "uniform_average",
+) -> float: ...
+
+
+@overload
+def balanced_accuracy_score(
+    y_true: Targets,
+    y_pred: Targets,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: Literal["raw_values"],
+) -> Floats: ...
+
+
+def balanced_accuracy_score(
+    y_true: Targets,
+    y_pred: Targets,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: OneScore | Literal["raw_values"] = "uniform_average",
+) -> float | Floats:
     """Mean over a target's classes of the share of observed cells that are right.
 
     Parameters
@@ -83,9 +136,36 @@ def balanced_accuracy_score(
     )
 
 
+@overload
 def log_loss(
-    y_true, y_proba, *, classes, sample_weight=None, multioutput="uniform_average"
-):
+    y_true: Targets,
+    y_proba: ArrayLike | Sequence[ArrayLike],
+    *,
+    classes: Targets,
+    sample_weight: ArrayLike | None = None,
+    multioutput: OneScore = "uniform_average",
+) -> float: ...
+
+
+@overload
+def log_loss(
+    y_true: Targets,
+    y_proba: ArrayLike | Sequence[ArrayLike],
+    *,
+    classes: Targets,
+    sample_weight: ArrayLike | None = None,
+    multioutput: Literal["raw_values"],
+) -> Floats: ...
+
+
+def log_loss(
+    y_true: Targets,
+    y_proba: ArrayLike | Sequence[ArrayLike],
+    *,
+    classes: Targets,
+    sample_weight: ArrayLike | None = None,
+    multioutput: OneScore | Literal["raw_values"] = "uniform_average",
+) -> float | Floats:
     """Mean of minus the logarithm of the probability of the true label.
 
     Parameters
@@ -122,9 +202,36 @@ def log_loss(
     )
 
 
+@overload
 def roc_auc_score(
-    y_true, y_proba, *, classes, sample_weight=None, multioutput="uniform_average"
-):
+    y_true: Targets,
+    y_proba: ArrayLike | Sequence[ArrayLike],
+    *,
+    classes: Targets,
+    sample_weight: ArrayLike | None = None,
+    multioutput: OneScore = "uniform_average",
+) -> float: ...
+
+
+@overload
+def roc_auc_score(
+    y_true: Targets,
+    y_proba: ArrayLike | Sequence[ArrayLike],
+    *,
+    classes: Targets,
+    sample_weight: ArrayLike | None = None,
+    multioutput: Literal["raw_values"],
+) -> Floats: ...
+
+
+def roc_auc_score(
+    y_true: Targets,
+    y_proba: ArrayLike | Sequence[ArrayLike],
+    *,
+    classes: Targets,
+    sample_weight: ArrayLike | None = None,
+    multioutput: OneScore | Literal["raw_values"] = "uniform_average",
+) -> float | Floats:
     """Area under the receiver operating characteristic.
 
     Parameters

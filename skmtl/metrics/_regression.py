@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
+from typing import Literal, overload
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn import metrics as _sklearn
 from sklearn.utils import check_array
 
 from .._tables.arrays import as_numbers
+from .._types import Floats, OneScore, Targets
 from ._cells import averaged, check_multioutput, check_weight, in_order_of, score_targets
 
 
-def r2_score(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average"):
+@overload
+def r2_score(
+    y_true: Targets,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: OneScore = "uniform_average",
+) -> float: ...
+
+
+@overload
+def r2_score(
+    y_true: Targets,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: Literal["raw_values"],
+) -> Floats: ...
+
+
+def r2_score(
+    y_true: Targets,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: OneScore | Literal["raw_values"] = "uniform_average",
+) -> float | Floats:
     """Coefficient of determination on the observed cells.
 
     Parameters
@@ -50,9 +80,33 @@ def r2_score(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average
     return _score(_sklearn.r2_score, y_true, y_pred, sample_weight, multioutput, fewest=2)
 
 
+@overload
 def root_mean_squared_error(
-    y_true, y_pred, *, sample_weight=None, multioutput="uniform_average"
-):
+    y_true: Targets,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: OneScore = "uniform_average",
+) -> float: ...
+
+
+@overload
+def root_mean_squared_error(
+    y_true: Targets,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: Literal["raw_values"],
+) -> Floats: ...
+
+
+def root_mean_squared_error(
+    y_true: Targets,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: OneScore | Literal["raw_values"] = "uniform_average",
+) -> float | Floats:
     """Root of the mean squared error on the observed cells.
 
     Parameters
@@ -84,9 +138,33 @@ def root_mean_squared_error(
     )
 
 
+@overload
 def mean_absolute_error(
-    y_true, y_pred, *, sample_weight=None, multioutput="uniform_average"
-):
+    y_true: Targets,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: OneScore = "uniform_average",
+) -> float: ...
+
+
+@overload
+def mean_absolute_error(
+    y_true: Targets,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: Literal["raw_values"],
+) -> Floats: ...
+
+
+def mean_absolute_error(
+    y_true: Targets,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: OneScore | Literal["raw_values"] = "uniform_average",
+) -> float | Floats:
     """Mean absolute error on the observed cells.
 
     Parameters
@@ -112,14 +190,36 @@ def mean_absolute_error(
     return _score(_sklearn.mean_absolute_error, y_true, y_pred, sample_weight, multioutput)
 
 
+@overload
 def average_relative_rmse(
-    y_true,
-    y_pred,
+    y_true: Targets,
+    y_pred: ArrayLike,
     *,
-    y_train_mean,
-    sample_weight=None,
-    multioutput="uniform_average",
-):
+    y_train_mean: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    multioutput: OneScore = "uniform_average",
+) -> float: ...
+
+
+@overload
+def average_relative_rmse(
+    y_true: Targets,
+    y_pred: ArrayLike,
+    *,
+    y_train_mean: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    multioutput: Literal["raw_values"],
+) -> Floats: ...
+
+
+def average_relative_rmse(
+    y_true: Targets,
+    y_pred: ArrayLike,
+    *,
+    y_train_mean: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    multioutput: OneScore | Literal["raw_values"] = "uniform_average",
+) -> float | Floats:
     """Root mean squared error relative to predicting the training mean (aRRMSE).
 
     For target t, over the observed cells::
@@ -170,7 +270,7 @@ def average_relative_rmse(
         )
     baseline = root_mean_squared_error(
         y_true,
-        np.tile(means, (len(y_true), 1)),
+        np.tile(means, (np.shape(y_true)[0], 1)),
         sample_weight=sample_weight,
         multioutput="raw_values",
     )
@@ -187,7 +287,8 @@ def _score(metric, y_true, y_pred, sample_weight, multioutput, fewest: int = 1):
             f"y_true and y_pred must have the same shape, got {Y.shape} and {P.shape}."
         )
     weight = check_weight(sample_weight, y_true, Y.shape)
-    if len(Y) >= fewest and not np.isnan(Y).any() and np.ndim(weight) < 2:
+    of_rows = weight is None or weight.ndim < 2
+    if len(Y) >= fewest and not np.isnan(Y).any() and of_rows:
         # All targets at once, so that sums are rounded as scikit-learn does.
         multioutput = check_multioutput(multioutput, Y.shape[1])
         return metric(Y, P, sample_weight=weight, multioutput=multioutput)

@@ -29,8 +29,8 @@ def contributions(metric: str, y, predicted, sample_weight, classes) -> np.ndarr
         return None
     true = as_frame(y, "y")
     weight = true.notna().to_numpy().astype(float)
-    if sample_weight is not None:
-        given = check_weight(sample_weight, y, true.shape)
+    given = check_weight(sample_weight, y, true.shape)
+    if given is not None:
         weight *= given.reshape(len(true), -1)
     loss = np.column_stack(list(SUMS_OVER_ROWS[metric](true, predicted, classes)))
     loss = np.where(weight > 0, loss, 0.0)

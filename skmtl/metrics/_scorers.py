@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.pipeline import Pipeline
 
 from .._messages import did_you_mean, listed
 from .._tables.targets import target_names
+from .._types import Targets
 from ._cells import averaged
 from ._classification import (
     accuracy_score,
@@ -28,7 +32,7 @@ from ._rows import Scores, contributions, with_mean
 from ._undefined import undefined_scores
 
 
-def target_scorers(names=None, metric="r2"):
+def target_scorers(names: Sequence[str] | None = None, metric: str = "r2") -> TargetScorer:
     """Scorer with one entry per target and their mean, for any multi-output estimator.
 
     For ``scoring=`` of `cross_validate`, of `permutation_importance` and, together with
@@ -93,7 +97,7 @@ def target_scorers(names=None, metric="r2"):
     return TargetScorer(names, metric)
 
 
-_METRICS = {
+_METRICS: dict[str, tuple[Callable[..., Any], int]] = {
     "r2": (r2_score, 1),
     "neg_root_mean_squared_error": (root_mean_squared_error, -1),
     "neg_mean_absolute_error": (mean_absolute_error, -1),
@@ -123,10 +127,17 @@ class TargetScorer:
     names: tuple[str, ...] | None = None
     metric: str = "r2"
 
-    def __call__(self, estimator, X, y, sample_weight=None) -> dict[str, float]:
+    def __call__(
+        self,
+        estimator: Any,
+        X: ArrayLike,
+        y: Targets,
+        sample_weight: ArrayLike | None = None,
+    ) -> dict[str, float]:
         names = self.names_of(y)
         error, sign = _METRICS[self.metric]
-        options, method = {}, "predict"
+        options: dict[str, Any] = {}
+        method = "predict"
         if error is average_relative_rmse:
             options["y_train_mean"] = _training_means(estimator)
         if error in (log_loss, roc_auc_score):
@@ -149,8 +160,15 @@ class TargetScorer:
             found.rows = with_mean(cells, scores)
         return found
 
-    def names_of(self, y) -> tuple[str, ...]:
-        """The names of the targets in y, checked."""
+    def names_of(self, y: Targets) -> tuple[str, ...]:
+        """The names of the targets in y, checked.
+
+        Examples
+        --------
+        >>> from skmtl.metrics import TargetScorer
+        >>> TargetScorer().names_of([[1.0, 2.0], [3.0, 4.0]])
+        ('target_0', 'target_1')
+        """
         shape = np.asarray(y).shape
         n_targets = shape[1] if len(shape) > 1 else 1
         if self.names is None:

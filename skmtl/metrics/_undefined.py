@@ -27,7 +27,7 @@ def undefined_scores(
     if classes is not None and np.ndim(y) == 1:
         classes = [classes]
     groups: dict[str, list[str]] = {}
-    for t in np.flatnonzero(np.isnan(scores)):
+    for t in np.flatnonzero(np.isnan(scores)).tolist():
         seen = true.iloc[:, t][counts[:, t]]
         rows_seen = f"{rows}, {len(seen)} of {len(true)}"
         if len(seen) < FEWEST_ROWS.get(metric, 1):

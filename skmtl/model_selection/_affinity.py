@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -16,7 +18,7 @@ from .._estimators.regressor import MultiTaskRegressor
 from .._network.network import Network
 from .._number_checks import Number
 from .._tables.table import Table
-from .._third_party import validate_params
+from .._types import Targets, validate_params
 
 
 @validate_params(
@@ -31,8 +33,14 @@ from .._third_party import validate_params
     prefer_skip_nested_validation=True,
 )
 def task_affinity(
-    estimator, X, y, *, sample_weight=None, learning_rate=None, batch_size=None
-):
+    estimator: MultiTaskRegressor | MultiTaskClassifier | Pipeline,
+    X: ArrayLike,
+    y: Targets,
+    *,
+    sample_weight: ArrayLike | None = None,
+    learning_rate: float | None = None,
+    batch_size: int | None = None,
+) -> pd.DataFrame:
     """How much a step on one task's loss helps or hurts every other task.
 
     For a pair of tasks, the affinity of i to j is the share of task j's loss that goes
@@ -137,7 +145,7 @@ def task_affinity(
     )
 
 
-def _last_step(estimator, X):
+def _last_step(estimator, X) -> tuple[Any, Any]:
     """The network's estimator, and the features as it gets them."""
     if isinstance(estimator, Pipeline):
         if len(estimator) > 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,16 @@ from sklearn.utils.validation import check_is_fitted
 from .._messages import listed
 from ._differences import Scored
 
+if TYPE_CHECKING:  # not public in scikit-learn
+    from sklearn.model_selection._search import BaseSearchCV
 
-def sharing_gain(search, *, by="depth", test_ratio=None):
+
+def sharing_gain(
+    search: BaseSearchCV,
+    *,
+    by: Literal["depth", "parameters"] = "depth",
+    test_ratio: float | None = None,
+) -> pd.DataFrame:
     """Gain of every sharing depth over separate networks on the same folds, per target.
 
     For each depth, the score minus that of depth 0 on the same fold is averaged over the

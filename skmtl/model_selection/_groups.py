@@ -11,7 +11,7 @@ from sklearn.cluster import AgglomerativeClustering
 
 from .._messages import listed
 from .._number_checks import Number
-from .._third_party import validate_params
+from .._types import validate_params
 
 MOST_EXACT = 10  # tasks: 1023 groups to choose from
 
@@ -23,7 +23,7 @@ MOST_EXACT = 10  # tasks: 1023 groups to choose from
     },
     prefer_skip_nested_validation=True,
 )
-def suggest_groups(affinity, n_groups):
+def suggest_groups(affinity: pd.DataFrame, n_groups: int) -> list[list[str]]:
     """Groups of targets that help each other most, from their affinities.
 
     Each target goes into one group. What the others in its group do for target j is the

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import repeat
 from numbers import Integral
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import check_cv, cross_validate
 from sklearn.utils import _safe_indexing
 
 from .._messages import did_you_mean, shortened
-from .._third_party import HasMethods, validate_params
+from .._third_party import HasMethods
+from .._types import Targets, validate_params
 from ._row_scores import Folds
 
 ABSENT = {"predict_proba": 0.0, "predict_log_proba": -np.inf}  # of a class unknown to a fit
@@ -30,16 +34,16 @@ ABSENT = {"predict_proba": 0.0, "predict_log_proba": -np.inf}  # of a class unkn
     prefer_skip_nested_validation=False,
 )
 def cross_val_predict(
-    estimator,
-    X,
-    y,
+    estimator: Any,
+    X: ArrayLike,
+    y: Targets,
     *,
-    groups=None,
-    cv=5,
-    n_jobs=None,
-    params=None,
-    method="predict",
-):
+    groups: ArrayLike | None = None,
+    cv: Any = 5,
+    n_jobs: int | None = None,
+    params: dict[str, Any] | None = None,
+    method: str = "predict",
+) -> NDArray[Any] | list[NDArray[Any]]:
     """Predict every row by an estimator that was fitted without its fold.
 
     The same as `sklearn.model_selection.cross_val_predict`, for targets with holes too.
@@ -129,7 +133,7 @@ def cross_val_predict(
     ]
     order = np.argsort(np.concatenate([_numbers(rows) for rows in tested]))
     single = not isinstance(parts[0], list)
-    of_targets = _by_target(parts, single)
+    of_targets: Iterable[Any] = _by_target(parts, single)
     if method in ABSENT:
         known = _by_target([model.classes_ for model in fitted], single)
         of_targets = map(_with_all_classes, of_targets, known, repeat(ABSENT[method]))

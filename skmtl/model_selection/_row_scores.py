@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import TimeSeriesSplit
@@ -47,7 +49,7 @@ def row_scores(out: list[dict], folds: Folds) -> np.ndarray | None:
     second, and so on. None if some fit failed, or if the scores are not made of rows.
     """
     fold_scores = [of_fold["test_scores"] for of_fold in out]
-    parts = [getattr(scores, "rows", None) for scores in fold_scores]
+    parts: list[Any] = [getattr(scores, "rows", None) for scores in fold_scores]
     if folds.in_time or any(part is None for part in parts):
         return None
     n_folds, n_scores = len(folds.tested), parts[0].shape[1]

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from typing import ClassVar
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
+import pandas as pd
 import sklearn
 from joblib import parallel_config
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import is_classifier
 from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
 from sklearn.utils import get_tags
+from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import check_is_fitted
 
 from .._estimators.regressor import MultiTaskRegressor
@@ -21,10 +25,15 @@ from .._number_checks import is_int
 from .._tables.labels import check_labels
 from .._tables.targets import check_targets
 from .._third_party import HasMethods, StrOptions
+from .._types import Targets
 from ..metrics import TargetScorer, target_scorers
 from ..metrics._rows import SUMS_OVER_ROWS
 from ._gain import configured, depth_parameters, sharing_gain
 from ._row_scores import Folds, gathered_as_expected, row_scores
+
+Scoring: TypeAlias = (
+    str | Callable[..., Any] | Sequence[str] | Mapping[str, str | Callable[..., Any]] | None
+)
 
 
 class SharingDepthSearchCV(GridSearchCV):
@@ -133,19 +142,19 @@ class SharingDepthSearchCV(GridSearchCV):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Any = None,
         *,
-        depths="all",
-        param_grid=None,
-        cv=5,
-        scoring=None,
-        n_jobs=None,
-        refit=True,
-        verbose=0,
-        pre_dispatch="2*n_jobs",
-        error_score=np.nan,
-        return_train_score=False,
-    ):
+        depths: Literal["all"] | Sequence[int] = "all",
+        param_grid: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        cv: Any = 5,
+        scoring: Scoring = None,
+        n_jobs: int | None = None,
+        refit: bool | str | Callable[..., Any] = True,
+        verbose: int = 0,
+        pre_dispatch: int | str = "2*n_jobs",
+        error_score: float | Literal["raise"] = np.nan,
+        return_train_score: bool = False,
+    ) -> None:
         super().__init__(
             estimator,
             param_grid,
@@ -160,7 +169,7 @@ class SharingDepthSearchCV(GridSearchCV):
         )
         self.depths = depths
 
-    def fit(self, X, y=None, **params):
+    def fit(self, X: ArrayLike, y: Targets | None = None, **params: Any) -> Self:
         """Cross-validate every candidate, and fit the best to all rows.
 
         Parameters
@@ -184,6 +193,19 @@ class SharingDepthSearchCV(GridSearchCV):
             layers as `depths` asks for, if `param_grid` holds the sharing depth, if y is
             not numeric or holds infinity (or, of a classifier, no labels), or if it is a
             single target.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> from skmtl.model_selection import SharingDepthSearchCV
+        >>> X, y = load_energy(return_X_y=True, as_frame=True)
+        >>> model = MultiTaskRegressor(
+        ...     trunk_sizes=(16,), head_sizes=(8,), epochs=5, random_state=0
+        ... )
+        >>> search = SharingDepthSearchCV(model, cv=3).fit(X, y)
+        >>> sorted(search.best_params_)
+        ['sharing_depth']
         """
         self._validate_params()
         search = self._spelt_out()
@@ -200,7 +222,7 @@ class SharingDepthSearchCV(GridSearchCV):
         search.cv = Folds(check_cv(self.cv))
         if shape[1] == 1:
             _check_nothing_shared(search, shape[:1] if one_dimensional else shape)
-        if isinstance(search.scoring, TargetScorer):
+        if y is not None and isinstance(search.scoring, TargetScorer):
             search.scoring.names_of(y)
         with parallel_config(verbose=10) if self.verbose else nullcontext():
             super(SharingDepthSearchCV, search).fit(X, y, **params)
@@ -215,7 +237,7 @@ class SharingDepthSearchCV(GridSearchCV):
                 stacklevel=2,
             )
         parameters = self.get_params(deep=False)
-        vars(self).update({k: v for k, v in vars(search).items() if k not in parameters})
+        self.__dict__.update({k: v for k, v in vars(search).items() if k not in parameters})
         return self
 
     def _format_results(self, candidate_params, n_splits, out, more_results=None):
@@ -227,7 +249,7 @@ class SharingDepthSearchCV(GridSearchCV):
         self.cv.tested = []  # no longer needed, and kept with the search
         return results
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Predict all targets with the best estimator.
 
         Parameters
@@ -238,10 +260,23 @@ class SharingDepthSearchCV(GridSearchCV):
         Returns
         -------
         ndarray of shape (n, T), or (n,) if `y` was 1-D in `fit`
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> from skmtl.model_selection import SharingDepthSearchCV
+        >>> X, y = load_energy(return_X_y=True, as_frame=True)
+        >>> model = MultiTaskRegressor(
+        ...     trunk_sizes=(16,), head_sizes=(8,), epochs=5, random_state=0
+        ... )
+        >>> search = SharingDepthSearchCV(model, cv=3).fit(X, y)
+        >>> search.predict(X).shape
+        (768, 2)
         """
         return super(SharingDepthSearchCV, self._spelt_out()).predict(X)
 
-    def score(self, X, y=None, **params):
+    def score(self, X: ArrayLike, y: Targets | None = None, **params: Any) -> float:
         """Score of the best estimator, by the metric that it was chosen by.
 
         Parameters
@@ -257,21 +292,54 @@ class SharingDepthSearchCV(GridSearchCV):
         -------
         float
             With target scorers, the mean over targets.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> from skmtl.model_selection import SharingDepthSearchCV
+        >>> X, y = load_energy(return_X_y=True, as_frame=True)
+        >>> model = MultiTaskRegressor(
+        ...     trunk_sizes=(16,), head_sizes=(8,), epochs=5, random_state=0
+        ... )
+        >>> search = SharingDepthSearchCV(model, cv=3).fit(X, y)
+        >>> search.score(X, y) < 1.0
+        True
         """
         return super(SharingDepthSearchCV, self._spelt_out()).score(X, y, **params)
 
     @property
-    def sharing_gain_(self):
-        """Gain of each depth over separate networks, per target."""
+    def sharing_gain_(self) -> pd.DataFrame:
+        """Gain of each depth over separate networks, per target.
+
+        Examples
+        --------
+        >>> from skmtl import MultiTaskRegressor
+        >>> from skmtl.datasets import load_energy
+        >>> from skmtl.model_selection import SharingDepthSearchCV
+        >>> X, y = load_energy(return_X_y=True, as_frame=True)
+        >>> model = MultiTaskRegressor(
+        ...     trunk_sizes=(16,), head_sizes=(8,), epochs=5, random_state=0
+        ... )
+        >>> search = SharingDepthSearchCV(model, cv=3).fit(X, y)
+        >>> search.sharing_gain_.index.tolist()
+        [0, 1, 2]
+        """
         check_is_fitted(self)
         return sharing_gain(self)
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> MetadataRouter:
         """How metadata such as sample weights is passed on; see scikit-learn's guide.
 
         Returns
         -------
         MetadataRouter
+
+        Examples
+        --------
+        >>> from skmtl.model_selection import SharingDepthSearchCV
+        >>> SharingDepthSearchCV().get_metadata_routing().owner.__class__.__name__
+        'SharingDepthSearchCV'
         """
         search = self._spelt_out()
         return super(SharingDepthSearchCV, search).get_metadata_routing()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,9 @@ from sklearn.utils.validation import check_is_fitted
 from .._messages import shortened
 from . import _gain
 from ._differences import Differences, Scored
+
+if TYPE_CHECKING:  # not public in scikit-learn
+    from sklearn.model_selection._search import BaseSearchCV
 
 ALPHA = 0.05
 HELPS, UNCLEAR, HURTS = "helps", "no clear difference", "hurts"
@@ -41,7 +44,7 @@ class Judgement(NamedTuple):
     table: pd.DataFrame  # by target: gain, se, n_gained, n_folds, n, effect
 
 
-def sharing_verdict(search):
+def sharing_verdict(search: BaseSearchCV) -> str:
     """What a search over the sharing depth has found, in plain words.
 
     The verdict is about the best depth, or about the next best if separate networks are
