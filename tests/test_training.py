@@ -33,12 +33,12 @@ WEIGHTS = rng.uniform(0, 2, (N, T)) * HOLES
 
 
 SCALED = Inputs.unscaled(D), Scaling.identity(T)
-NO_LINKS = (Mean(),) * T
+MEANS = (Mean(),) * T
 
 
 def fresh_network(sharing_depth=1, hidden_sizes=(8, 6, 4)):
     architecture = Architecture(D, T, hidden_sizes, sharing_depth, "relu")
-    return Network.untrained(architecture, np.random.default_rng(1), *SCALED, NO_LINKS)
+    return Network.untrained(architecture, np.random.default_rng(1), *SCALED, MEANS)
 
 
 def spec_of(network, choice, **features):
@@ -152,7 +152,7 @@ def test_one_task_equals_a_keras_model_written_by_hand():
         np.random.default_rng(1),
         Inputs.unscaled(D),
         Scaling.identity(1),
-        NO_LINKS[:1],
+        MEANS[:1],
     )
     model = keras.Sequential(
         [
