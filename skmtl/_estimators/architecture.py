@@ -21,12 +21,15 @@ MORE_BINS = (32, 16)
 ROWS_PER_BIN = 128
 FEWEST_ROWS = 100  # for any bins
 ROWS_PER_FEATURE = 4  # likewise
+import os
+LARGEST_EMBEDDING = int(os.environ.get("EMB",16))
 
 
 def inputs_of(
     estimator, X: np.ndarray, weight: np.ndarray, trunk: Trunk | None = None
 ) -> Inputs:
     """How the features of `fit` enter the network: as in the trunk it starts from."""
+    categorical = estimator.is_categorical_
     if trunk is not None and trunk.features is not None:
         return trunk.features
     limit = estimator.clip_features
@@ -41,6 +44,8 @@ def inputs_of(
         scale=estimator.scale_features,
         limit=np.inf if limit is None else float(limit),
         n_bins=n_bins if layers(estimator)[0] else 0,
+        categorical=() if categorical is None else np.flatnonzero(categorical),
+        n_levels=[len(levels) for levels in estimator.categories_.values()],
     )
 
 
@@ -60,20 +65,33 @@ def architecture_of(estimator, features: Inputs, kinds: Sequence[HeadKind]) -> A
     if depth == 0:  # there is no trunk
         n_experts, n_task_experts, groups = 1, 0, ()
     return Architecture(
-        estimator.n_features_in_,
+        features.n_numbers,
         estimator.n_outputs_,
         sizes,
         depth,
         estimator.activation,
         bool(estimator.share_output),
         bool(estimator.linear_path and sizes),
-        n_bins=features.hidden.n_units - estimator.n_features_in_,
+        n_bins=features.hidden.n_units - features.n_numbers,
         own_inputs=features.hidden.of_tasks,
         n_outputs=max(kind.n_outputs for kind in kinds),
         n_experts=n_experts,
         n_task_experts=n_task_experts,
         groups=groups,
+        n_categorical=len(features.categorical),
+        n_levels=features.n_rows_of_levels,
+        embedding_size=_embedding_size(estimator.embedding_size, features),
     )
+
+
+def _embedding_size(size: int | str, features: Inputs) -> int:
+    """Numbers for each level, the same for all features; 0 where no feature has any."""
+    if not len(features.categorical):
+        return 0
+    if size != "auto":
+        return int(size)
+    most = int(features.n_levels.max()) + 1
+    return min(LARGEST_EMBEDDING, 1 << max(most // 2 - 1, 0).bit_length())
 
 
 def _trunks(estimator) -> tuple[int, int, tuple[int, ...]]:

@@ -21,6 +21,7 @@ from .._network.network import Network
 from .._network.scaling import Scaling
 from .._network.serialization import as_plain, from_plain
 from .._runtime.forks import check_not_forked
+from .._tables.categories import only_levels_in
 from .._tables.features import check_features
 from .._tables.held_out import hold_out
 from .._tables.holes_and_weights import cell_weights, check_observed
@@ -365,7 +366,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
                 kinds = [loss.kind for loss in self._fitted_losses]
                 check_same(self, self._members, tuple(kinds))
             else:
-                self._start(table)
+                table = self._start(table)
             self._run_epochs(table, epochs, early_stopping)
         except BaseException:  # a failed or interrupted fit leaves all as it was
             vars(self).clear()
@@ -391,8 +392,8 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         table = Table(X, Y, W, names, one_dimensional)
         return self._in_numbers(table, columns, resume, announced).counted()
 
-    def _start(self, table: Table) -> None:
-        """Fresh networks, scaled to these rows."""
+    def _start(self, table: Table) -> Table:
+        """Fresh networks, scaled to these rows; the table with codes as they know them."""
         self.n_outputs_, self.target_names_ = len(table.names), table.names
         self._classes, self._one_dimensional = table.classes, table.one_dimensional
         # Two generators, so that rows are held out and shuffled alike for any network.
@@ -400,6 +401,11 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         kinds = tuple(loss.kind for loss in self._fitted_losses)
         check_balancing(self.loss_weights, kinds, table.names)
         targets = self._target_scaling(table, kinds)
+        if self.is_categorical_ is not None:
+            X, self.categories_ = only_levels_in(
+                table.X, self.categories_, self.is_categorical_
+            )
+            table = dataclasses.replace(table, X=X)
         trunks = self._trunks()
         features = inputs_of(self, table.X, table.W.sum(axis=1), *trunks[:1])
         architecture = architecture_of(self, features, kinds)
@@ -415,6 +421,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
             members = [with_trunk(*pair) for pair in zip(members, trunks, strict=True)]
         self._members = members
         self.history_, self.n_iter_ = {}, 0
+        return table
 
     def _trunks(self):
         """What the members start from, if anything."""

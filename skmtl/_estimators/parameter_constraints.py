@@ -41,6 +41,8 @@ CONSTRAINTS = {
     "refit": ["boolean", StrOptions({"auto"})],
     "n_members": [Number(Integral, 1, None, closed="left")],
     "n_jobs": [None, Number(Integral, None, None, closed="neither")],
+    "categorical_features": [None, StrOptions({"from_dtype"}), "array-like"],
+    "embedding_size": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
     "scale_features": ["boolean"],
     "clip_features": [None, Number(Real, 0, None, closed="neither")],
     "n_bins": [StrOptions({"auto"}), Number(Integral, 0, None, closed="left")],

@@ -78,7 +78,8 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     - Training: `optimizer`, `learning_rate`, `weight_decay`, `ema_momentum`, `epochs`,
       `batch_size`, `early_stopping`, `validation_fraction`, `n_iter_no_change`, `refit`.
     - Ensembles: `n_members`, `n_jobs`.
-    - Features and targets: `scale_features`, `clip_features`, `n_bins`, `scale_targets`.
+    - Features and targets: `categorical_features`, `embedding_size`,
+      `scale_features`, `clip_features`, `n_bins`, `scale_targets`.
     - Reuse of trained networks: `init_trunk`, `freeze_trunk`, `warm_start`.
     - While it runs: `callbacks`, `verbose`, `random_state`.
 
@@ -277,6 +278,20 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         Number of members to train at the same time, in threads. None means 1, or what a
         ``joblib.parallel_config`` says; -1 means one per core. Does nothing for a single
         member, or with `callbacks`.
+
+    categorical_features : "from_dtype", array-like or None, default="from_dtype"
+        Which features are categories. "from_dtype": the columns of a DataFrame that hold
+        categories, text or bools, and none of an array. Else their names, their positions,
+        or a mask of shape (d,); None: no feature is.
+        The network learns `embedding_size` numbers for every level that it is fitted to,
+        and what the level adds to each target. Another level, met in prediction, is treated
+        as a missing one: both are "unknown", and in training every value is unknown now
+        and then, so that the network knows what to do without it.
+
+    embedding_size : int or "auto", default="auto"
+        Numbers that the hidden layers read of each categorical feature. "auto" is 16, or
+        half of the most levels of a feature if they are fewer than 32, in powers of two.
+        Does nothing if there are no categorical features or no hidden layers.
 
     scale_features : bool, default=True
         Standardise the features, by their means and standard deviations over the rows given
@@ -623,6 +638,8 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         refit: bool | Literal["auto"] = "auto",
         n_members: int = 1,
         n_jobs: int | None = None,
+        categorical_features: Literal["from_dtype"] | ArrayLike | None = "from_dtype",
+        embedding_size: int | Literal["auto"] = "auto",
         scale_features: bool = True,
         clip_features: float | None = 3.0,
         n_bins: int | Literal["auto"] = "auto",
@@ -658,6 +675,8 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         self.refit = refit
         self.n_members = n_members
         self.n_jobs = n_jobs
+        self.categorical_features = categorical_features
+        self.embedding_size = embedding_size
         self.scale_features = scale_features
         self.clip_features = clip_features
         self.n_bins = n_bins

@@ -31,13 +31,19 @@ def rows_to_read(weight: np.ndarray) -> np.ndarray:
 
 
 class SortedColumn(NamedTuple):
-    """Values of one feature in its own units, in ascending order, and their weights."""
+    """Values of one feature in its own units, in ascending order, and their weights.
+
+    Without those that are missing.
+    """
 
     x: np.ndarray
     weight: np.ndarray
 
     @classmethod
     def sorted(cls, x: np.ndarray, weight: np.ndarray) -> SortedColumn:
+        present = ~np.isnan(x)
+        if not present.all():
+            x, weight = x[present], weight[present]
         order = np.argsort(x, kind="stable")
         return cls(x[order].astype(np.float64), weight[order])
 
@@ -47,9 +53,9 @@ class SortedColumn(NamedTuple):
         return self.x[np.minimum(where, len(self.x) - 1)]
 
     def edges(self, n_bins: int) -> np.ndarray:
-        """Different quantiles; of a feature with two values, or one, none."""
+        """Different quantiles; of a feature with two values, one, or none, none."""
         x = self.x
-        if ((x == x[0]) | (x == x[-1])).all():
+        if not len(x) or ((x == x[0]) | (x == x[-1])).all():
             return np.zeros(0)
         return np.unique(self.quantiles(np.arange(n_bins + 1) / n_bins))
 

@@ -11,12 +11,11 @@ from .._number_checks import is_int
 from .._tables.containers import name_of
 
 
-def gates(U, K, b, product, xp):
+def gates(A, xp):
     """How much of each expert every task takes: (T, n, E + P), 1 in the sum over experts.
 
-    The softmax of a linear function of what the experts read, U (n, K).
+    The softmax of A (T, n, E + P), a linear function of what the experts read.
     """
-    A = product(U, K, xp) + b
     A = xp.exp(A - xp.max(A, axis=-1, keepdims=True))
     return A / xp.sum(A, axis=-1, keepdims=True)
 

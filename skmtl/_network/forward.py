@@ -18,37 +18,75 @@ def forward(
     inputs,
     activation: Callable,
     *,
+    codes=None,
     drop: Callable = lambda H: H,
     xp=np,
 ):
-    """Outputs (n, T, O) of the network for scaled features X (n, d).
+    """Outputs (n, T, O) of the network for scaled features X (n, d), without categories.
 
     The same lines serve training (``xp=keras.ops``) and prediction (``xp=numpy``).
     ``inputs`` are the `Units` that the hidden layers read, and those that what is linear
-    reads. ``drop`` is applied to every hidden layer's output.
+    reads. ``codes`` (n, C) say which row of what is known of levels belongs to each
+    category. ``drop`` is applied to every hidden layer's output.
     """
 
-    def through(layers, H):
+    def through(layers, H, added=None):
         for K, b in layers:
-            H = drop(activation(product(H, K, xp) + b))
+            Z = product(H, K, xp) + b
+            H = drop(activation(Z if added is None else Z + added))
+            added = None
         return H
 
     read_by_hidden, read_by_linear = inputs
     U = (read_by_hidden if architecture.hidden_sizes else read_by_linear)(X, xp)
-    H = through(weights.trunk, U)
+    E, of_levels = embedded(weights, codes, xp), None
+    if E is not None:
+        of_levels = product(_for_each_trunk(architecture, E, xp), weights.embedded, xp)
+    H = U
+    if weights.trunk:
+        H, of_levels = through(weights.trunk, U, of_levels), None
     if architecture.gated:
-        G = gates(U, *weights.gates, product, xp)
+        G = gates_of(weights, U, E, xp)
         H = mixture(H, G, architecture.n_experts, architecture.n_task_experts)
     elif architecture.groups:
         H = xp.take(H, np.array(architecture.groups), axis=0)
-    H = through(weights.heads, H)
+    H = through(weights.heads, H, of_levels)
     outputs = _outputs(H, *weights.output, xp)
     if architecture.linear_path:
         reach, K = read_by_linear(X, xp), weights.linear
         # In NumPy target by target: so K is not put in another order for every row.
         linear = reach @ K if xp is np else product(reach, K, xp)
         outputs = outputs + xp.transpose(linear, (1, 0, 2))
+    if weights.effects is not None:
+        effects = xp.sum(xp.take(weights.effects, codes, axis=1), axis=2)
+        outputs = outputs + xp.transpose(effects, (1, 0, 2))
     return outputs
+
+
+def embedded(weights: Weights, codes, xp):
+    """The numbers (n, C w) of these levels, (N, n, C w) of several networks' own."""
+    table = weights.embeddings
+    if table is None:
+        return None
+    size = codes.shape[1] * table.shape[-1]
+    several = len(table.shape) == 3
+    E = xp.take(table, codes, axis=1 if several else 0)
+    return xp.reshape(E, (table.shape[0], -1, size) if several else (-1, size))
+
+
+def _for_each_trunk(architecture: Architecture, E, xp):
+    """What every trunk reads of levels: where tasks have copies, so have their experts."""
+    if architecture.gated and len(E.shape) == 3:
+        return xp.repeat(E, architecture.n_task_experts, axis=0)
+    return E
+
+
+def gates_of(weights: Weights, U, E, xp):
+    """How much of each expert every task takes (T, n, E + P)."""
+    A = product(U, weights.gates.kernel, xp) + weights.gates.bias
+    if E is not None:
+        A = A + product(E, weights.embedded_gates, xp)
+    return gates(A, xp)
 
 
 def _outputs(H, K, b, xp):

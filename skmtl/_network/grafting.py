@@ -25,14 +25,15 @@ def with_outputs(weights: Weights, n_outputs: int) -> Weights:
     return weights._replace(
         output=Layer(*map(padded, weights.output)),
         linear=None if weights.linear is None else padded(weights.linear),
+        effects=None if weights.effects is None else padded(weights.effects),
     )
 
 
 def with_rows(weights: Weights, n_inputs: int) -> Weights:
     """Weights of the network with zeros for more inputs behind its own."""
-    kernel = weights.layers[0].kernel  # (..., i, o)
+    (kernel, bias), *others = weights.layers  # (..., i, o)
     missing = [(0, 0)] * (kernel.ndim - 2) + [(0, n_inputs - kernel.shape[-2]), (0, 0)]
-    return weights.with_leaves([np.pad(kernel, missing), *weights.leaves()[1:]])
+    return weights.with_layers([Layer(np.pad(kernel, missing), bias), *others])
 
 
 class Trunk(NamedTuple):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -20,13 +21,73 @@ from .units import Units, features_cut_off
 LINEAR_REACH = 3.0  # times the limit of the hidden layers is that of the linear path
 
 
+def _none() -> np.ndarray:
+    return np.zeros(0, dtype=int)
+
+
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """How features in their own units become what hidden layers and linear path read."""
+    """How features in their own units become what hidden layers and linear path read.
 
-    scaling: Scaling
+    Features that are numbers are scaled; NaN becomes their mean. Behind these the units see
+    a number for each feature that may be missing: 1 where it is.
+    """
+
+    scaling: Scaling  # of the features that are numbers
     hidden: Units
     linear: Units
+    # Which of these features have a number that says whether they are missing.
+    flagged: np.ndarray = field(default_factory=_none)
+    categorical: np.ndarray = field(default_factory=_none)  # columns of the table (C,)
+    n_levels: np.ndarray = field(default_factory=_none)  # of each of these (C,)
+
+    @property
+    def n_numbers(self) -> int:
+        """Scaled features, and numbers that say what is missing."""
+        return len(self.scaling.mean) + len(self.flagged)
+
+    @property
+    def n_columns(self) -> int:
+        """Of the table."""
+        return len(self.scaling.mean) + len(self.categorical)
+
+    @property
+    def unknown(self) -> np.ndarray:
+        """The row of each categorical feature (C,) for all that is no level of it.
+
+        It stands behind the rows of the feature's levels.
+        """
+        return np.cumsum(self.n_levels + 1) - 1
+
+    @property
+    def n_rows_of_levels(self) -> int:
+        """Number of levels of all features, and one of each for what is none."""
+        return int(self.n_levels.sum()) + len(self.n_levels)
+
+    def numbers_and_codes(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """What `forward` reads of a table (n, d): numbers, and rows of levels (n, C)."""
+        if not len(self.categorical):
+            return self._numbers(X), None
+        codes = X[:, self.categorical]
+        missing = np.isnan(codes)
+        codes = np.where(missing, self.n_levels, codes).astype(np.int32)
+        first = self.unknown - self.n_levels
+        numbers = self._numbers(np.delete(X, self.categorical, axis=1))
+        return numbers, codes + first.astype(np.int32)
+
+    def _numbers(self, X: np.ndarray) -> np.ndarray:
+        numbers = self.scaling.apply(X)
+        if len(self.flagged):
+            flags = np.isnan(numbers[:, self.flagged])
+            numbers = np.concatenate([numbers, flags], axis=1)
+        if np.isnan(numbers.sum()):
+            numbers[np.isnan(numbers)] = 0.0
+        return numbers
+
+    def read(self, X: np.ndarray) -> np.ndarray:
+        """Numbers, and behind them the rows of levels, in one array."""
+        numbers, codes = self.numbers_and_codes(X)
+        return numbers if codes is None else np.concatenate([numbers, codes], axis=1)
 
     @property
     def units(self) -> tuple[Units, Units]:
@@ -39,7 +100,8 @@ class Inputs:
 
         Not where they lie far from 0 for what is told apart: time stamps in milliseconds.
         """
-        far = np.abs(self.scaling.mean / self.scaling.scale)
+        far = np.zeros(self.n_numbers)
+        far[: len(self.scaling.mean)] = np.abs(self.scaling.mean / self.scaling.scale)
         for units in (self.hidden.spelt_out(), self.linear.spelt_out()):
             width = np.minimum(units.high - units.low, 1.0)
             low, high = (
@@ -61,7 +123,10 @@ class Inputs:
 
     def _arrays(self):
         hidden, linear = self.hidden.spelt_out(), self.linear.spelt_out()
-        return [self.scaling.mean, self.scaling.scale, *hidden, *linear]
+        return [
+            *(self.scaling.mean, self.scaling.scale, *hidden, *linear),
+            *(self.flagged, self.categorical, self.n_levels),
+        ]
 
     @classmethod
     def unscaled(cls, n_features: int) -> Inputs:
@@ -71,20 +136,34 @@ class Inputs:
 
     @classmethod
     def fit(
-        cls, X: np.ndarray, weight: np.ndarray, *, scale: bool, limit: float, n_bins: int
+        cls,
+        X: np.ndarray,
+        weight: np.ndarray,
+        *,
+        scale: bool,
+        limit: float,
+        n_bins: int,
+        categorical: Sequence[int] = (),
+        n_levels: Sequence[int] = (),
     ) -> Inputs:
         """For the rows of X (n, d), of which each counts ``weight`` (n,) times.
 
         The limit is that of scaled features; what is linear sees `LINEAR_REACH` times as
-        far. The hidden layers see every feature, and behind them each one's bins.
+        far. The hidden layers see every number, and behind them each one's bins.
         """
+        if len(categorical):
+            X = np.delete(X, categorical, axis=1)
         n_features = X.shape[1]
+        cells, flagged = weight[:, None], _none()
+        if _has_nan(X):
+            missing = np.isnan(X)
+            cells, flagged = cells * ~missing, np.flatnonzero(missing.any(axis=0))
         scaling = Scaling.identity(n_features)
         if scale:
-            scaling = Scaling.fit(X, weight[:, None])
+            scaling = Scaling.fit(X, cells)
         else:
             limit = np.inf
-        hidden = features_cut_off(n_features, limit)
+        hidden = features_cut_off(n_features + len(flagged), limit)
         if n_bins:
             rows = rows_to_read(weight)
             weight = weight[rows]
@@ -99,7 +178,14 @@ class Inputs:
             if any(units.n_units for units in bins):
                 parts = zip(hidden.spelt_out(), *bins, strict=True)
                 hidden = Units(*map(np.concatenate, parts))
-        return cls(scaling, hidden, features_cut_off(n_features, LINEAR_REACH * limit))
+        return cls(
+            scaling,
+            hidden,
+            features_cut_off(n_features + len(flagged), LINEAR_REACH * limit),
+            flagged,
+            np.array(categorical, dtype=int),
+            np.array(n_levels, dtype=int),
+        )
 
     @classmethod
     def side_by_side(cls, parts: Sequence[tuple[Inputs, int]]) -> Inputs:
@@ -107,7 +193,8 @@ class Inputs:
 
         Tasks with fewer units than others get zeros behind them.
         """
-        scaling = parts[0][0].scaling
+        first = parts[0][0]
+        scaling = first.scaling
 
         def stacked(kind):
             tasks = [
@@ -123,4 +210,11 @@ class Inputs:
             return Units(*map(np.stack, zip(*padded, strict=True)))
 
         hidden = stacked(lambda inputs: inputs.hidden)
-        return cls(scaling, hidden, stacked(lambda inputs: inputs.linear))
+        linear = stacked(lambda inputs: inputs.linear)
+        return dataclasses.replace(first, hidden=hidden, linear=linear)
+
+
+def _has_nan(X: np.ndarray) -> bool:
+    """Whether there is any; quick where there is none."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isnan(X.sum()) and np.isnan(X).any())

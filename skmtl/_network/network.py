@@ -11,8 +11,7 @@ import numpy as np
 
 from .activations import ACTIVATIONS
 from .architecture import Architecture, initial_weights
-from .experts import gates
-from .forward import forward, product
+from .forward import embedded, forward, gates_of
 from .heads import OUTPUT_ACTIVATIONS, HeadKind, by_activation
 from .inputs import Inputs
 from .prediction import MANY_ROWS, outputs_of_many
@@ -75,14 +74,14 @@ class Network:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What training sees of a table.
 
-        Scaled features; scaled targets, 0 where they are not observed (0 * NaN is NaN);
+        Features as `Inputs.read` has them; scaled targets, 0 where they are not observed (0 * NaN is NaN);
         cell weights with mean 1 over the rows of every target that has any, which are
         these unless there are more of them, with a ``mean_weight`` (T,).
         """
         if mean_weight is None:
             mean_weight = W.sum(axis=0) / max(len(W), 1)
         return (
-            self.features.scaling.apply(X),
+            self.features.read(X),
             np.where(W > 0, self.targets.apply(Y), 0.0),
             W / np.where(mean_weight > 0, mean_weight, 1.0),
         )
@@ -104,16 +103,23 @@ class Network:
         Y = np.empty((len(X), self.architecture.n_targets, self.architecture.n_outputs))
         for start in range(0, len(X), chunk):
             rows = slice(start, start + chunk)
-            scaled = self.features.scaling.apply(X[rows])
+            numbers, codes = self.features.numbers_and_codes(X[rows])
             Y[rows] = forward(
-                self.architecture, self._double, scaled, self.features.units, activation
+                self.architecture,
+                self._double,
+                numbers,
+                self.features.units,
+                activation,
+                codes=codes,
             )
         return Y
 
     def gates(self, X: np.ndarray) -> np.ndarray:
         """How much of each expert every target takes (n, T, E + P)."""
-        U = self.features.hidden(self.features.scaling.apply(X))
-        return gates(U, *self._double.gates, product, np).transpose(1, 0, 2)
+        numbers, codes = self.features.numbers_and_codes(X)
+        E = embedded(self._double, codes, np)
+        U = self.features.hidden(numbers)
+        return gates_of(self._double, U, E, np).transpose(1, 0, 2)
 
     @cached_property
     def _double(self) -> Weights:

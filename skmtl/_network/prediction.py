@@ -25,13 +25,15 @@ def outputs_of_many(network, X: np.ndarray, forward: Callable, activation) -> np
     Features are scaled in double precision, and so are differences to the ends of bins,
     which may be close to each other; what the layers compute is in single.
     """
-    architecture, scaling = network.architecture, network.features.scaling
-    inputs = tuple(map(in_single, network.features.units))
+    architecture, features = network.architecture, network.features
+    inputs = tuple(map(in_single, features.units))
     Y = np.empty((len(X), architecture.n_targets, architecture.n_outputs))
 
     def fill(rows: slice) -> None:
-        scaled = scaling.apply(X[rows])
-        Y[rows] = forward(architecture, network.weights, scaled, inputs, activation)
+        numbers, codes = features.numbers_and_codes(X[rows])
+        Y[rows] = forward(
+            architecture, network.weights, numbers, inputs, activation, codes=codes
+        )
 
     parts = pieces(len(X), architecture.width, CHUNK)
     with _blas_in_one_thread() as n_threads, ThreadPoolExecutor(n_threads) as pool:

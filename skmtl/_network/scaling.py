@@ -34,6 +34,7 @@ class Scaling:
         for a, w in _doubles(A, W):
             total += w.sum(axis=0)
             largest = np.maximum(largest, np.abs(a).max(axis=0))
+        total = np.where(total > 0, total, 1.0)  # a column without any value
         # In units of the largest value, whose square must not overflow.
         unit = np.where(largest > 0, largest, 1.0)
         mean, variance = np.zeros((2, A.shape[1]))

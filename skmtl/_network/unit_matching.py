@@ -126,7 +126,7 @@ def _joined(tasks: list[Weights], architecture: Architecture) -> Weights:
     """Averages of the layers that become shared, stacks of the others."""
     columns = zip(
         architecture.shapes.leaves(),
-        architecture.users.leaves(),
+        architecture.users,
         *(with_rows(weights, architecture.n_inputs).leaves() for weights in tasks),
         strict=True,
     )

@@ -11,6 +11,22 @@ from .arrays import as_numbers
 
 def check_features(estimator, X, *, reset: bool) -> np.ndarray:
     """X as a numeric (n, d) array; sets or checks the estimator's feature names."""
+    import pandas as pd
+    if isinstance(X, pd.DataFrame):
+        validate_data(estimator, X, reset=reset, skip_check_array=True)
+        mask=np.array([not (pd.api.types.is_numeric_dtype(d) and d!=bool) for d in X.dtypes])
+        if reset:
+            estimator.is_categorical_ = mask if mask.any() else None
+            estimator.categories_={c: pd.unique(X[c].dropna().astype(object)) for c in X.columns[mask]}
+        out=np.empty(X.shape)
+        for i,c in enumerate(X.columns):
+            if c in estimator.categories_:
+                k=pd.Index(estimator.categories_[c]).get_indexer(X[c].astype(object)).astype(float)
+                k[k<0]=np.nan; out[:,i]=k
+            else: out[:,i]=X[c].to_numpy(np.float64,na_value=np.nan)
+        return out
+    if reset:
+        estimator.is_categorical_, estimator.categories_ = None, {}
     if not reset and _is_plain(X, estimator) and _is_finite(X):
         return X
     X = as_numbers(

@@ -17,7 +17,7 @@ from .._runtime.forks import check_not_forked
 from .losses import TaskLoss, cell_losses
 from .program import as_tensors
 from .spec import Rows
-from .step import activation_named
+from .step import activation_named, numbers_and_codes
 
 MAX_PROGRAMS = 32
 
@@ -78,9 +78,19 @@ def program(architecture: Architecture, losses: tuple[TaskLoss, ...]) -> Callabl
     activation = activation_named(architecture.activation)
 
     def losses_and_falls(weights, X, Y, W, learning_rate, inputs):
+        numbers, codes = numbers_and_codes(architecture, X)
+
         def outputs_of(weights):
             tree = architecture.shapes.with_leaves(weights)
-            return forward(architecture, tree, X, inputs, activation, xp=keras.ops)
+            return forward(
+                architecture,
+                tree,
+                numbers,
+                inputs,
+                activation,
+                codes=codes,
+                xp=keras.ops,
+            )
 
         outputs = outputs_of(weights)
         with tf.GradientTape() as tape:
@@ -120,5 +130,5 @@ def _stepped(weights, outputs_of, task, slope, learning_rate) -> list:
     gradients = tape.gradient(output, [weights[i] for i in shared], slope)
     stepped = list(weights)
     for i, gradient in zip(shared, gradients, strict=True):
-        stepped[i] -= learning_rate * gradient
+        stepped[i] -= learning_rate * tf.convert_to_tensor(gradient)  # of look-ups, too
     return stepped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
 from .early_stopping import Best, better
@@ -35,7 +36,12 @@ class Epochs:
         # a call of its own, and that takes as long as several epochs of a hundred rows.
         def one_epoch(epoch, best, learnt, losses):
             learnt, train_loss, loss_weights = self._train(
-                learnt, train, order[epoch], seeds[epoch], settings
+                learnt,
+                train,
+                order[epoch],
+                seeds[epoch],
+                settings,
+                state.n_epochs + epoch,
             )
             weights = self._step.averaged_weights(learnt)
             validation_loss = self._validation_loss(weights, validation, settings)
@@ -59,7 +65,7 @@ class Epochs:
             n_run,
         )
 
-    def _train(self, learnt, train, order, seed, settings):
+    def _train(self, learnt, train, order, seed, settings, n_before):
         """What is learnt after an epoch, its mean loss (T,) and mean loss weight (T,)."""
         batch_size = self._spec.batch_size
         positions = tf.range(batch_size)
@@ -72,8 +78,14 @@ class Epochs:
             X, Y, W = (tf.gather(A, batch) for A in train)
             # The last batch is as large as the others, and its surplus rows weigh nothing.
             W = tf.where((positions < n_rows)[:, None], W, 0.0)
+            progress = tf.cast(n_before * n_steps + step, tf.float32) / tf.cast(
+                settings.all_epochs * n_steps, tf.float32
+            )
+            factor = 0.5 + 0.5 * tf.cos(np.pi * tf.minimum(progress, 1.0))
+            factor = tf.where(settings.annealed > 0, factor, 1.0)
+            now = settings._replace(learning_rate=settings.learning_rate * factor)
             learnt, loss, weights = self._step(
-                learnt, Rows(X, Y, W), tf.cast(n_rows, tf.float32), (seed, step), settings
+                learnt, Rows(X, Y, W), tf.cast(n_rows, tf.float32), (seed, step), now
             )
             total_weights = [old + weights for old in total_weights]
             return step + 1, learnt, total + loss, total_weights

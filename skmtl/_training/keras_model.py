@@ -11,8 +11,15 @@ import numpy as np
 from .._network.architecture import Architecture
 from .._network.heads import by_activation
 from .._network.network import Network
-from .._network.units import Units
 from .._runtime.forks import check_not_forked, refuse_after_fork
+from .keras_inputs import (
+    effects,
+    embedded,
+    numbers_and_codes,
+    read_levels,
+    units_of,
+)
+from .keras_layers import fixed, per_task, rescaling, reshape
 
 
 def build_keras_model(
@@ -35,90 +42,69 @@ def build_keras_model(
     architecture, features = network.architecture, network.features
     # Double where it is needed, not always: TensorFlow Lite has no arithmetic for it.
     dtype = "float32" if features.fit_single_precision else "float64"
-    inputs = keras.Input((architecture.n_features,), name="features", dtype=dtype)
-    scale = 1 / features.scaling.scale
-    offset = -features.scaling.mean * scale
-    X = _rescaling(scale, offset, "scale_features", dtype)(inputs)
+    inputs = keras.Input((features.n_columns,), name="features", dtype=dtype)
+    X, codes = numbers_and_codes(features, inputs)
     units = features.hidden if architecture.hidden_sizes else features.linear
-    H = _outputs(architecture, _units(units, X, "inputs"), dropout)
+    E = embedded(architecture, codes)
+    H = _outputs(architecture, units_of(units, X, "inputs"), E, dropout)
     if architecture.linear_path:
         # Made after the outputs, as its weights come after theirs.
-        H = _add_linear_path(architecture, H, _units(features.linear, X, "linear_inputs"))
+        H = _add_linear_path(architecture, H, units_of(features.linear, X, "linear_inputs"))
+    of_levels = effects(architecture, codes)
+    if of_levels is not None:
+        H = keras.layers.Add(name="add_effects", dtype="float32")([H, of_levels])
     if scaled_outputs:
         n_outputs = architecture.n_targets * architecture.n_outputs
-        H = _reshape((n_outputs,), "scaled_outputs")(H)
+        H = reshape((n_outputs,), "scaled_outputs")(H)
     elif network.kinds[0].n_classes:
         H = _probabilities(network, H)
         H = H[0] if one_dimensional else H
     else:
-        H = _in_target_units(network, H[:, :, 0])
-        H = _reshape((), "target")(H) if one_dimensional else H
+        H = _in_targetunits_of(network, H[:, :, 0])
+        H = reshape((), "target")(H) if one_dimensional else H
     model = keras.Model(inputs, H, name="multi_task_regressor")
     set_weights(model, network.weights.leaves())
     return model
 
 
-def _outputs(architecture: Architecture, U, dropout: float):
-    """What the heads put out (b, T, O), of the units of the features."""
+def _outputs(architecture: Architecture, U, E, dropout: float):
+    """What the heads put out (b, T, O), of the units of numbers and embedded levels."""
     H = U
     for layer, size in enumerate(architecture.hidden_sizes):
         part = "trunk" if layer < architecture.sharing_depth else "heads"
         name = f"{part}_{layer + 1}"
-        H = _dense(architecture, layer, size, architecture.activation, name)(H)
+        if layer or E is None:
+            H = _dense(architecture, layer, size, architecture.activation, name)(H)
+        else:
+            H = _first_of_both(architecture, H, E, name)
         if dropout:
             name = f"dropout_{layer + 1}"
             H = keras.layers.Dropout(dropout, seed=0, name=name, dtype="float32")(H)
         if layer + 1 == architecture.sharing_depth and architecture.n_trunks > 1:
-            H = _read_by_heads(architecture, H, U)
+            H = _read_by_heads(architecture, H, U, E)
     n_layers = len(architecture.hidden_sizes)
     return _dense(architecture, n_layers, architecture.n_outputs, "linear", "outputs")(H)
+
+
+def _first_of_both(architecture: Architecture, U, E, name: str):
+    """The first hidden layer, of units of numbers and of embedded levels."""
+    of_numbers = _dense(
+        architecture, 0, architecture.hidden_sizes[0], "linear", f"{name}_numbers"
+    )(U)
+    of_levels = read_levels(E, architecture.shapes.embedded, "embedded")
+    H = keras.layers.Add(name=f"{name}_sum", dtype="float32")([of_numbers, of_levels])
+    return keras.layers.Activation(architecture.activation, name=name, dtype="float32")(H)
 
 
 def _add_linear_path(architecture: Architecture, H, U):
     """The outputs, plus for each a linear function of the features' units."""
     equation = "bti,tio->bto" if architecture.own_inputs else "bi,tio->bto"
     n_targets, n_outputs = architecture.n_targets, architecture.n_outputs
-    linear = _per_task(equation, n_targets, n_outputs, name="linear_path")(U)
+    linear = per_task(equation, n_targets, n_outputs, name="linear_path")(U)
     return keras.layers.Add(name="add_linear_path", dtype="float32")([H, linear])
 
 
-def _units(units: Units, X, name: str):
-    """The units of scaled features; the last of their layers is called ``name``.
-
-    A unit with ends is a multiple of a number between 0 and 1, one without them is linear.
-    """
-    bounded = np.isfinite(units.low)
-    both = bounded.any() and not bounded.all()
-    parts = []
-    if bounded.any():
-        width = np.where(bounded & (units.high > units.low), units.high - units.low, 1.0)
-        low = np.where(bounded, units.low, 0.0)
-        share = _taken(units, bounded / width, -low / width, X, f"{name}_share")
-        share = keras.layers.ReLU(max_value=1.0, name=f"{name}_cut", dtype=X.dtype)(share)
-        offset = (low - units.shift) * units.slope * bounded
-        last = f"{name}_bounded" if both else name
-        scale = width * units.slope * bounded
-        parts.append(_rescaling(scale, offset, last, X.dtype)(share))
-    if not bounded.all():
-        slope = units.slope * ~bounded
-        last = f"{name}_linear" if both else name
-        parts.append(_taken(units, slope, -units.shift * slope, X, last))
-    if not both:
-        return parts[0]
-    return keras.layers.Add(name=name, dtype=X.dtype)(parts)
-
-
-def _taken(units: Units, slope, offset, X, name: str):
-    """Each unit's feature times its slope, plus its offset: (n, K) or (n, T, K)."""
-    if units.columns is None:
-        return _rescaling(slope, offset, name, X.dtype)(X)
-    axes = "tk" if units.of_tasks else "k"
-    which = np.arange(X.shape[-1]).reshape(-1, *[1] * units.columns.ndim)
-    kernel = (which == units.columns) * slope
-    return _fixed(f"bd,d{axes}->b{axes}", kernel, X, name, offset)
-
-
-def _read_by_heads(architecture: Architecture, H, U):
+def _read_by_heads(architecture: Architecture, H, U, E):
     """What each task reads (b, T, i) of several trunks side by side (b, E, i).
 
     With groups, it is the trunk of the task's group. Of experts, it is a mean that the
@@ -127,49 +113,24 @@ def _read_by_heads(architecture: Architecture, H, U):
     tasks = np.eye(architecture.n_targets)
     if architecture.groups:
         which = np.eye(architecture.n_trunks)[:, list(architecture.groups)]
-        return _fixed("bei,et->bti", which, H, "groups")
-    E, P = architecture.n_experts, architecture.n_task_experts
-    options = {"activation": "softmax", "bias_axes": "te", "name": "gates"}
-    G = _per_task("bi,tie->bte", architecture.n_targets, E + P, **options)(U)
+        return fixed("bei,et->bti", which, H, "groups")
+    n, P = architecture.n_experts, architecture.n_task_experts
+    options = {"bias_axes": "te", "name": "gates"}
+    G = per_task("bi,tie->bte", architecture.n_targets, n + P, **options)(U)
+    if E is not None:
+        of_levels = read_levels(E, architecture.shapes.embedded_gates, "embedded_gates")
+        G = keras.layers.Add(name="add_gates", dtype="float32")([G, of_levels])
+    G = keras.layers.Softmax(name="shares", dtype="float32")(G)
     # A task has gates for the common experts and for its own. Spread out over all experts,
     # they are 0 for those of other tasks.
     if P:
-        where = np.zeros((architecture.n_targets, E + P, architecture.n_trunks))
-        where[:, :E, :E] = np.eye(E)
-        where[:, E:, E:] = np.einsum("ts,pq->tpsq", tasks, np.eye(P)).reshape(
+        where = np.zeros((architecture.n_targets, n + P, architecture.n_trunks))
+        where[:, :n, :n] = np.eye(n)
+        where[:, n:, n:] = np.einsum("ts,pq->tpsq", tasks, np.eye(P)).reshape(
             -1, P, architecture.n_targets * P
         )
-        G = _fixed("bte,tek->btk", where, G, "gates_of_all")
+        G = fixed("bte,tek->btk", where, G, "gates_of_all")
     return keras.layers.Dot((2, 1), name="mixture", dtype="float32")([G, H])
-
-
-def _fixed(equation: str, kernel: np.ndarray, H, name: str, bias=None):
-    """The product with a constant kernel, plus a constant bias if one is given.
-
-    The bias has all axes of the result but the first.
-    """
-    # A standard layer whose weights do not train. A Lambda layer would be shorter, but a
-    # model with code in it is loaded by Keras only if the user allows that.
-    layer = keras.layers.EinsumDense(
-        equation,
-        output_shape=_shape_after(equation, kernel, H),
-        bias_axes=None if bias is None else equation.split("->b")[1],
-        kernel_initializer="zeros",
-        trainable=False,
-        name=name,
-        dtype=H.dtype,
-    )
-    product = layer(H)
-    layer.set_weights([kernel] if bias is None else [kernel, bias])
-    return product
-
-
-def _shape_after(equation: str, kernel: np.ndarray, H) -> list[int]:
-    """Shape, without the batch, of the result of an equation such as "bei,et->bti"."""
-    operands, result = equation.split("->")
-    letters = operands.replace(",", "")
-    sizes = dict(zip(letters, [*H.shape, *kernel.shape], strict=True))
-    return [sizes[letter] for letter in result[1:]]
 
 
 def build_ensemble(
@@ -194,7 +155,7 @@ def build_trunk(members: Sequence[Network]) -> keras.Model:
         model = build_keras_model(member)
         output = model.get_layer(f"trunk_{depth}" if depth else "inputs").output
         if depth and member.architecture.n_trunks > 1:
-            output = _reshape((-1,), "trunks")(output)
+            output = reshape((-1,), "trunks")(output)
         models.append(keras.Model(model.input, output, name="trunk"))
     return _called(_side_by_side(models, keras.layers.Concatenate, "trunk"))
 
@@ -226,20 +187,20 @@ def _side_by_side(models: Sequence[keras.Model], join: type, name: str) -> keras
     return keras.Model(inputs, joined, name=name)
 
 
-def _in_target_units(network: Network, H):
+def _in_targetunits_of(network: Network, H):
     """Undo the scaling of the targets, after the activation of each target's output."""
     scale, mean = network.targets.scale, network.targets.mean
     linked = by_activation(network.kinds)
     if not linked:
-        return _rescaling(scale, mean, "unscale_targets")(H)
+        return rescaling(scale, mean, "unscale_targets")(H)
     # Every activation is computed for all targets. The outputs of those that have another
     # one are set to zero before it: an infinite exponential, times 0 behind it, is NaN.
     linear = ~np.any(list(linked.values()), axis=0)
-    parts = [_rescaling(scale * linear, mean, "unscale_linear")(H)]
+    parts = [rescaling(scale * linear, mean, "unscale_linear")(H)]
     for name, of_link in linked.items():
-        own = _rescaling(1.0 * of_link, 0.0, f"{name}_outputs")(H)
+        own = rescaling(1.0 * of_link, 0.0, f"{name}_outputs")(H)
         activated = keras.layers.Activation(name, name=name, dtype="float32")(own)
-        parts.append(_rescaling(scale * of_link, 0.0, f"unscale_{name}")(activated))
+        parts.append(rescaling(scale * of_link, 0.0, f"unscale_{name}")(activated))
     return keras.layers.Add(name="unscale_targets", dtype="float32")(parts)
 
 
@@ -267,19 +228,14 @@ class _Operators:
         return keras.layers.Softmax(name=self._name, dtype="float32")(H)
 
     def ones_like(self, H):
-        return _rescaling(0.0, 1.0, self._name)(H)
+        return rescaling(0.0, 1.0, self._name)(H)
 
     def negative(self, H):
-        return _rescaling(-1.0, 0.0, f"{self._name}_negative")(H)
+        return rescaling(-1.0, 0.0, f"{self._name}_negative")(H)
 
     def side_by_side(self, *parts):
         name = f"{self._name}_logits"
         return keras.layers.Concatenate(name=name, dtype="float32")(list(parts))
-
-
-# Below, every layer has its dtype, so that a policy set for the process, such as
-# mixed_float16, does not reach in, and what would draw a seed from Python's global
-# generator has no need for one.
 
 
 def _dense(architecture, layer, size, activation, name) -> keras.layers.Layer:
@@ -296,26 +252,7 @@ def _dense(architecture, layer, size, activation, name) -> keras.layers.Layer:
     reads_one = is_first and not architecture.own_inputs
     equation = "bi,tio->bto" if reads_one else "bti,tio->bto"
     n = architecture.n_trunks if in_trunk else architecture.n_targets
-    return _per_task(equation, n, size, bias_axes="to", **options)
-
-
-def _per_task(equation, n, size, **options) -> keras.layers.Layer:
-    """A layer that exists n times, for each task or trunk."""
-    return keras.layers.EinsumDense(
-        equation,
-        output_shape=(n, size),
-        kernel_initializer="zeros",
-        dtype="float32",
-        **options,
-    )
-
-
-def _rescaling(scale, offset, name, dtype="float32") -> keras.layers.Layer:
-    return keras.layers.Rescaling(scale, offset, name=name, dtype=dtype)
-
-
-def _reshape(shape, name) -> keras.layers.Layer:
-    return keras.layers.Reshape(shape, name=name, dtype="float32")
+    return per_task(equation, n, size, bias_axes="to", **options)
 
 
 def set_weights(model: keras.Model, weights: Sequence[np.ndarray]) -> None:
@@ -334,10 +271,11 @@ def _variables(model: keras.Model) -> list[keras.Variable]:
     """The model's variables in the order of the network's weights."""
     # Keras orders layers by their distance from the outputs, which mixes those of parallel
     # paths, such as the trunk and the gates.
-    parts = ["trunk", "heads", "outputs", "gates", "linear_path"]
+    parts = ["embeddings", "embedded", "trunk", "heads", "outputs", "gates"]
+    parts += ["linear_path", "embedded_gates", "effects"]
 
     def part(layer):
-        return re.sub(r"_\d+$", "", layer.name)
+        return re.sub(r"_\d+(_numbers)?$", "", layer.name)
 
     layers = [layer for layer in model.layers if part(layer) in parts]
     layers.sort(key=lambda layer: parts.index(part(layer)))

@@ -9,7 +9,7 @@ activation f has f(0) = 0.
   and of its bias is zero.
 - An optimizer that works element by element leaves a zero with a zero gradient at zero.
 
-The same holds for a feature or a bin that is always zero.
+The same holds for a feature or a bin that is always zero, and for a level that no row has.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ def spec_with_room(spec: ProgramSpec) -> ProgramSpec:
         old,
         n_features=_rounded_up(old.n_features),
         n_bins=_rounded_up(old.n_bins),
+        n_levels=_rounded_up(old.n_levels),
         hidden_sizes=hidden_sizes,
     )
     return dataclasses.replace(spec, architecture=architecture)

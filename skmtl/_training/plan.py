@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import os
 import keras
 import numpy as np
 
@@ -67,6 +68,10 @@ class Plan:
             ema_warm_up=self.optimizer.ema_warm_up,
             dropout=self.dropout,
             loss_weights=self.loss_weights,
+            unknown=network.features.unknown.astype(np.float32),
+            unknown_rate=float(os.environ.get("UNK", 0)),
+            annealed=float(os.environ.get("COS", 0)),
+            all_epochs=self.epochs,
         )
 
 

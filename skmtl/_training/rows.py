@@ -48,16 +48,18 @@ class TableRows:
             own = self.table.rows(self.numbers[part])
             yield part, Rows(*self.network.encode(own.X, own.Y, own.W, self.mean_weight))
 
-    def with_room(self, capacity: int, n_features: int) -> Rows:
-        """Tensors of the rows, with zeros behind their features and behind them all."""
-        n_targets = self.table.Y.shape[1]
-        arrays = [
-            _zeros((capacity, n_columns))
-            for n_columns in (n_features, n_targets, n_targets)
-        ]
+    def with_room(self, capacity: int, n_numbers: int) -> Rows:
+        """Tensors of the rows, with zeros behind their numbers and behind them all.
+
+        Codes of categories are behind the numbers, without room for more.
+        """
+        own, n_targets = self.network.architecture, self.table.Y.shape[1]
+        n_columns = n_numbers + own.n_categorical, n_targets, n_targets
+        X, Y, W = arrays = [_zeros((capacity, n)) for n in n_columns]
         for part, piece in self.encoded():
-            for array, values in zip(arrays, piece, strict=True):
-                array[part, : values.shape[1]] = values
+            X[part, : own.n_features] = piece.X[:, : own.n_features]
+            X[part, n_numbers:] = piece.X[:, own.n_features :]
+            Y[part], W[part] = piece.Y, piece.W
         # Without a copy: nothing else writes to these arrays.
         return Rows(*(tf.experimental.dlpack.from_dlpack(A.__dlpack__()) for A in arrays))
 

@@ -38,7 +38,7 @@ class ProgramSpec:
     def users(self) -> list[np.ndarray | None]:
         """For each of these weights, which tasks use which entry of its first axis."""
         of_tasks = [np.eye(self.architecture.n_targets, dtype=bool)]
-        return self.architecture.users.leaves() + of_tasks * self.learns_loss_weights
+        return self.architecture.users + of_tasks * self.learns_loss_weights
 
     @property
     def learns_loss_weights(self) -> bool:
@@ -48,7 +48,10 @@ class ProgramSpec:
     @property
     def n_frozen(self) -> int:
         """Number of weights, from the first, that training leaves alone."""
-        return 2 * self.architecture.sharing_depth if self.freeze_trunk else 0
+        if not (self.freeze_trunk and self.architecture.sharing_depth):
+            return 0
+        n_of_categories = 0 if self.architecture.shapes.embeddings is None else 2
+        return n_of_categories + 2 * self.architecture.sharing_depth
 
 
 class State(NamedTuple):
@@ -77,7 +80,7 @@ class Learnt(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Scaled features (n, d), zero-filled scaled targets (n, T), cell weights (n, T)."""
+    """Features as `Inputs.read` has them, zero-filled scaled targets, cell weights (n, T)."""
 
     X: np.ndarray
     Y: np.ndarray
@@ -98,6 +101,10 @@ class Settings(NamedTuple):
     ema_warm_up: float
     dropout: float
     loss_weights: np.ndarray  # (T,)
+    unknown: np.ndarray  # row of each category (C,) for what is none of its levels
+    unknown_rate: float
+    annealed: float
+    all_epochs: int
 
 
 class EpochLosses(NamedTuple):

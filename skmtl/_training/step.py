@@ -8,15 +8,24 @@ from functools import partial
 import keras
 import tensorflow as tf
 
+from .._network.architecture import Architecture
 from .._network.forward import forward
 from .balancing.by_gradients import GRAMIAN_WEIGHTS
 from .balancing.by_losses import BY_LOSSES
 from .balancing.jacobian import balanced_gradients, shares_trained_weights
-from .dropout import dropout_mask
+from .dropout import dropout_mask, uniform
 from .losses import cell_losses
 from .optimizer import compiled_optimizer
 from .precision import single_precision
 from .spec import Learnt, ProgramSpec, Rows, Settings
+
+
+def numbers_and_codes(architecture: Architecture, X):
+    """The two kinds of features that rows have in one array, for `forward`."""
+    n = architecture.n_features
+    if not architecture.n_categorical:
+        return X, None
+    return X[:, :n], tf.cast(X[:, n:], tf.int32)
 
 
 def activation_named(name: str) -> Callable:
@@ -32,8 +41,8 @@ class TrainingStep:
         self._activation = activation_named(spec.architecture.activation)
         shapes, n_frozen = spec.weight_shapes, spec.n_frozen
         self._n_network_weights = len(spec.architecture.shapes.leaves())
-        # Kernels and biases alternate. Log-variances stand behind them, and do not decay.
-        is_kernel = [i % 2 == 0 and i < self._n_network_weights for i in range(len(shapes))]
+        is_kernel = spec.architecture.shapes.decays.leaves()
+        is_kernel += [False] * (len(shapes) - self._n_network_weights)  # log-variances
         with single_precision():
             self.optimizer = compiled_optimizer(
                 spec.optimizer_config, shapes[n_frozen:], is_kernel[n_frozen:]
@@ -57,6 +66,7 @@ class TrainingStep:
         Returns what is learnt after it, the sums over rows of the weighted losses (T,), and
         the weights of the targets (T,).
         """
+        batch = batch._replace(X=self._with_unknown(batch.X, key, settings))
         gradients_of = self._balanced if self._by_gradients else self._gradients
         gradients, losses, loss_weights = gradients_of(learnt, batch, n_rows, key, settings)
         frozen, trained = self._split(learnt.weights)
@@ -89,12 +99,14 @@ class TrainingStep:
     ):
         """Sum over rows of the weighted losses (T,)."""
         architecture = architecture or self._spec.architecture
+        numbers, codes = numbers_and_codes(architecture, rows.X)
         outputs = forward(
             architecture,
             architecture.shapes.with_leaves(weights[: self._n_network_weights]),
-            rows.X,
+            numbers,
             settings.inputs,
             self._activation,
+            codes=codes,
             drop=drop,
             xp=keras.ops,
         )
@@ -123,7 +135,12 @@ class TrainingStep:
             if self._spec.learns_loss_weights:
                 loss += tf.reduce_mean(learnt.weights[-1])
             loss = self.optimizer.scale_loss(loss, learnt.optimizer)
-        return tape.gradient(loss, trained), losses, weights
+        # Of a look-up TensorFlow gives the rows that were met, and where they belong.
+        gradients = [
+            g if g is None else tf.convert_to_tensor(g)
+            for g in tape.gradient(loss, trained)
+        ]
+        return gradients, losses, weights
 
     def _balanced(self, learnt, batch, n_rows, key, settings):
         """Gradients of losses that are balanced by their gradients of shared weights."""
@@ -152,6 +169,16 @@ class TrainingStep:
         )
         scale = self.optimizer.scale_loss(1.0, learnt.optimizer)
         return [g * scale for g in gradients], losses * n_rows, weights * n_targets
+
+    def _with_unknown(self, X, key, settings: Settings):
+        """The rows with some of their categories unknown, at random."""
+        architecture = self._spec.architecture
+        if not architecture.n_categorical:
+            return X
+        n = architecture.n_features
+        draws = uniform((X.shape[0], architecture.n_categorical), (*key, -1))
+        hidden = draws < settings.unknown_rate
+        return tf.concat([X[:, :n], tf.where(hidden, settings.unknown, X[:, n:])], 1)
 
     def _dropout(self, key, settings):
         """Drops units of one layer after the other, as many masks as it is called."""

@@ -40,7 +40,7 @@ def balanced_gradients(
         to_weights.watch(trained)
         all_copies = [
             _copy(w, use, architecture)
-            for w, use in zip(weights, architecture.users.leaves(), strict=True)
+            for w, use in zip(weights, architecture.users, strict=True)
         ]
     copies = all_copies[n_frozen:]
     with tf.GradientTape() as to_copies:
@@ -48,6 +48,7 @@ def balanced_gradients(
         losses = losses_of(_unshared(architecture), all_copies)
         total = tf.reduce_sum(losses)
     by_copies = to_copies.gradient(total, copies, unconnected_gradients="zero")
+    by_copies = [tf.convert_to_tensor(g) for g in by_copies]  # of look-ups, too
     n_shared = _n_shared(architecture)[n_frozen:]
     n_targets = architecture.n_targets
     stacked = [tf.reshape(g, (n_targets, -1, *g.shape[1:])) for g in by_copies]
@@ -81,7 +82,7 @@ def _n_shared(architecture: Architecture) -> list[int]:
     n_experts = 1 if architecture.groups else architecture.n_experts
     return [
         1 if use is None else 0 if _is_own(use) else n_experts
-        for use in architecture.users.leaves()
+        for use in architecture.users
     ]
 
 
