@@ -1,44 +1,191 @@
-"""Tables of numbers, or errors that say which column is none; features are finite, too."""
+"""Tables of features as numbers, and as positions among the levels of categories."""
 
 from __future__ import annotations
 
+from types import NoneType
+
 import numpy as np
+import pandas as pd
+from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from .._messages import listed
 from .arrays import as_numbers
+from .categorical_features import categorical_columns
+from .categories import Categories, as_floats, code_few, coded, positions_among
+from .containers import as_table, name_of
+
+FEW = 256  # rows that are quicker read cell by cell
+_NUMBERS = {float, int, NoneType}  # None becomes NaN
 
 
 def check_features(estimator, X, *, reset: bool) -> np.ndarray:
-    """X as a numeric (n, d) array; sets or checks the estimator's feature names."""
-    if not reset and _is_plain(X, estimator) and _is_finite(X):
-        return X
-    X = as_numbers(
-        X,
-        "X",
-        "Features are numbers: encode such columns in a Pipeline, for example with "
-        "ColumnTransformer and OneHotEncoder.",
-    )
-    X = validate_data(estimator, X, reset=reset, dtype="numeric", ensure_all_finite=False)
-    if not _is_finite(X):
-        names = getattr(estimator, "feature_names_in_", np.arange(X.shape[1]))
-        nan = np.isnan(X).any(axis=0)
-        infinite = np.isinf(X).any(axis=0)
-        remedy = (
-            "mpute it in a Pipeline, for example make_pipeline(SimpleImputer(), "
-            "MultiTaskRegressor())."
+    """X as an (n, d) array; sets or checks the estimator's feature names and categories.
+
+    Categorical columns hold the positions of levels. NaN is what is missing, and a level
+    that the estimator does not know.
+    """
+    quick = None if reset else _read_quickly(estimator, X)
+    if quick is not None:
+        return quick
+    X = as_table(X, "X")
+    remedy = _remedy(estimator, X, reset)
+    table = _with_columns(X, estimator, reset)
+    is_categorical = _is_categorical(estimator, table, reset)
+    if is_categorical is None:
+        X = as_numbers(X, "X", remedy)
+        X = validate_data(
+            estimator, X, reset=reset, dtype="numeric", ensure_all_finite=False
         )
-        if nan.any():
-            raise ValueError(f"X contains NaN in {listed('column', names[nan])}. I{remedy}")
-        raise ValueError(
-            f"X contains infinity in {listed('column', names[infinite])}. Make it NaN and "
-            f"i{remedy}"
+        categories = Categories()
+    else:
+        # First, for a column that is elsewhere than at the fit is of other levels.
+        validate_data(estimator, table, reset=reset, skip_check_array=True)
+        known = None if reset else categories_of(estimator)
+        table, categories = _in_codes(
+            table, is_categorical, known, _names(estimator, table)
         )
+        X = check_array(
+            as_numbers(table, "X", remedy),
+            dtype="numeric",
+            ensure_all_finite=False,
+            input_name="X",
+            estimator=estimator,
+        )
+    _check_no_infinity(estimator, X)
+    if reset:
+        estimator.is_categorical_, estimator.categories_ = is_categorical, categories
     return X
 
 
+def categories_of(estimator) -> Categories:
+    """The levels that a fitted estimator knows; of a dictionary if it comes from a file."""
+    known = estimator.categories_
+    if not isinstance(known, Categories):
+        known = estimator.categories_ = Categories(known)
+    return known
+
+
+def _remedy(estimator, X, reset: bool) -> str:
+    if not reset:
+        return "There were numbers at the fit: expected numbers again."
+    wanted = getattr(estimator, "categorical_features", "from_dtype")
+    if isinstance(X, pd.DataFrame) and isinstance(wanted, str):
+        return "Features are numbers, or categories: text, bools or of the type category."
+    return (
+        "Features are numbers, or categories: name columns of these in "
+        "categorical_features, or encode them in a Pipeline, for example with "
+        "OneHotEncoder."
+    )
+
+
+def _with_columns(X, estimator, reset: bool):
+    """X with cells of the types that they came in, if it has columns and that matters."""
+    if isinstance(X, pd.DataFrame):
+        return X
+    name, default = (
+        ("categorical_features", "from_dtype") if reset else ("is_categorical_", None)
+    )
+    named = getattr(estimator, name, default)
+    if named is None or isinstance(named, str):
+        return X
+    try:
+        A = np.asarray(X) if hasattr(X, "dtype") else np.array(X, dtype=object)
+    except ValueError:  # rows of unequal length
+        return X
+    return A.astype(object) if A.dtype.kind in "US" else A
+
+
+def _is_categorical(estimator, table, reset: bool) -> np.ndarray | None:
+    if not reset:
+        return getattr(estimator, "is_categorical_", None)
+    if np.ndim(table) != 2:  # left to scikit-learn
+        return None
+    wanted = getattr(estimator, "categorical_features", "from_dtype")
+    return categorical_columns(wanted, table)
+
+
+def _names(estimator, table) -> list:
+    """What the columns are called, or their positions."""
+    return list(getattr(estimator, "feature_names_in_", range(table.shape[1])))
+
+
+def _in_codes(table, is_categorical, known: Categories | None, names: list):
+    """The table with codes in place of levels, and the levels.
+
+    Columns without levels, such as dates, stay as they are, to be refused as no numbers.
+    """
+    columns = np.flatnonzero(is_categorical)
+    levels, codes = {}, {}
+    for k, j in enumerate(columns.tolist()):
+        own = table.iloc[:, j] if isinstance(table, pd.DataFrame) else table[:, j]
+        column = coded(pd.Series(own, dtype=own.dtype))
+        if column is None or (known is None and _holds_infinity(column.levels)):
+            continue
+        levels[names[j]] = column.levels
+        codes[j] = (
+            as_floats(column.codes)
+            if known is None
+            else positions_among(known.indices[k], column)
+        )
+    return _replaced(table, codes), known or Categories(levels)
+
+
+def _replaced(table, columns: dict[int, np.ndarray]):
+    """A table with these columns in place of its own."""
+    if isinstance(table, np.ndarray) and table.dtype.kind == "f":
+        table = table.astype(np.result_type(table.dtype, np.float32))
+        for j, column in columns.items():
+            table[:, j] = column
+        return table
+    table = pd.DataFrame(table).copy(deep=False)
+    for j, column in columns.items():
+        table.isetitem(j, column)
+    return table
+
+
+def _read_quickly(estimator, X) -> np.ndarray | None:
+    """What the checks would make of a table that is plainly alright, or None.
+
+    They take longer than the network does for a few rows.
+    """
+    is_categorical = getattr(estimator, "is_categorical_", None)
+    names = getattr(estimator, "feature_names_in_", None)
+    if type(X) is pd.DataFrame and 0 < len(X) <= FEW and names is not None:
+        return _few_rows(estimator, X, names, is_categorical)
+    if not _is_plain(X, estimator) or _holds_infinity(X):
+        return None
+    if is_categorical is None:
+        return X
+    if len(X) > FEW or X.dtype == np.longdouble:
+        return _in_codes(X, is_categorical, categories_of(estimator), _names(estimator, X))[
+            0
+        ]
+    rows = X.tolist()
+    code_few(rows, np.flatnonzero(is_categorical).tolist(), categories_of(estimator))
+    return np.array(rows, dtype=np.result_type(X.dtype, np.float32))
+
+
+def _few_rows(estimator, X: pd.DataFrame, names, is_categorical) -> np.ndarray | None:
+    if X.columns.tolist() != names.tolist():
+        return None
+    if is_categorical is None:
+        A = X.to_numpy()
+        return A if A.dtype.kind == "f" and not _holds_infinity(A) else None
+    columns = np.flatnonzero(is_categorical).tolist()
+    rows = X.to_numpy(dtype=object).tolist()
+    try:
+        code_few(rows, columns, categories_of(estimator))
+        if not {type(cell) for row in rows for cell in row} <= _NUMBERS:
+            return None
+        A = np.array(rows, dtype=np.float64)
+    except (KeyError, OverflowError):
+        return None
+    return None if _holds_infinity(A) else A
+
+
 def _is_plain(X, estimator) -> bool:
-    """Whether scikit-learn's checks would pass X on: they take longer than the network."""
+    """Whether scikit-learn's checks would pass X on."""
     return (
         type(X) is np.ndarray
         and X.ndim == 2
@@ -49,7 +196,19 @@ def _is_plain(X, estimator) -> bool:
     )
 
 
-def _is_finite(X: np.ndarray) -> bool:
+def _holds_infinity(X: np.ndarray) -> bool:
+    if X.dtype.kind != "f":
+        return False
     with np.errstate(over="ignore", invalid="ignore"):
         # One pass without a temporary array; only the sum may have overflowed.
-        return bool(np.isfinite(np.sum(X, dtype=np.float64)) or np.isfinite(X).all())
+        return not np.isfinite(np.sum(X, dtype=np.float64)) and bool(np.isinf(X).any())
+
+
+def _check_no_infinity(estimator, X: np.ndarray) -> None:
+    if not _holds_infinity(X):
+        return
+    names = np.array(_names(estimator, X), dtype=object)[np.isinf(X).any(axis=0)]
+    raise ValueError(
+        f"X contains infinity in {listed('column', [name_of(name) for name in names])}. "
+        "Make it NaN, which is missing, or a number as large as the largest that there are."
+    )
