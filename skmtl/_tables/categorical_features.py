@@ -48,12 +48,11 @@ def holds_categories(column: pd.Series) -> bool:
 
 
 def _mask_of(wanted: list, labels: list | None, n_columns: int) -> np.ndarray:
+    if any(is_list_like(entry) and not isinstance(entry, tuple) for entry in wanted):
+        raise ValueError(f"categorical_features is {wanted!r}, {_EXPECTED}.")
     of_bools = [isinstance(entry, (bool, np.bool_)) for entry in wanted]
     if wanted and all(of_bools):
         return _checked_mask(np.array(wanted, dtype=bool), n_columns)
-    of_lists = [is_list_like(entry) and not isinstance(entry, tuple) for entry in wanted]
-    if any(of_lists):
-        raise ValueError(f"categorical_features is {wanted!r}, {_EXPECTED}.")
     if any(of_bools):
         raise ValueError(
             f"categorical_features has True or False beside other entries: {_EXPECTED}."
@@ -65,7 +64,7 @@ def _mask_of(wanted: list, labels: list | None, n_columns: int) -> np.ndarray:
     chosen = [*map(int, positions), *_positions_of(names, labels)]
     mask[chosen] = True
     if mask.sum() < len(chosen):
-        repeated = [j for j in np.flatnonzero(mask) if chosen.count(j) > 1]
+        repeated = [j for j in np.flatnonzero(mask).tolist() if chosen.count(j) > 1]
         shown = [name_of(labels[j]) if labels and names else j for j in repeated]
         raise ValueError(
             f"categorical_features has {listed('column', shown)} more than once: name each "

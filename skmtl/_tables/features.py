@@ -10,7 +10,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from .._messages import listed
-from .arrays import as_numbers
+from .arrays import as_numbers, check_names_differ
 from .categorical_features import categorical_columns
 from .categories import Categories, as_floats, code_few, coded, positions_among
 from .containers import as_table, name_of
@@ -25,37 +25,40 @@ def check_features(estimator, X, *, reset: bool) -> np.ndarray:
     Categorical columns hold the positions of levels. NaN is what is missing, and a level
     that the estimator does not know.
     """
+    X = as_table(X, "X")
     quick = None if reset else _read_quickly(estimator, X)
     if quick is not None:
         return quick
-    X = as_table(X, "X")
-    remedy = _remedy(estimator, X, reset)
-    table = _with_columns(X, estimator, reset)
-    is_categorical = _is_categorical(estimator, table, reset)
-    if is_categorical is None:
-        X = as_numbers(X, "X", remedy)
-        X = validate_data(
-            estimator, X, reset=reset, dtype="numeric", ensure_all_finite=False
-        )
-        categories = Categories()
-    else:
+    if isinstance(X, pd.DataFrame):
+        check_names_differ(X, "X")
+    table = _with_own_cells(X, estimator, reset)
+    is_categorical, categories = _is_categorical(estimator, table, reset), Categories()
+    if is_categorical is not None:
         # First, for a column that is elsewhere than at the fit is of other levels.
         validate_data(estimator, table, reset=reset, skip_check_array=True)
         known = None if reset else categories_of(estimator)
-        table, categories = _in_codes(
-            table, is_categorical, known, _names(estimator, table)
-        )
-        X = check_array(
-            as_numbers(table, "X", remedy),
-            dtype="numeric",
-            ensure_all_finite=False,
-            input_name="X",
-            estimator=estimator,
-        )
+        names = _names(estimator, table.shape[1])
+        X, categories = _in_codes(table, is_categorical, known, names)
+    X = _numbers(estimator, X, _remedy(estimator, table, reset), reset, is_categorical)
     _check_no_infinity(estimator, X)
     if reset:
         estimator.is_categorical_, estimator.categories_ = is_categorical, categories
     return X
+
+
+def _numbers(estimator, X, remedy: str, reset: bool, is_categorical) -> np.ndarray:
+    X = as_numbers(X, "X", remedy)
+    if is_categorical is None:
+        return validate_data(
+            estimator, X, reset=reset, dtype="numeric", ensure_all_finite=False
+        )
+    return check_array(
+        X,
+        dtype="numeric",
+        ensure_all_finite=False,
+        input_name="X",
+        estimator=estimator,
+    )
 
 
 def categories_of(estimator) -> Categories:
@@ -66,11 +69,14 @@ def categories_of(estimator) -> Categories:
     return known
 
 
+def _wanted(estimator):
+    return getattr(estimator, "categorical_features", "from_dtype")
+
+
 def _remedy(estimator, X, reset: bool) -> str:
     if not reset:
         return "There were numbers at the fit: expected numbers again."
-    wanted = getattr(estimator, "categorical_features", "from_dtype")
-    if isinstance(X, pd.DataFrame) and isinstance(wanted, str):
+    if isinstance(X, pd.DataFrame) and isinstance(_wanted(estimator), str):
         return "Features are numbers, or categories: text, bools or of the type category."
     return (
         "Features are numbers, or categories: name columns of these in "
@@ -79,15 +85,16 @@ def _remedy(estimator, X, reset: bool) -> str:
     )
 
 
-def _with_columns(X, estimator, reset: bool):
-    """X with cells of the types that they came in, if it has columns and that matters."""
-    if isinstance(X, pd.DataFrame):
-        return X
-    name, default = (
-        ("categorical_features", "from_dtype") if reset else ("is_categorical_", None)
-    )
-    named = getattr(estimator, name, default)
-    if named is None or isinstance(named, str):
+def _with_own_cells(X, estimator, reset: bool):
+    """X with cells of the types that they came in, if categories may be among them.
+
+    In an array of numbers and texts, numbers would be texts.
+    """
+    if reset:
+        of_numbers = _wanted(estimator) is None or isinstance(_wanted(estimator), str)
+    else:
+        of_numbers = getattr(estimator, "is_categorical_", None) is None
+    if of_numbers or isinstance(X, pd.DataFrame):
         return X
     try:
         A = np.asarray(X) if hasattr(X, "dtype") else np.array(X, dtype=object)
@@ -97,17 +104,16 @@ def _with_columns(X, estimator, reset: bool):
 
 
 def _is_categorical(estimator, table, reset: bool) -> np.ndarray | None:
+    if getattr(table, "ndim", None) != 2 or not table.shape[1]:  # left to scikit-learn
+        return None
     if not reset:
         return getattr(estimator, "is_categorical_", None)
-    if np.ndim(table) != 2:  # left to scikit-learn
-        return None
-    wanted = getattr(estimator, "categorical_features", "from_dtype")
-    return categorical_columns(wanted, table)
+    return categorical_columns(_wanted(estimator), table)
 
 
-def _names(estimator, table) -> list:
+def _names(estimator, n_columns: int) -> list:
     """What the columns are called, or their positions."""
-    return list(getattr(estimator, "feature_names_in_", range(table.shape[1])))
+    return list(getattr(estimator, "feature_names_in_", range(n_columns)))
 
 
 def _in_codes(table, is_categorical, known: Categories | None, names: list):
@@ -158,9 +164,9 @@ def _read_quickly(estimator, X) -> np.ndarray | None:
     if is_categorical is None:
         return X
     if len(X) > FEW or X.dtype == np.longdouble:
-        return _in_codes(X, is_categorical, categories_of(estimator), _names(estimator, X))[
-            0
-        ]
+        return _in_codes(
+            X, is_categorical, categories_of(estimator), _names(estimator, X.shape[1])
+        )[0]
     rows = X.tolist()
     code_few(rows, np.flatnonzero(is_categorical).tolist(), categories_of(estimator))
     return np.array(rows, dtype=np.result_type(X.dtype, np.float32))
@@ -176,9 +182,10 @@ def _few_rows(estimator, X: pd.DataFrame, names, is_categorical) -> np.ndarray |
     rows = X.to_numpy(dtype=object).tolist()
     try:
         code_few(rows, columns, categories_of(estimator))
-        if not {type(cell) for row in rows for cell in row} <= _NUMBERS:
+        cells = [None if cell is pd.NA else cell for row in rows for cell in row]
+        if not set(map(type, cells)) <= _NUMBERS:
             return None
-        A = np.array(rows, dtype=np.float64)
+        A = np.array(cells, dtype=np.float64).reshape(X.shape)
     except (KeyError, OverflowError):
         return None
     return None if _holds_infinity(A) else A
@@ -207,7 +214,7 @@ def _holds_infinity(X: np.ndarray) -> bool:
 def _check_no_infinity(estimator, X: np.ndarray) -> None:
     if not _holds_infinity(X):
         return
-    names = np.array(_names(estimator, X), dtype=object)[np.isinf(X).any(axis=0)]
+    names = np.array(_names(estimator, X.shape[1]), dtype=object)[np.isinf(X).any(axis=0)]
     raise ValueError(
         f"X contains infinity in {listed('column', [name_of(name) for name in names])}. "
         "Make it NaN, which is missing, or a number as large as the largest that there are."
