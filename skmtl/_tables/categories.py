@@ -52,13 +52,9 @@ class Categories(dict[Hashable, np.ndarray]):
 def _by_type(levels: np.ndarray) -> dict[type, dict]:
     """Positions by level, by types: True equals 1, but is another level."""
     positions = {level: float(i) for i, level in enumerate(levels.tolist())}
-    own = (
-        _PLAIN
-        if levels.dtype == object
-        else (bool,)
-        if levels.dtype == bool
-        else (int, float)
-    )
+    own: tuple = (int, float)
+    if levels.dtype.kind in "Ob":
+        own = (bool,) if levels.dtype == bool else _PLAIN
     return {kind: positions if kind in own else {} for kind in _PLAIN}
 
 
@@ -149,7 +145,7 @@ def only_levels_in(
             continue
         own = X.copy() if own is X else own
         own[:, j] = as_floats(codes)
-        kept = Categories(kept | {name: levels[old.astype(np.int64)]})
+        kept = Categories(kept | {name: _in_one_type(levels[old.astype(np.int64)])})
     return own, kept
 
 

@@ -26,12 +26,12 @@ def check_features(estimator, X, *, reset: bool) -> np.ndarray:
     that the estimator does not know.
     """
     X = as_table(X, "X")
-    quick = None if reset else _read_quickly(estimator, X)
+    table = _with_own_cells(X, estimator, reset)
+    quick = None if reset else _read_quickly(estimator, table)
     if quick is not None:
         return quick
     if isinstance(X, pd.DataFrame):
         check_names_differ(X, "X")
-    table = _with_own_cells(X, estimator, reset)
     is_categorical, categories = _is_categorical(estimator, table, reset), Categories()
     if is_categorical is not None:
         # First, for a column that is elsewhere than at the fit is of other levels.
@@ -155,33 +155,46 @@ def _read_quickly(estimator, X) -> np.ndarray | None:
 
     They take longer than the network does for a few rows.
     """
+    if not _has_the_columns(estimator, X):
+        return None
     is_categorical = getattr(estimator, "is_categorical_", None)
+    if is_categorical is None:
+        A = X.to_numpy() if isinstance(X, pd.DataFrame) and len(X) <= FEW else X
+        plain = isinstance(A, np.ndarray) and A.dtype.kind == "f"
+        return A if plain and not _holds_infinity(A) else None
+    if len(X) <= FEW:
+        return _few_in_codes(estimator, X, np.flatnonzero(is_categorical).tolist())
+    if isinstance(X, pd.DataFrame) or X.dtype.kind != "f" or _holds_infinity(X):
+        return None
+    names = _names(estimator, X.shape[1])
+    return _in_codes(X, is_categorical, categories_of(estimator), names)[0]
+
+
+def _has_the_columns(estimator, X) -> bool:
+    """Whether scikit-learn's checks would pass X on as it is."""
     names = getattr(estimator, "feature_names_in_", None)
-    if type(X) is pd.DataFrame and 0 < len(X) <= FEW and names is not None:
-        return _few_rows(estimator, X, names, is_categorical)
-    if not _is_plain(X, estimator) or _holds_infinity(X):
+    if type(X) is pd.DataFrame:
+        return len(X) > 0 and names is not None and X.columns.tolist() == names.tolist()
+    return (
+        type(X) is np.ndarray
+        and X.ndim == 2
+        and X.shape[1] == estimator.n_features_in_
+        and len(X) > 0
+        and names is None
+    )
+
+
+def _few_in_codes(estimator, X, columns: list[int]) -> np.ndarray | None:
+    if isinstance(X, pd.DataFrame):
+        X = X.to_numpy(dtype=object)
+    of_numbers = X.dtype.kind == "f"
+    if of_numbers and _holds_infinity(X):
         return None
-    if is_categorical is None:
-        return X
-    if len(X) > FEW or X.dtype == np.longdouble:
-        return _in_codes(
-            X, is_categorical, categories_of(estimator), _names(estimator, X.shape[1])
-        )[0]
     rows = X.tolist()
-    code_few(rows, np.flatnonzero(is_categorical).tolist(), categories_of(estimator))
-    return np.array(rows, dtype=np.result_type(X.dtype, np.float32))
-
-
-def _few_rows(estimator, X: pd.DataFrame, names, is_categorical) -> np.ndarray | None:
-    if X.columns.tolist() != names.tolist():
-        return None
-    if is_categorical is None:
-        A = X.to_numpy()
-        return A if A.dtype.kind == "f" and not _holds_infinity(A) else None
-    columns = np.flatnonzero(is_categorical).tolist()
-    rows = X.to_numpy(dtype=object).tolist()
     try:
         code_few(rows, columns, categories_of(estimator))
+        if of_numbers:
+            return np.array(rows, dtype=np.result_type(X.dtype, np.float32))
         cells = [None if cell is pd.NA else cell for row in rows for cell in row]
         if not set(map(type, cells)) <= _NUMBERS:
             return None
@@ -189,18 +202,6 @@ def _few_rows(estimator, X: pd.DataFrame, names, is_categorical) -> np.ndarray |
     except (KeyError, OverflowError):
         return None
     return None if _holds_infinity(A) else A
-
-
-def _is_plain(X, estimator) -> bool:
-    """Whether scikit-learn's checks would pass X on."""
-    return (
-        type(X) is np.ndarray
-        and X.ndim == 2
-        and X.dtype.kind == "f"
-        and X.shape[1] == estimator.n_features_in_
-        and len(X) > 0
-        and not hasattr(estimator, "feature_names_in_")
-    )
 
 
 def _holds_infinity(X: np.ndarray) -> bool:
