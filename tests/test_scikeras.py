@@ -350,8 +350,8 @@ def test_learnt_loss_weights_are_refused():
 
 def test_parameters_and_data_are_checked_as_always():
     bad = X.copy()
-    bad[3, 1] = np.nan
-    with pytest.raises(ValueError, match="X contains NaN in column '1'"):
+    bad[3, 1] = np.inf
+    with pytest.raises(ValueError, match="X contains infinity in column '1'"):
         regressor().to_scikeras().fit(bad, Y)
     with pytest.raises(ValueError, match="Did you mean 'huber'"):
         regressor(loss="hubber").to_scikeras().fit(X, Y)

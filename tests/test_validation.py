@@ -168,40 +168,17 @@ def test_parameters_are_keyword_only():
         MultiTaskRegressor((8,))
 
 
-@pytest.mark.parametrize(
-    ("value", "kind"), [(np.nan, "NaN"), (np.inf, "infinity"), (-np.inf, "infinity")]
-)
-def test_features_that_are_not_finite(table, fitted_on_frames, value, kind):
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_features_that_are_infinite(table, fitted_on_frames, value):
     X, Y = as_frames(*table)
     bad = X.copy()
     bad.loc[3, "heat"] = value
 
     for use in (lambda: small().fit(bad, Y), lambda: fitted_on_frames.predict(bad)):
-        with raises_naming(kind, "column 'heat'", "SimpleImputer"):
+        with raises_naming("X contains infinity in column 'heat'", "Make it NaN"):
             use()
     bad.loc[3, "load"] = value
-    with raises_naming(kind, "columns 'heat', 'load'", "SimpleImputer"):
-        small().fit(bad, Y)
-
-
-def test_missing_values_of_other_kinds(table):
-    X, Y = as_frames(*table)
-    nullable = X.astype("Float64")
-    nullable.loc[3, "heat"] = pd.NA
-    objects = X.astype(object)
-    objects.loc[3, "heat"] = None
-
-    for bad in (nullable, objects):
-        with raises_naming("NaN", "column 'heat'", "SimpleImputer"):
-            small().fit(bad, Y)
-
-
-def test_columns_of_an_array_have_numbers(table):
-    X, Y = table
-    bad = X.copy()
-    bad[0, 4] = np.nan
-
-    with raises_naming("NaN", "column '4'", "SimpleImputer"):
+    with raises_naming("X contains infinity in columns 'heat', 'load'"):
         small().fit(bad, Y)
 
 
@@ -225,9 +202,9 @@ def test_very_large_numbers_are_finite():
 def test_columns_that_are_not_numeric(table, fitted_on_frames, values):
     X, Y = as_frames(*table)
 
+    with raises_naming("X is not numeric", "column 'mass'", "at the fit"):
+        fitted_on_frames.predict(X.assign(mass=values))
     for use in (small().fit, fitted_on_frames.score):
-        with raises_naming("X is not numeric", "column 'mass'", "OneHotEncoder"):
-            use(X.assign(mass=values), Y)
         with raises_naming("y is not numeric", "column 'time'"):
             use(X, Y.assign(time=values))
 

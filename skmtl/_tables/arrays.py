@@ -43,12 +43,7 @@ def as_numbers(values, argument: str, remedy: str, unnamed: str = "{}"):
         return frame.iloc[:, 0].rename(table.name)
     if not isinstance(table, pd.DataFrame):
         return _as_array_of_numbers(table, argument, remedy, unnamed)
-    repeated = table.columns[table.columns.duplicated()].unique()
-    if len(repeated):
-        raise ValueError(
-            f"{argument} has more than one column of the {listed('name', repeated)}: "
-            "rename or drop one."
-        )
+    check_names_differ(table, argument)
     others = [i for i, dtype in enumerate(table.dtypes) if not _is_of_numbers(dtype)]
     columns = [np.asarray(table.iloc[:, i]) for i in others]
     names = [name_of(table.columns[i]) for i in others]
@@ -58,6 +53,16 @@ def as_numbers(values, argument: str, remedy: str, unnamed: str = "{}"):
     for i, column in zip(others, numbers, strict=True):
         table.isetitem(i, column)
     return _in_one_array(table)
+
+
+def check_names_differ(table: pd.DataFrame, argument: str) -> None:
+    """Raise an error that says which columns are called alike."""
+    repeated = table.columns[table.columns.duplicated()].unique()
+    if len(repeated):
+        raise ValueError(
+            f"{argument} has more than one column of the {listed('name', repeated)}: "
+            "rename or drop one."
+        )
 
 
 def array_of(table, argument: str, expected: str) -> np.ndarray:

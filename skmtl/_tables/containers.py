@@ -27,9 +27,7 @@ def as_table(values, argument: str):
         return pd.Series(values, name=getattr(values, "name", None))
     names = _columns_of_other_frames(values)
     if names is not None:
-        columns = [np.asarray(values[name]) for name in names]
-        # Cells that are arrays or records themselves are objects for pandas.
-        columns = [A if A.ndim == 1 else pd.Series(list(A)) for A in columns]
+        columns = [_as_column(values[name]) for name in names]
         frame = pd.DataFrame(dict(enumerate(columns)), copy=False)
         return frame.set_axis(list(names), axis=1)
     return values
@@ -70,6 +68,15 @@ def _columns_of_other_frames(values) -> list | None:
         if names is not None and not callable(names):
             return list(names)
     return None
+
+
+def _as_column(values) -> np.ndarray | pd.Series:
+    """A column of polars', pyarrow's or another frame."""
+    if str(getattr(values, "type", "")).startswith("dictionary"):
+        return values.to_pandas()  # as an array it would be without its missing values
+    A = np.asarray(values)
+    # Cells that are arrays or records themselves are objects for pandas.
+    return A if A.ndim == 1 else pd.Series(list(A))
 
 
 def _unmasked(values: np.ma.MaskedArray) -> np.ndarray:
