@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # comes with skl2onnx
 __all__ = ["to_onnx"]
 
 # Types of ONNX tensors, by their numbers in its standard.
-FLOAT, DOUBLE = 1, 11
+FLOAT, DOUBLE, INT64 = 1, 11, 7
 
 
 def to_onnx(
@@ -150,7 +150,22 @@ class _Operators:
         return A.then("Max", B)
 
     @staticmethod
+    def isnan(A):
+        return A.then("IsNaN")
+
+    @staticmethod
+    def where(condition, A, B):
+        return condition.then("Where", A, B)
+
+    @staticmethod
+    def repeat(A, n, axis):
+        return np.repeat(A, n, axis)
+
+    @staticmethod
     def take(A, columns, axis):
+        if isinstance(columns, _Codes):  # of a table of levels
+            table = _Tensor(A, A.ndim, columns.tensor.opset)
+            return table.then("Gather", columns.tensor, axis=axis, rank=A.ndim + 1)
         rank = A.rank - 1 + columns.ndim
         return A.then("Gather", columns.astype(np.int64), axis=axis, rank=rank)
 
@@ -229,14 +244,14 @@ ACTIVATIONS: dict[str, Callable[[_Tensor], _Tensor]] = {
 
 def _outputs(members: list[Network], X: _Tensor) -> list[_Tensor]:
     """What every member's heads put out (n, T, O), for features in double precision."""
-    read: dict[int, tuple[Callable, Callable]] = {}  # once for all that read the same
+    read: dict[int, tuple] = {}  # once for all that read the same
     results = []
     for network in members:
         features = network.features
         if id(features) not in read:
             read[id(features)] = _reads(features, X)
         activation = ACTIVATIONS[network.architecture.activation]
-        of_features = read[id(features)]
+        *of_features, codes = read[id(features)]
         results.append(
             forward(
                 network.architecture,
@@ -244,6 +259,7 @@ def _outputs(members: list[Network], X: _Tensor) -> list[_Tensor]:
                 X,
                 of_features,
                 activation,
+                codes=codes,
                 xp=_Operators,
             )
         )
@@ -255,15 +271,35 @@ def _mean(results: list[_Tensor]) -> _Tensor:
     return sum(others, start=first) / np.array(float(len(results)))
 
 
-def _reads(features: Inputs, X: _Tensor) -> tuple[Callable, Callable]:
-    """What hidden layers and linear path read, as functions for `forward`."""
+def _reads(features: Inputs, X: _Tensor) -> tuple[Callable, Callable, _Codes | None]:
+    """What hidden layers and linear path read, as functions for `forward`; rows of levels."""
+    codes = None
+    if len(features.categorical):
+        codes = _Codes.of(features, X)
+        others = np.setdiff1d(np.arange(features.n_columns), features.categorical)
+        X = _Operators.take(X, others, axis=1)
     scaled = (X - features.scaling.mean) / features.scaling.scale
 
     def reader(units: Units):
-        H = units(scaled, _Operators).cast(FLOAT)
+        H = units.for_missing()(scaled, _Operators).cast(FLOAT)
         return lambda X, xp: H
 
-    return reader(features.hidden), reader(features.linear)
+    return reader(features.hidden), reader(features.linear), codes
+
+
+class _Codes:
+    """Rows of levels (n, C), as what `forward` looks up by."""
+
+    def __init__(self, tensor: _Tensor, n_categorical: int):
+        self.tensor, self.shape, self.ndim = tensor, (None, n_categorical), 2
+
+    @classmethod
+    def of(cls, features: Inputs, X: _Tensor) -> _Codes:
+        codes = _Operators.take(X, features.categorical, axis=1)
+        unknown = features.unknown.astype(np.float64)
+        rows = codes + (unknown - features.n_levels)
+        rows = codes.then("IsNaN").then("Where", unknown, rows)
+        return cls(rows.cast(INT64), len(unknown))
 
 
 def _decoded(network: Network, outputs: _Tensor) -> _Tensor:

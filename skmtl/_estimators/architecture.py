@@ -22,7 +22,8 @@ ROWS_PER_BIN = 128
 FEWEST_ROWS = 100  # for any bins
 ROWS_PER_FEATURE = 4  # likewise
 import os
-LARGEST_EMBEDDING = int(os.environ.get("EMB",16))
+
+LARGEST_EMBEDDING = int(os.environ.get("EMB", 16))
 
 
 def inputs_of(
@@ -78,6 +79,7 @@ def architecture_of(estimator, features: Inputs, kinds: Sequence[HeadKind]) -> A
         n_experts=n_experts,
         n_task_experts=n_task_experts,
         groups=groups,
+        n_flags=features.linear.n_units - features.n_numbers,
         n_categorical=len(features.categorical),
         n_levels=features.n_rows_of_levels,
         embedding_size=_embedding_size(estimator.embedding_size, features),

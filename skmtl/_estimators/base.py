@@ -21,8 +21,8 @@ from .._network.network import Network
 from .._network.scaling import Scaling
 from .._network.serialization import as_plain, from_plain
 from .._runtime.forks import check_not_forked
-from .._tables.categories import only_levels_in
-from .._tables.features import check_features
+from .._tables.categories import Categories, check_levels_repeat, only_levels_in
+from .._tables.features import categories_of, check_features
 from .._tables.held_out import hold_out
 from .._tables.holes_and_weights import cell_weights, check_observed
 from .._tables.per_target import with_new_weight
@@ -35,7 +35,7 @@ from .._tables.targets import (
 )
 from .._types import Floats, Targets
 from .architecture import architecture_of, inputs_of, warn_of_random_trunk
-from .init_trunk import trunks_of
+from .init_trunk import codes_of, trunks_of
 from .network_diagram import network_svg
 from .pickle_versions import with_version, without_version
 from .training_plan import check_balancing, generator, last_loss_weights, make_plan
@@ -97,7 +97,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         Parameters
         ----------
         X : array-like or DataFrame of shape (n, d)
-            Features: finite numbers.
+            Features: numbers and categories, either of which may be missing.
         y : array-like or DataFrame of shape (n, T), or (n,)
             Targets. NaN, None, or a mask means "not observed": the cell has no influence.
             Rows without any observed target are left out with a warning.
@@ -162,7 +162,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         3
         """
         resume = self.__sklearn_is_fitted__()
-        return self._train(X, y, sample_weight, resume, epochs=1, early_stopping=False)
+        return self._train_one_epoch(X, y, sample_weight, resume)
 
     @property
     def model_(self) -> keras.Model:
@@ -211,7 +211,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         Parameters
         ----------
         X : array-like or DataFrame of shape (n, d)
-            Features: finite numbers.
+            Features: numbers and categories, either of which may be missing.
 
         Returns
         -------
@@ -320,6 +320,12 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         ]
         return lean
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        return tags
+
     def __sklearn_is_fitted__(self):
         return hasattr(self, "_members")
 
@@ -354,9 +360,27 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         state = without_version(state, type(self).__name__)
         if "_members" in state:
             state["_members"] = from_plain(state["_members"])
+            state["categories_"] = Categories(state.get("categories_", {}))
+            state.setdefault("is_categorical_", None)
         super().__setstate__(state)
 
-    def _train(self, X, y, sample_weight, resume, epochs, early_stopping, classes=None):
+    def _train_one_epoch(self, X, y, sample_weight, resume, classes=None):
+        return self._train(
+            X, y, sample_weight, resume, 1, False, classes=classes, whole=False
+        )
+
+    def _train(
+        self,
+        X,
+        y,
+        sample_weight,
+        resume,
+        epochs,
+        early_stopping,
+        *,
+        classes=None,
+        whole=True,
+    ):
         check_not_forked()
         before = dict(vars(self))
         try:
@@ -366,7 +390,9 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
                 kinds = [loss.kind for loss in self._fitted_losses]
                 check_same(self, self._members, tuple(kinds))
             else:
-                table = self._start(table)
+                if whole:  # a first chunk may have one row of each level
+                    check_levels_repeat(table.X, self.categories_, self.is_categorical_)
+                self._start(table)
             self._run_epochs(table, epochs, early_stopping)
         except BaseException:  # a failed or interrupted fit leaves all as it was
             vars(self).clear()
@@ -390,10 +416,31 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         W = cell_weights(Y, sample_weight, names)
         check_observed(Y, W, names, all_of=not resume)
         table = Table(X, Y, W, names, one_dimensional)
-        return self._in_numbers(table, columns, resume, announced).counted()
+        table = self._in_numbers(table, columns, resume, announced).counted()
+        return table if resume else self._with_levels(table)
 
-    def _start(self, table: Table) -> Table:
-        """Fresh networks, scaled to these rows; the table with codes as they know them."""
+    def _with_levels(self, table: Table) -> Table:
+        """The table with codes of the levels that rows with any weight have."""
+        X, self.categories_ = only_levels_in(
+            table.X, self.categories_, self.is_categorical_
+        )
+        if self.init_trunk is not None:
+            X = self._in_levels_of_trunk(X)
+        return dataclasses.replace(table, X=X)
+
+    def _in_levels_of_trunk(self, X: np.ndarray) -> np.ndarray:
+        """The table in codes of the levels that the trunk knows."""
+        source = self.init_trunk
+        if isinstance(source, FrozenEstimator):
+            source = source.estimator
+        own = codes_of(source, X, self.categories_, self.is_categorical_)
+        if own is None:
+            return X
+        self.categories_ = categories_of(source)
+        return own
+
+    def _start(self, table: Table) -> None:
+        """Fresh networks, scaled to these rows."""
         self.n_outputs_, self.target_names_ = len(table.names), table.names
         self._classes, self._one_dimensional = table.classes, table.one_dimensional
         # Two generators, so that rows are held out and shuffled alike for any network.
@@ -401,11 +448,6 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         kinds = tuple(loss.kind for loss in self._fitted_losses)
         check_balancing(self.loss_weights, kinds, table.names)
         targets = self._target_scaling(table, kinds)
-        if self.is_categorical_ is not None:
-            X, self.categories_ = only_levels_in(
-                table.X, self.categories_, self.is_categorical_
-            )
-            table = dataclasses.replace(table, X=X)
         trunks = self._trunks()
         features = inputs_of(self, table.X, table.W.sum(axis=1), *trunks[:1])
         architecture = architecture_of(self, features, kinds)
@@ -421,7 +463,6 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
             members = [with_trunk(*pair) for pair in zip(members, trunks, strict=True)]
         self._members = members
         self.history_, self.n_iter_ = {}, 0
-        return table
 
     def _trunks(self):
         """What the members start from, if anything."""

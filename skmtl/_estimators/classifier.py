@@ -454,9 +454,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         3
         """
         resume = self.__sklearn_is_fitted__()
-        return self._train(
-            X, y, sample_weight, resume, epochs=1, early_stopping=False, classes=classes
-        )
+        return self._train_one_epoch(X, y, sample_weight, resume, classes)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Predict the most probable label of every target.
@@ -464,7 +462,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         Parameters
         ----------
         X : array-like or DataFrame of shape (n, d)
-            Features: finite numbers.
+            Features: numbers and categories, either of which may be missing.
 
         Returns
         -------
@@ -495,7 +493,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         Parameters
         ----------
         X : array-like or DataFrame of shape (n, d)
-            Features: finite numbers.
+            Features: numbers and categories, either of which may be missing.
 
         Returns
         -------

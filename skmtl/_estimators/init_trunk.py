@@ -10,6 +10,8 @@ from .._messages import listed
 from .._network.grafting import Trunk
 from .._network.network import Network
 from .._network.weights import Layer
+from .._tables.categories import Categories, Coded, positions_among
+from .._tables.features import categories_of
 
 
 def trunks_of(
@@ -48,6 +50,30 @@ def trunks_of(
     return trunks
 
 
+def codes_of(source, X: np.ndarray, own: Categories, is_categorical) -> np.ndarray | None:
+    """A table with the codes that ``source`` has for these levels; None if it has none.
+
+    ``X`` (n, d) has codes by ``own``.
+    """
+    if getattr(source, "is_categorical_", None) is None and is_categorical is None:
+        return None
+    expected = list(getattr(source, "categories_", {}))
+    if list(own) != expected:
+        raise ValueError(
+            f"init_trunk was fitted with {listed('category', expected) or 'no category'}, "
+            f"but X has {listed('category', list(own)) or 'none'}: expected the same. Set "
+            "categorical_features as it was; a Keras model reads numbers only."
+        )
+    known = categories_of(source)
+    X = X.copy()
+    columns = np.flatnonzero(is_categorical)
+    for j, index, levels in zip(columns, known.indices, own.values(), strict=True):
+        missing = np.isnan(X[:, j])
+        codes = np.where(missing, -1, X[:, j]).astype(int)
+        X[:, j] = positions_among(index, Coded(codes, levels))
+    return X
+
+
 def _of_estimator(estimator) -> list[Trunk]:
     try:
         check_is_fitted(estimator)
@@ -71,7 +97,10 @@ def _of_network(network: Network) -> Trunk:
         layers = (*layers, *of_head)
     # Where every task reads units of its own, none of them serve a new one.
     features = None if architecture.own_inputs else network.features
-    return Trunk(layers, [architecture.activation] * len(layers), features)
+    known = network.weights.embeddings, network.weights.embedded
+    if known[0] is not None and single and not network.weights.trunk:
+        known = known[0][0], known[1][0]
+    return Trunk(layers, [architecture.activation] * len(layers), features, *known)
 
 
 def _of_keras(model) -> Trunk:

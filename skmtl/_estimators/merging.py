@@ -12,9 +12,13 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from .._messages import listed
+from .._network.grafting import with_levels
 from .._network.network import Network
 from .._network.unit_matching import merged_networks
 from .._number_checks import is_int
+from .._tables.categories import Categories, all_levels
+from .._tables.features import categories_of
+from .._tables.labels import index_of
 from .base import BaseMultiTask
 from .networks_of import members_of
 
@@ -78,11 +82,34 @@ def merge_tasks(estimators: Sequence[Estimator], sharing_depth: int = 0) -> Esti
             f"sharing_depth={sharing_depth!r}, expected an int from 0 to "
             f"{n_layers}, the number of hidden layers."
         )
+    categories = _all_levels(estimators)
+    size = max(members_of(e)[0].architecture.embedding_size for e in estimators)
+    of_estimators = [_knowing(estimator, categories, size) for estimator in estimators]
     members = [
         merged_networks(networks, sharing_depth)
-        for networks in zip(*map(members_of, estimators), strict=True)
+        for networks in zip(*of_estimators, strict=True)
     ]
-    return _estimator_of(members, estimators)
+    return _estimator_of(members, estimators, categories)
+
+
+def _all_levels(estimators: list) -> Categories:
+    """The levels of each categorical feature that any of the estimators knows."""
+    names = categories_of(estimators[0])
+    known = [categories_of(estimator) for estimator in estimators]
+    return Categories({name: all_levels([own[name] for own in known]) for name in names})
+
+
+def _knowing(estimator, categories: Categories, size: int) -> list[Network]:
+    """The members, with what is unknown to them for levels that others know."""
+    if not categories:
+        return members_of(estimator)
+    positions = [
+        index.get_indexer(index_of(levels))
+        for index, levels in zip(
+            categories_of(estimator).indices, categories.values(), strict=True
+        )
+    ]
+    return [with_levels(member, positions, size) for member in members_of(estimator)]
 
 
 def _check_alike(estimators: list) -> None:
@@ -110,6 +137,7 @@ def _check_alike(estimators: list) -> None:
     for what, of in (
         ("features", lambda e: e.n_features_in_),
         ("feature names", lambda e: list(getattr(e, "feature_names_in_", []))),
+        ("categorical features", lambda e: list(categories_of(e))),
         ("hidden layers", lambda e: members_of(e)[0].architecture.hidden_sizes),
         ("activations", lambda e: members_of(e)[0].architecture.activation),
         ("linear paths", lambda e: members_of(e)[0].architecture.linear_path),
@@ -123,7 +151,7 @@ def _check_alike(estimators: list) -> None:
             )
 
 
-def _estimator_of(members: list[Network], estimators: list):
+def _estimator_of(members: list[Network], estimators: list, categories: Categories):
     first = estimators[0]
     of_targets = [own for e in estimators for own in e._own_parameters()]
     own = {
@@ -139,7 +167,8 @@ def _estimator_of(members: list[Network], estimators: list):
         loss_weights=None,
         **own,
     )
-    for attribute in ("n_features_in_", "feature_names_in_"):
+    merged.categories_ = categories
+    for attribute in ("n_features_in_", "feature_names_in_", "is_categorical_"):
         if hasattr(first, attribute):
             setattr(merged, attribute, getattr(first, attribute))
     merged._take_over(members, _names(estimators), np.ones(len(of_targets)), estimators)

@@ -711,7 +711,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         Parameters
         ----------
         X : array-like or DataFrame of shape (n, d)
-            Features: finite numbers.
+            Features: numbers and categories, either of which may be missing.
         return_std : bool, default=False
             Also return a standard deviation for every prediction. What it means depends
             on the target's loss. With "normal" it is the whole spread of the target around
@@ -772,7 +772,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         Parameters
         ----------
         X : array-like or DataFrame of shape (n, d)
-            Features: finite numbers.
+            Features: numbers and categories, either of which may be missing.
 
         Returns
         -------

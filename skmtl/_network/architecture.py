@@ -36,12 +36,13 @@ class Architecture:
     activation: str
     share_output: bool = False
     linear_path: bool = False
-    n_bins: int = 0  # of all features together
+    n_bins: int = 0  # of all features together, and numbers that say what is missing
     own_inputs: bool = False  # every task has units of its own in front
     n_outputs: int = 1  # O, of every head
     n_experts: int = 1  # E; with no others, a single one is a trunk without gates
     n_task_experts: int = 0  # P
     groups: tuple[int, ...] = ()  # of each task, if there are several
+    n_flags: int = 0  # the latter, which what is linear reads, too
     n_categorical: int = 0  # C
     n_levels: int = 0  # R, of all of these features, and one of each for what is unknown
     embedding_size: int = 0  # w
@@ -50,6 +51,11 @@ class Architecture:
     def n_inputs(self) -> int:
         """Number of units of numbers that the first layer reads."""
         return self.n_features + self.n_bins
+
+    @property
+    def n_linear(self) -> int:
+        """Number of units that the linear path reads."""
+        return self.n_features + self.n_flags
 
     @property
     def gated(self) -> bool:
@@ -120,7 +126,7 @@ class Architecture:
         sizes = list(pairwise((self.n_inputs, *self.hidden_sizes, self.n_outputs)))
         n_trunks = 0 if self.n_trunks == 1 else self.n_trunks
         T, n_experts = self.n_targets, self.n_experts + self.n_task_experts
-        linear = (T, self.n_features, self.n_outputs)
+        linear = (T, self.n_linear, self.n_outputs)
         return Weights(
             tuple(layer(n_trunks, *io) for io in sizes[: self.sharing_depth]),
             tuple(layer(T, *io) for io in sizes[self.sharing_depth : -1]),

@@ -93,6 +93,8 @@ def bin_units(k: int, column: SortedColumn, scaling: Scaling, edges, limit: floa
         if not kept or _are_apart(kept[-1], edge):
             kept.append(edge)
     low, high = np.array(kept[:-1]), np.array(kept[1:])
+    if not len(low):
+        return Units(np.zeros(0, np.int32), *np.zeros((4, 0)))
     x = (column.x - mean) / scale
     shift = np.average(np.clip(x[:, None], low, high), axis=0, weights=column.weight)
     return Units(np.full(len(low), k, np.int32), low, high, shift, 1 / (high - low))

@@ -29,11 +29,16 @@ def with_outputs(weights: Weights, n_outputs: int) -> Weights:
     )
 
 
-def with_rows(weights: Weights, n_inputs: int) -> Weights:
-    """Weights of the network with zeros for more inputs behind its own."""
-    (kernel, bias), *others = weights.layers  # (..., i, o)
-    missing = [(0, 0)] * (kernel.ndim - 2) + [(0, n_inputs - kernel.shape[-2]), (0, 0)]
-    return weights.with_layers([Layer(np.pad(kernel, missing), bias), *others])
+def reading_as_many(weights: Weights, architecture: Architecture) -> Weights:
+    """Weights of the network with zeros for the units that this architecture has more."""
+    (kernel, bias), *others = weights.layers
+    kernel = _padded(kernel, -2, architecture.n_inputs - kernel.shape[-2])
+    weights = weights.with_layers([Layer(kernel, bias), *others])
+    linear = weights.linear
+    if linear is None:
+        return weights
+    missing = architecture.n_linear - linear.shape[-2]
+    return weights._replace(linear=_padded(linear, -2, missing))
 
 
 class Trunk(NamedTuple):
@@ -42,6 +47,8 @@ class Trunk(NamedTuple):
     layers: tuple[Layer, ...]
     activations: list[str]
     features: Inputs | None  # what the first kernel expects; None: unknown
+    embeddings: np.ndarray | None = None  # of levels, if there are any
+    embedded: np.ndarray | None = None  # the kernel that reads them
 
 
 def with_trunk(network: Network, trunk: Trunk) -> Network:
@@ -63,9 +70,17 @@ def with_trunk(network: Network, trunk: Trunk) -> Network:
             f"The layers of init_trunk were trained with {sorted(activations)}, but "
             f"activation={architecture.activation!r}."
         )
-    return dataclasses.replace(
-        network, weights=network.weights._replace(trunk=tuple(layers))
-    )
+    weights = network.weights._replace(trunk=tuple(layers))
+    if layers and trunk.embeddings is not None:
+        expected = architecture.shapes.embeddings
+        if trunk.embeddings.shape != expected:
+            raise ValueError(
+                "init_trunk knows levels of categories by embeddings of the shape "
+                f"{trunk.embeddings.shape}, but {expected} is asked for: set "
+                "embedding_size as it was."
+            )
+        weights = weights._replace(embeddings=trunk.embeddings, embedded=trunk.embedded)
+    return dataclasses.replace(network, weights=weights)
 
 
 def add_head(network: Network, head: Network) -> Network:
@@ -75,10 +90,57 @@ def add_head(network: Network, head: Network) -> Network:
     architecture = common_architecture(both, features)
     weights = [with_outputs(n.weights, architecture.n_outputs) for n in both]
     if features.hidden.of_tasks:
-        weights = [with_rows(w, architecture.n_inputs) for w in weights]
+        weights = [reading_as_many(w, architecture) for w in weights]
     old, new = weights
     joined = old.map(lambda *pair: np.concatenate(pair), new)
-    return of_all_targets(both, architecture, joined._replace(trunk=old.trunk), features)
+    if architecture.sharing_depth:
+        names = ("trunk", "embeddings", "embedded")
+        joined = joined._replace(**{name: getattr(old, name) for name in names})
+    return of_all_targets(both, architecture, joined, features)
+
+
+def with_levels(network: Network, positions: Sequence[np.ndarray], size: int) -> Network:
+    """The network that knows other levels, or the same ones in another order.
+
+    ``positions`` say for every level of each categorical feature (C of them) which of its
+    own it is; one that it does not know, -1, is unknown to it. Each level has ``size``
+    numbers, as many as before or more.
+    """
+    features, weights = network.features, network.weights
+    unknown = features.unknown
+    first = unknown - features.n_levels
+    rows = np.concatenate(
+        [
+            np.append(np.where(own < 0, unknown[j], first[j] + own), unknown[j])
+            for j, own in enumerate(positions)
+        ]
+    )
+    embeddings, effects = weights.embeddings, weights.effects
+    embedded, more = weights.embedded, size - network.architecture.embedding_size
+    if embeddings is not None:
+        embeddings = _padded(embeddings[..., rows, :], -1, more)
+        *several, _, width = embedded.shape
+        by_feature = embedded.reshape((*several, len(positions), -1, width))
+        embedded = _padded(by_feature, -2, more).reshape((*several, -1, width))
+    if effects is not None:
+        effects = effects[:, rows]
+    n_levels = np.array([len(own) for own in positions])
+    return dataclasses.replace(
+        network,
+        architecture=dataclasses.replace(
+            network.architecture, n_levels=len(rows), embedding_size=size
+        ),
+        weights=weights._replace(embeddings=embeddings, embedded=embedded, effects=effects),
+        features=dataclasses.replace(features, n_levels=n_levels),
+        optimizer_state=None,
+    )
+
+
+def _padded(A: np.ndarray, axis: int, more: int) -> np.ndarray:
+    """The array with zeros behind it along an axis."""
+    missing = [(0, 0)] * A.ndim
+    missing[axis] = (0, more)
+    return np.pad(A, missing)
 
 
 def common_inputs(networks: Sequence[Network]) -> Inputs:
@@ -98,6 +160,7 @@ def common_architecture(
         first,
         n_targets=sum(network.architecture.n_targets for network in networks),
         n_bins=features.hidden.n_units - first.n_features,
+        n_flags=features.linear.n_units - first.n_features,
         own_inputs=features.hidden.of_tasks,
         n_outputs=max(network.architecture.n_outputs for network in networks),
         **changes,

@@ -16,7 +16,7 @@ from .bins import (
     scaling_that_tells_apart,
 )
 from .scaling import Scaling
-from .units import Units, features_cut_off
+from .units import Units, features_cut_off, flags, one_after_another, side_by_side
 
 LINEAR_REACH = 3.0  # times the limit of the hidden layers is that of the linear path
 
@@ -27,29 +27,23 @@ def _none() -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """How features in their own units become what hidden layers and linear path read.
-
-    Features that are numbers are scaled; NaN becomes their mean. Behind these the units see
-    a number for each feature that may be missing: 1 where it is.
-    """
+    """How features in their own units become what hidden layers and linear path read."""
 
     scaling: Scaling  # of the features that are numbers
     hidden: Units
     linear: Units
-    # Which of these features have a number that says whether they are missing.
-    flagged: np.ndarray = field(default_factory=_none)
     categorical: np.ndarray = field(default_factory=_none)  # columns of the table (C,)
     n_levels: np.ndarray = field(default_factory=_none)  # of each of these (C,)
 
     @property
     def n_numbers(self) -> int:
-        """Scaled features, and numbers that say what is missing."""
-        return len(self.scaling.mean) + len(self.flagged)
+        """Number of features that are no categories."""
+        return len(self.scaling.mean)
 
     @property
     def n_columns(self) -> int:
         """Of the table."""
-        return len(self.scaling.mean) + len(self.categorical)
+        return self.n_numbers + len(self.categorical)
 
     @property
     def unknown(self) -> np.ndarray:
@@ -65,33 +59,37 @@ class Inputs:
         return int(self.n_levels.sum()) + len(self.n_levels)
 
     def numbers_and_codes(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """What `forward` reads of a table (n, d): numbers, and rows of levels (n, C)."""
+        """Scaled numbers of a table (n, d), and rows of levels (n, C)."""
         if not len(self.categorical):
-            return self._numbers(X), None
+            return self.scaling.apply(X), None
         codes = X[:, self.categorical]
-        missing = np.isnan(codes)
-        codes = np.where(missing, self.n_levels, codes).astype(np.int32)
         first = self.unknown - self.n_levels
-        numbers = self._numbers(np.delete(X, self.categorical, axis=1))
-        return numbers, codes + first.astype(np.int32)
-
-    def _numbers(self, X: np.ndarray) -> np.ndarray:
-        numbers = self.scaling.apply(X)
-        if len(self.flagged):
-            flags = np.isnan(numbers[:, self.flagged])
-            numbers = np.concatenate([numbers, flags], axis=1)
-        if np.isnan(numbers.sum()):
-            numbers[np.isnan(numbers)] = 0.0
-        return numbers
+        codes = np.where(np.isnan(codes), self.unknown, codes + first).astype(np.int32)
+        return self.scaling.apply(np.delete(X, self.categorical, axis=1)), codes
 
     def read(self, X: np.ndarray) -> np.ndarray:
         """Numbers, and behind them the rows of levels, in one array."""
         numbers, codes = self.numbers_and_codes(X)
         return numbers if codes is None else np.concatenate([numbers, codes], axis=1)
 
+    def for_rows(self, X: np.ndarray) -> Inputs:
+        """These inputs, with what stands for features that are missing if any are."""
+        known = all(units.if_missing is not None for units in self.units)
+        if known or not has_nan(np.delete(X, self.categorical, axis=1)):
+            return self
+        units = {"hidden": self.hidden.for_missing(), "linear": self.linear.for_missing()}
+        return dataclasses.replace(self, **units)
+
+    def units_for(self, X: np.ndarray) -> tuple[Units, Units]:
+        """What `forward` reads of these numbers: missing ones need what stands for them."""
+        if not has_nan(X):
+            return self.units
+        hidden, linear = self.units
+        return hidden.for_missing(), linear.for_missing()
+
     @property
     def units(self) -> tuple[Units, Units]:
-        """What `forward` reads."""
+        """Those of the hidden layers, and of what is linear."""
         return self.hidden, self.linear
 
     @property
@@ -100,8 +98,7 @@ class Inputs:
 
         Not where they lie far from 0 for what is told apart: time stamps in milliseconds.
         """
-        far = np.zeros(self.n_numbers)
-        far[: len(self.scaling.mean)] = np.abs(self.scaling.mean / self.scaling.scale)
+        far = np.abs(self.scaling.mean / self.scaling.scale)
         for units in (self.hidden.spelt_out(), self.linear.spelt_out()):
             width = np.minimum(units.high - units.low, 1.0)
             low, high = (
@@ -122,10 +119,10 @@ class Inputs:
     __hash__ = None
 
     def _arrays(self):
-        hidden, linear = self.hidden.spelt_out(), self.linear.spelt_out()
+        hidden, linear = (u.spelt_out().for_missing() for u in self.units)
         return [
             *(self.scaling.mean, self.scaling.scale, *hidden, *linear),
-            *(self.flagged, self.categorical, self.n_levels),
+            *(self.categorical, self.n_levels),
         ]
 
     @classmethod
@@ -155,7 +152,7 @@ class Inputs:
             X = np.delete(X, categorical, axis=1)
         n_features = X.shape[1]
         cells, flagged = weight[:, None], _none()
-        if _has_nan(X):
+        if has_nan(X):
             missing = np.isnan(X)
             cells, flagged = cells * ~missing, np.flatnonzero(missing.any(axis=0))
         scaling = Scaling.identity(n_features)
@@ -163,7 +160,11 @@ class Inputs:
             scaling = Scaling.fit(X, cells)
         else:
             limit = np.inf
-        hidden = features_cut_off(n_features + len(flagged), limit)
+        hidden = [features_cut_off(n_features, limit)]
+        linear = [features_cut_off(n_features, LINEAR_REACH * limit)]
+        if len(flagged):
+            hidden.append(flags(flagged))
+            linear.append(flags(flagged))
         if n_bins:
             rows = rows_to_read(weight)
             weight = weight[rows]
@@ -175,46 +176,34 @@ class Inputs:
                 bin_units(k, column, scaling, ends, limit)
                 for k, (column, ends) in enumerate(zip(columns, edges, strict=True))
             ]
-            if any(units.n_units for units in bins):
-                parts = zip(hidden.spelt_out(), *bins, strict=True)
-                hidden = Units(*map(np.concatenate, parts))
+            hidden += [units for units in bins if units.n_units]
         return cls(
             scaling,
-            hidden,
-            features_cut_off(n_features + len(flagged), LINEAR_REACH * limit),
-            flagged,
+            *(one_after_another(u) if len(u) > 1 else u[0] for u in (hidden, linear)),
             np.array(categorical, dtype=int),
             np.array(n_levels, dtype=int),
         )
 
     @classmethod
     def side_by_side(cls, parts: Sequence[tuple[Inputs, int]]) -> Inputs:
-        """Units of its own for every task: those of these inputs, for so many tasks each.
-
-        Tasks with fewer units than others get zeros behind them.
-        """
+        """Units of its own for every task: those of these inputs, for so many tasks each."""
         first = parts[0][0]
-        scaling = first.scaling
 
-        def stacked(kind):
-            tasks = [
-                units.rescaled(inputs.scaling, scaling)
-                for inputs, n_targets in parts
-                for units in kind(inputs).by_task(n_targets)
-            ]
-            n_units = max(units.n_units for units in tasks)
-            padded = [
-                [np.pad(array, (0, n_units - len(array))) for array in units]
-                for units in tasks
-            ]
-            return Units(*map(np.stack, zip(*padded, strict=True)))
+        def of_tasks(kind):
+            return side_by_side(
+                [
+                    units.rescaled(inputs.scaling, first.scaling)
+                    for inputs, n_targets in parts
+                    for units in kind(inputs).by_task(n_targets)
+                ]
+            )
 
-        hidden = stacked(lambda inputs: inputs.hidden)
-        linear = stacked(lambda inputs: inputs.linear)
+        hidden = of_tasks(lambda inputs: inputs.hidden)
+        linear = of_tasks(lambda inputs: inputs.linear)
         return dataclasses.replace(first, hidden=hidden, linear=linear)
 
 
-def _has_nan(X: np.ndarray) -> bool:
+def has_nan(X: np.ndarray) -> bool:
     """Whether there is any; quick where there is none."""
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isnan(X.sum()) and np.isnan(X).any())

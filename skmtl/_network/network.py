@@ -108,7 +108,7 @@ class Network:
                 self.architecture,
                 self._double,
                 numbers,
-                self.features.units,
+                self.features.units_for(numbers),
                 activation,
                 codes=codes,
             )
@@ -118,7 +118,7 @@ class Network:
         """How much of each expert every target takes (n, T, E + P)."""
         numbers, codes = self.features.numbers_and_codes(X)
         E = embedded(self._double, codes, np)
-        U = self.features.hidden(numbers)
+        U = self.features.units_for(numbers)[0](numbers)
         return gates_of(self._double, U, E, np).transpose(1, 0, 2)
 
     @cached_property

@@ -11,6 +11,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from .._tables.chunks import pieces
+from .inputs import has_nan
 from .units import Units
 
 MANY_ROWS = 2**15  # beyond so many, predictions are in single precision
@@ -27,12 +28,14 @@ def outputs_of_many(network, X: np.ndarray, forward: Callable, activation) -> np
     """
     architecture, features = network.architecture, network.features
     inputs = tuple(map(in_single, features.units))
+    for_missing = tuple(in_single(units.for_missing()) for units in features.units)
     Y = np.empty((len(X), architecture.n_targets, architecture.n_outputs))
 
     def fill(rows: slice) -> None:
         numbers, codes = features.numbers_and_codes(X[rows])
+        read = for_missing if has_nan(numbers) else inputs
         Y[rows] = forward(
-            architecture, network.weights, numbers, inputs, activation, codes=codes
+            architecture, network.weights, numbers, read, activation, codes=codes
         )
 
     parts = pieces(len(X), architecture.width, CHUNK)
@@ -58,13 +61,19 @@ def in_single(units: Units) -> Callable:
     )
 
     def read(X, xp=np):
+        H = within(X)
+        if units.if_missing is not None:
+            columns = slice(None) if units.columns is None else units.columns
+            H = np.where(np.isnan(X)[:, columns], units.if_missing, H).astype(np.float32)
+        return H if H.ndim == 2 else np.swapaxes(H, 0, 1)
+
+    def within(X):
         if units.columns is None:
             return np.minimum(np.maximum(X.astype(np.float32), low), high)
         H = np.take(X, units.columns, axis=1)
         H = np.subtract(H, origin, out=H).astype(np.float32)
         np.minimum(np.maximum(H, low, out=H), high, out=H)
-        np.add(np.multiply(H, slope, out=H), offset, out=H)
-        return H if H.ndim == 2 else np.swapaxes(H, 0, 1)
+        return np.add(np.multiply(H, slope, out=H), offset, out=H)
 
     return read
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,8 +13,8 @@ from .grafting import (
     common_architecture,
     common_inputs,
     of_all_targets,
+    reading_as_many,
     with_outputs,
-    with_rows,
 )
 from .inputs import Inputs
 from .network import Network
@@ -37,7 +38,13 @@ def merged_networks(networks: Sequence[Network], sharing_depth: int) -> Network:
         features = inputs[0]
         pairs = zip(tasks, inputs, strict=True)
         tasks = [_reading(features, weights, own) for weights, own in pairs]
-    tasks = [tasks[0], *(_matched(task, tasks[0], sharing_depth) for task in tasks[1:])]
+    if sharing_depth and tasks[0].embeddings is not None:
+        rows = features.n_levels + 1
+        tasks = [_with_levels_as_inputs(task, rows) for task in tasks]
+        tasks = _in_order_of_first(tasks, sharing_depth)
+        tasks = _with_common_embeddings(tasks, rows)
+    else:
+        tasks = _in_order_of_first(tasks, sharing_depth)
     architecture = common_architecture(
         networks, features, sharing_depth=sharing_depth, share_output=False
     )
@@ -47,7 +54,7 @@ def merged_networks(networks: Sequence[Network], sharing_depth: int) -> Network:
 def _inputs_of_tasks(networks: Sequence[Network]) -> list[Inputs]:
     """What every single task reads."""
     return [
-        Inputs(network.features.scaling, hidden, linear)
+        dataclasses.replace(network.features, hidden=hidden, linear=linear)
         for network in networks
         for hidden, linear in zip(
             *(
@@ -82,8 +89,10 @@ def _reading(new: Inputs, weights: Weights, old: Inputs) -> Weights:
 def _expressed(old: Units, new: Units) -> tuple[np.ndarray, np.ndarray]:
     """Old units as a constant (K_old,) and multiples (K_new, K_old) of new ones.
 
-    Both are piecewise linear: the best fit at the ends of the pieces.
+    Both are piecewise linear: the best fit at the ends of the pieces. Where a feature is
+    missing, they are equal if the new ones have a flag for it.
     """
+    old, new = old.for_missing(), new.for_missing()
     constant, multiples = np.zeros(old.n_units), np.zeros((new.n_units, old.n_units))
     for feature in np.unique(old.columns):
         mine, others = old.columns == feature, new.columns == feature
@@ -95,7 +104,50 @@ def _expressed(old: Units, new: Units) -> tuple[np.ndarray, np.ndarray]:
         fit = np.linalg.lstsq(design, old(X)[:, mine], rcond=None)[0]
         constant[mine] = fit[0]
         multiples[np.ix_(others, mine)] = fit[1:]
+        flag = others & (new.if_missing > 0)
+        multiples[np.ix_(flag, mine)] = old.if_missing[mine] - fit[0]
     return constant, multiples
+
+
+def _with_levels_as_inputs(weights: Weights, rows: np.ndarray) -> Weights:
+    """The network of one task, when it reads a 0 or 1 for each level behind the numbers.
+
+    ``rows`` (C,) are numbers of levels, what is unknown included.
+    """
+    size = weights.embeddings.shape[1]
+    tables = np.split(weights.embeddings, np.cumsum(rows)[:-1])
+    kernels = weights.embedded.reshape(len(rows), size, -1)
+    of_levels = [E @ K for E, K in zip(tables, kernels, strict=True)]
+    (K, b), *others = weights.layers
+    return weights.with_layers([Layer(np.concatenate([K, *of_levels]), b), *others])
+
+
+def _with_common_embeddings(tasks: list[Weights], rows: np.ndarray) -> list[Weights]:
+    """The networks of `_with_levels_as_inputs` with their mean over all tasks, embedded.
+
+    As nearly as so few numbers for each level can say it: by singular values.
+    """
+    n_rows, size = tasks[0].embeddings.shape
+    mean = np.mean([task.layers[0].kernel[-n_rows:] for task in tasks], axis=0)
+    tables, kernels = [], []
+    for M in np.split(mean, np.cumsum(rows)[:-1]):
+        left, values, right = np.linalg.svd(M, full_matrices=False)
+        roots = np.sqrt(values[:size])
+        missing = (0, size - len(roots))
+        tables.append(np.pad(left[:, :size] * roots, [(0, 0), missing]))
+        kernels.append(np.pad(roots[:, None] * right[:size], [missing, (0, 0)]))
+    common = {"embeddings": np.concatenate(tables), "embedded": np.concatenate(kernels)}
+    numbers_only = []
+    for task in tasks:
+        (K, b), *others = task.layers
+        layers = [Layer(K[:-n_rows], b), *others]
+        numbers_only.append(task.with_layers(layers)._replace(**common))
+    return numbers_only
+
+
+def _in_order_of_first(tasks: list[Weights], depth: int) -> list[Weights]:
+    """The networks with the units of the first layers in the order of the first one's."""
+    return [tasks[0], *(_matched(task, tasks[0], depth) for task in tasks[1:])]
 
 
 def _matched(weights: Weights, reference: Weights, depth: int) -> Weights:
@@ -127,7 +179,7 @@ def _joined(tasks: list[Weights], architecture: Architecture) -> Weights:
     columns = zip(
         architecture.shapes.leaves(),
         architecture.users,
-        *(with_rows(weights, architecture.n_inputs).leaves() for weights in tasks),
+        *(reading_as_many(weights, architecture).leaves() for weights in tasks),
         strict=True,
     )
     leaves = []

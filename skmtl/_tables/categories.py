@@ -126,6 +126,12 @@ def code_few(rows: Iterable[list], columns: Iterable[int], categories: Categorie
             row[j] = by_type[type(row[j])].get(row[j], np.nan)
 
 
+def all_levels(parts: Iterable[np.ndarray]) -> np.ndarray:
+    """Levels that are in any of these, in order of first appearance."""
+    objects = [np.asarray(levels, dtype=object) for levels in parts]
+    return _in_one_type(pd.unique(np.concatenate(objects)))
+
+
 def only_levels_in(
     X: np.ndarray, categories: Mapping[Any, np.ndarray], is_categorical: np.ndarray | None
 ) -> tuple[np.ndarray, Categories]:

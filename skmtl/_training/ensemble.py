@@ -38,6 +38,10 @@ def train_members(
     networks, the mean of their histories, and for each target the best epoch of the network
     that it is part of (n_members, T).
     """
+    networks = [
+        dataclasses.replace(network, features=network.features.for_rows(table.X))
+        for network in networks
+    ]
     # Threads share the compiled programs, while every process would compile its own.
     # Callbacks are written for one training at a time.
     n_jobs = 1 if plan.callbacks else plan.n_jobs

@@ -24,12 +24,7 @@ def numbers_and_codes(features: Inputs, table):
         others = np.setdiff1d(np.arange(table.shape[1]), features.categorical)
         X = ops.take(table, others, axis=1)
         codes = _rows_of_levels(features, ops.take(table, features.categorical, axis=1))
-    X = rescaling(scale, offset, "scale_features", table.dtype)(X)
-    if len(features.flagged):
-        missing = ops.isnan(X)
-        flags = ops.cast(ops.take(missing, features.flagged, axis=1), table.dtype)
-        X = ops.concatenate([ops.where(missing, 0.0, X), flags], axis=1)
-    return X, codes
+    return rescaling(scale, offset, "scale_features", table.dtype)(X), codes
 
 
 def _rows_of_levels(features: Inputs, codes):
@@ -65,10 +60,16 @@ def _looked_up(codes, several, n_levels: int, size: int, name: str):
     n_tables = 1
     if several:
         (n_tables,) = several
-        first = n_levels * np.arange(n_tables, dtype=np.int32)[:, None]
+        first = n_levels * np.arange(n_tables, dtype=np.int32)
+        # Keras (3.15) takes an array (N, 1) for a bias, which it adds along another axis.
+        first = np.repeat(first[:, None], codes.shape[1], axis=1)
         codes = ops.expand_dims(codes, 1) + first
     layer = keras.layers.Embedding(
-        n_tables * n_levels, size, name=name, dtype="float32", embeddings_initializer="zeros"
+        n_tables * n_levels,
+        size,
+        name=name,
+        dtype="float32",
+        embeddings_initializer="zeros",
     )
     return layer(codes)
 
@@ -89,6 +90,16 @@ def units_of(units: Units, X, name: str):
 
     A unit with ends is a multiple of a number between 0 and 1, one without them is linear.
     """
+    if not units.n_units:  # all features are categories
+        return rescaling(1.0, 0.0, name, X.dtype)(X)
+    if units.if_missing is not None:
+        missing = ops.isnan(X)
+        own = units._replace(if_missing=None)
+        known = units_of(own, ops.where(missing, 0.0, X), f"{name}_known")
+        if units.columns is not None:
+            missing = ops.take(missing, units.columns, axis=1)
+        H = ops.where(missing, units.if_missing.astype(X.dtype), known)
+        return rescaling(1.0, 0.0, name, X.dtype)(H)  # a layer has a name, ops have none
     bounded = np.isfinite(units.low)
     both = bounded.any() and not bounded.all()
     parts = []

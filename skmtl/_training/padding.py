@@ -55,6 +55,7 @@ def spec_with_room(spec: ProgramSpec) -> ProgramSpec:
         old,
         n_features=_rounded_up(old.n_features),
         n_bins=_rounded_up(old.n_bins),
+        n_flags=_rounded_up(old.n_flags),
         n_levels=_rounded_up(old.n_levels),
         hidden_sizes=hidden_sizes,
     )
@@ -111,7 +112,7 @@ def padded_inputs(
     hidden, linear = inputs
     return (
         _padded_units(hidden, architecture.n_inputs),
-        _padded_units(linear, architecture.n_features),
+        _padded_units(linear, architecture.n_linear),
     )
 
 

@@ -49,6 +49,7 @@ class Plan:
             balancing=self.balancing,
             freeze_trunk=self.freeze_trunk,
             with_columns=tuple(u.columns is not None for u in network.features.units),
+            with_missing=tuple(u.if_missing is not None for u in network.features.units),
         )
 
     def settings(self, network: Network, n_train: int, n_validation: int) -> Settings:

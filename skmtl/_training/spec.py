@@ -27,6 +27,7 @@ class ProgramSpec:
     # Whether the inputs of the hidden layers, and those of the linear path, select columns.
     # If they do, `Units` has an array where it has None otherwise: another graph.
     with_columns: tuple[bool, bool] = (False, False)
+    with_missing: tuple[bool, bool] = (False, False)  # likewise, for features that are NaN
 
     @property
     def weight_shapes(self) -> list[tuple[int, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from numbers import Integral, Real
 from typing import Any
 
@@ -178,5 +179,6 @@ def _of_network(
     from .._training.affinity import affinity
     from .._training.spec import Rows
 
+    network = dataclasses.replace(network, features=network.features.for_rows(table.X))
     rows = Rows(*network.encode(table.X, table.Y, table.W))
     return affinity(network, losses, rows, learning_rate, batch_size)

@@ -81,8 +81,7 @@ def _n_shared(architecture: Architecture) -> list[int]:
     """For each weight, how many of a task's copies are of what others use, too."""
     n_experts = 1 if architecture.groups else architecture.n_experts
     return [
-        1 if use is None else 0 if _is_own(use) else n_experts
-        for use in architecture.users
+        1 if use is None else 0 if _is_own(use) else n_experts for use in architecture.users
     ]
 
 
