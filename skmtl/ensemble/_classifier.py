@@ -22,7 +22,8 @@ from .._tables.targets import check_same_targets
 from .._types import Floats, Targets
 from ..metrics import accuracy_score
 from ._base import BaseStacking
-from ._trees import FEW_ROWS, boosted_trees, extra_trees, linear
+from ._parts import FEW_ROWS
+from ._trees import boosted_trees, extra_trees, linear
 from ._weights import log_loss_weights
 
 SMALLEST = np.finfo(float).eps  # probability that counts, as in skmtl.metrics.log_loss

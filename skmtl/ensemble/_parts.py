@@ -12,11 +12,14 @@ from sklearn.dummy import DummyClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.validation import has_fit_parameter
+from threadpoolctl import threadpool_limits
 
 from .._estimators.base import BaseMultiTask
 from .._estimators.regressor import MultiTaskRegressor
 from .._tables.labels import index_of
 from ._targets import Targets, plain_labels
+
+FEW_ROWS = 5000  # up to which all is fitted in one thread, and more kinds of parts are
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,16 +71,17 @@ def _aligned(part: np.ndarray, known, labels: np.ndarray) -> np.ndarray:
 
 def fit_part(name: str, estimator, X, targets: Targets, rows: np.ndarray) -> FittedPart:
     """Fit a clone of a part to these rows."""
+    # Boosted trees of few rows take longer with several threads: where others keep the
+    # cores busy, up to a hundred times.
+    n_threads = 1 if len(rows) <= FEW_ROWS else None
+    joint = is_joint(estimator)
     try:
-        joint = is_joint(estimator)
-        if joint:
-            counted = rows[targets.observed[rows].any(axis=1)]
-            fitted = [_fit_to_all(estimator, _safe_indexing(X, counted), targets, counted)]
-        else:
-            fitted = [
-                _fit_to_one(estimator, X, targets, rows, t)
-                for t in range(targets.n_targets)
-            ]
+        with threadpool_limits(n_threads, user_api="openmp"):
+            if joint:
+                fitted = [_fit_to_all(estimator, X, targets, rows)]
+            else:
+                each = range(targets.n_targets)
+                fitted = [_fit_to_one(estimator, X, targets, rows, t) for t in each]
     except Exception as error:
         error.add_note(f"This was raised by the part {name!r} of the stack.")
         raise
@@ -112,6 +116,7 @@ def _is_search(estimator) -> bool:
 
 
 def _fit_to_all(estimator, X, targets: Targets, rows: np.ndarray):
+    rows = rows[targets.observed[rows].any(axis=1)]
     own = targets.rows(rows)
     network = takes_holes(estimator)
     if not (network or (own.observed.all() and (own.W[:, :1] == own.W).all())):
@@ -122,7 +127,8 @@ def _fit_to_all(estimator, X, targets: Targets, rows: np.ndarray):
         )
     y = own.with_holes() if network else own.Y
     weight = own.W if network and own.W.shape[1] > 1 else own.W[:, 0]
-    return _fit_weighted(clone(estimator), X, y, weight if own.weighted else None)
+    weight = weight if own.weighted else None
+    return _fit_weighted(clone(estimator), _safe_indexing(X, rows), y, weight)
 
 
 def _fit_to_one(estimator, X, targets: Targets, rows: np.ndarray, t: int):

@@ -14,7 +14,8 @@ from .._tables.targets import check_same_targets, check_targets
 from .._types import Floats, Targets
 from ..metrics import r2_score
 from ._base import BaseStacking
-from ._trees import FEW_ROWS, boosted_trees, extra_trees, linear
+from ._parts import FEW_ROWS
+from ._trees import boosted_trees, extra_trees, linear
 from ._weights import squared_error_weights
 
 

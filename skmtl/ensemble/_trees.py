@@ -22,7 +22,6 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 MOST_LEVELS = 254  # that scikit-learn's boosted trees take of a category
 MOST_INDICATORS = 30  # of a category, for trees and lines that see it as indicators
-FEW_ROWS = 5000  # up to which extra trees and a linear model cost little
 N_TREES = 200
 
 
