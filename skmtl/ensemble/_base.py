@@ -32,7 +32,7 @@ from ._folds import folds_of
 from ._names import LARGEST_SEED, is_dropped, named_parts
 from ._parts import FittedPart, fit_part
 from ._targets import Targets
-from ._weighing import as_tables, weigh
+from ._weighing import weigh
 
 
 class BaseStacking(MultiOutputMixin, BaseComposition, metaclass=ABCMeta):
@@ -207,24 +207,32 @@ class BaseStacking(MultiOutputMixin, BaseComposition, metaclass=ABCMeta):
         >>> stack.fit(X, y, sample_weight=y > 8).target_names_.tolist()
         ['heating_load', 'cooling_load']
         """
-        self._validate_params()
+        before = dict(self.__dict__)
+        try:
+            self._validate_params()
+            self._fit(X, y, sample_weight, groups)
+        except BaseException:  # a failed or interrupted fit leaves all as it was
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+        return self
+
+    def _fit(self, X, y, sample_weight, groups) -> None:
         X = check_table(self, X, reset=True)
         targets = self._read_targets(y, sample_weight)
         check_consistent_length(X, targets.Y)
+        counted = np.flatnonzero(targets.counted)
         rng = check_random_state(self.random_state)
-        parts = named_parts(self, int(targets.observed.any(axis=1).sum()), rng)
+        parts = named_parts(self, len(counted), rng)
         seed = rng.randint(LARGEST_SEED)
         folds = folds_of(self.cv, X, y, targets, groups, seed)
-        n_rows = len(targets.Y)
         of_folds = self._fit_parts(parts, X, targets, [train for train, _ in folds])
-        units = np.arange(n_rows) if groups is None else np.asarray(groups)
+        units = np.arange(len(targets.Y)) if groups is None else np.asarray(groups)
         names = [name for name, _ in parts]
-        found = weigh(self, X, targets, of_folds, folds, units, seed)
-        tables = as_tables(found, targets, names)
-        whole = [np.flatnonzero(targets.observed.any(axis=1))]
-        fitted = self._fit_parts(parts, X, targets, whole) if self.refit else of_folds
+        by_name = dict(zip(names, of_folds, strict=True))
+        tables = weigh(self, X, targets, by_name, folds, units, seed)
+        fitted = self._fit_parts(parts, X, targets, [counted]) if self.refit else of_folds
         self._take_over(targets, names, fitted, tables)
-        return self
 
     def _read_targets(self, y, sample_weight) -> Targets:
         """y and the weights of its cells, checked."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -68,7 +68,7 @@ class MultiTaskStackingClassifier(ClassifierMixin, BaseStacking):
         order, or of whole `groups` if `fit` is given any. A class that is not among the
         rows of a fit has the probability 0 there.
 
-    shrinkage : float, default=10.0
+    shrinkage : float, default=3.0
         How much the weights are drawn to equal ones; 0 is not at all.
 
     refit : bool, default=True
@@ -149,8 +149,6 @@ class MultiTaskStackingClassifier(ClassifierMixin, BaseStacking):
     [(768, 3), (768, 2)]
     """
 
-    _parameter_constraints: ClassVar[dict] = {**BaseStacking._parameter_constraints}
-
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Predict the most probable label of every target.
 
@@ -172,7 +170,7 @@ class MultiTaskStackingClassifier(ClassifierMixin, BaseStacking):
         >>> X, y = load_energy(return_X_y=True)
         >>> parts = [("bayes", GaussianNB())]
         >>> MultiTaskStackingClassifier(parts, random_state=0).fit(X, y > 25).predict(X)[0]
-        array([False, False])
+        array([ True,  True])
         """
         codes = np.stack([p.argmax(axis=1) for p in self._mixed(X)], axis=1)
         labels = labels_from(codes, self._classes)
@@ -266,7 +264,7 @@ class MultiTaskStackingClassifier(ClassifierMixin, BaseStacking):
         return tags
 
     def _default_parts(self, n_rows):
-        parts: list[tuple[str, Any]] = [
+        parts = [
             ("network", MultiTaskClassifier()),
             ("boosting", boosted_trees(classify=True)),
         ]

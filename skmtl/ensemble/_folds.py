@@ -16,7 +16,7 @@ def folds_of(cv, X, y, targets: Targets, groups, seed: int) -> list[tuple]:
 
     An int is folds in random order, of whole groups if there are any.
     """
-    counts = targets.observed.any(axis=1)
+    counts: np.ndarray = targets.counted
     if groups is not None:
         groups = np.asarray(groups)
         check_consistent_length(X, groups)

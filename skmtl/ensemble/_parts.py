@@ -88,6 +88,11 @@ def fit_part(name: str, estimator, X, targets: Targets, rows: np.ndarray) -> Fit
     return FittedPart(fitted, joint)
 
 
+def rows_of(X, rows: np.ndarray):
+    """These rows, which come in order, and each once: all of them are no copy."""
+    return X if len(rows) == len(X) else _safe_indexing(X, rows)
+
+
 def is_joint(estimator) -> bool:
     """Whether a part is fitted to all targets at once, or else to each on its own."""
     return takes_holes(estimator) or not get_tags(estimator).target_tags.single_output
@@ -116,7 +121,7 @@ def _is_search(estimator) -> bool:
 
 
 def _fit_to_all(estimator, X, targets: Targets, rows: np.ndarray):
-    rows = rows[targets.observed[rows].any(axis=1)]
+    rows = rows[targets.counted[rows]]
     own = targets.rows(rows)
     network = takes_holes(estimator)
     if not (network or (own.observed.all() and (own.W[:, :1] == own.W).all())):
@@ -126,20 +131,21 @@ def _fit_to_all(estimator, X, targets: Targets, rows: np.ndarray):
             "the stack fits one for each, or one of skmtl's."
         )
     y = own.with_holes() if network else own.Y
-    weight = own.W if network and own.W.shape[1] > 1 else own.W[:, 0]
+    weight: Any = own.W if network and own.n_targets > 1 else own.W[:, 0]
     weight = weight if own.weighted else None
-    return _fit_weighted(clone(estimator), _safe_indexing(X, rows), y, weight)
+    return _fit_weighted(clone(estimator), rows_of(X, rows), y, weight)
 
 
 def _fit_to_one(estimator, X, targets: Targets, rows: np.ndarray, t: int):
     seen = rows[targets.observed[rows, t]]
     own = targets.rows(seen)
-    y, weight = own.of_one(t), own.W[:, t]
+    y: Any = own.of_one(t)
+    weight: Any = own.W[:, t]
     model = clone(estimator)
     if targets.classes is not None and len(np.unique(own.Y[:, t])) == 1:
         model = DummyClassifier()  # many classifiers refuse a single class
     weight = weight if (weight != 1).any() else None
-    return _fit_weighted(model, _safe_indexing(X, seen), y, weight)
+    return _fit_weighted(model, rows_of(X, seen), y, weight)
 
 
 def _fit_weighted(model, X, y, weight):

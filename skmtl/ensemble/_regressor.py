@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
@@ -62,7 +60,7 @@ class MultiTaskStackingRegressor(RegressorMixin, BaseStacking):
         order, or of whole `groups` if `fit` is given any. Rows that no fold tests, as the
         first ones of ``TimeSeriesSplit``, have no part in the weights.
 
-    shrinkage : float, default=10.0
+    shrinkage : float, default=3.0
         How much the weights are drawn to equal ones; 0 is not at all.
 
     refit : bool, default=True
@@ -159,8 +157,6 @@ class MultiTaskStackingRegressor(RegressorMixin, BaseStacking):
     (768, 2)
     """
 
-    _parameter_constraints: ClassVar[dict] = {**BaseStacking._parameter_constraints}
-
     def predict(self, X: ArrayLike) -> Floats:
         """Predict all targets.
 
@@ -229,7 +225,7 @@ class MultiTaskStackingRegressor(RegressorMixin, BaseStacking):
         return r2_score(Y, predicted, sample_weight=sample_weight)
 
     def _default_parts(self, n_rows):
-        parts: list[tuple[str, Any]] = [
+        parts = [
             ("network", MultiTaskRegressor()),
             ("boosting", boosted_trees(classify=False)),
         ]
@@ -254,6 +250,9 @@ class MultiTaskStackingRegressor(RegressorMixin, BaseStacking):
         return squared_error_weights(cells, weight, precision)
 
     def _score_of(self, y, cells, weight):
-        center = np.average(y, weights=weight)
-        total = np.average((y - center) ** 2, weights=weight)
-        return 1 - np.average(cells**2, weights=weight) / total if total > 0 else np.nan
+        around = y - np.average(y, weights=weight)
+        size = np.abs(around).max()
+        if not size > 0:
+            return np.nan
+        square, total = ((e / size) ** 2 @ weight for e in (cells, around))
+        return 1 - square / total

@@ -32,6 +32,11 @@ class Targets:
         return self.W > 0
 
     @property
+    def counted(self) -> np.ndarray:
+        """Whether a row has any cell that counts (n,)."""
+        return np.asarray(self.observed.any(axis=1))
+
+    @property
     def weighted(self) -> bool:
         """Whether cells that count do so to unlike degrees."""
         return bool((self.W[self.observed] != 1).any())

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import _safe_indexing
 
+from .._messages import listed
 from ._parts import FittedPart
 from ._targets import Targets
 from ._weights import bootstrap_std, prior_precision
@@ -28,16 +29,16 @@ class Kind(Protocol):
 
 
 def weigh(
-    kind: Kind, X, targets: Targets, of_folds, folds, units: np.ndarray, seed: int
-) -> list[np.ndarray]:
+    kind: Kind, X, targets: Targets, of_folds: dict, folds, units: np.ndarray, seed: int
+) -> list[pd.DataFrame]:
     """Weights and their standard errors (T, M), and scores out of fold (T, M + 2).
 
-    ``of_folds`` are each part's models, ``units`` what each row belongs to: itself, or its
-    group.
+    ``of_folds`` are each part's models by its name, ``units`` what each row belongs to:
+    itself, or its group.
     """
     tested = np.concatenate([test for _, test in folds])
     fold = np.repeat(np.arange(len(folds)), [len(test) for _, test in folds])
-    predicted = [_out_of_fold(kind, models, X, folds, targets) for models in of_folds]
+    predicted = [_out_of_fold(kind, *part, X, folds, targets) for part in of_folds.items()]
     # A row that several folds test counts once.
     W = targets.W[tested] / np.bincount(tested, minlength=len(targets.Y))[tested, None]
     rng = np.random.default_rng(seed)
@@ -48,10 +49,17 @@ def weigh(
         of_parts = [kind._of_truth(y, of_part[t][seen]) for of_part in predicted]
         own = np.stack(of_parts, axis=1), W[seen, t], fold[seen], units[tested[seen]]
         rows.append(_weigh_one(kind, y, *own, rng))
-    return [np.stack(table) for table in zip(*rows, strict=True)]
+    index = pd.Index(targets.names, name="target")
+    columns = [*of_folds], [*of_folds], [*of_folds, "equal weights", "stack"]
+    return [
+        pd.DataFrame(np.stack(table), index, own)
+        for table, own in zip(zip(*rows, strict=True), columns, strict=True)
+    ]
 
 
-def _out_of_fold(kind: Kind, models, X, folds, targets: Targets) -> list[np.ndarray]:
+def _out_of_fold(
+    kind: Kind, name: str, models, X, folds, targets: Targets
+) -> list[np.ndarray]:
     """What the models of a part predict of the rows that they have not seen."""
     wanted = np.ones(targets.n_targets, dtype=bool)
     of_fits = [
@@ -59,11 +67,19 @@ def _out_of_fold(kind: Kind, models, X, folds, targets: Targets) -> list[np.ndar
         for model, (_, test) in zip(models, folds, strict=True)
         if len(test)
     ]
-    return [np.concatenate(of_target) for of_target in zip(*of_fits, strict=True)]
+    found = [np.concatenate(of_target) for of_target in zip(*of_fits, strict=True)]
+    bad = [not np.isfinite(of_target).all() for of_target in found]
+    if any(bad):
+        raise ValueError(
+            f"The part {name!r} predicts values that are not finite in "
+            f"{listed('target', list(targets.names[bad]))}: leave it out, or change it so that "
+            "it does not diverge."
+        )
+    return found
 
 
 def _weigh_one(kind: Kind, y, cells, weight, fold, units, rng) -> tuple:
-    """The same for one target, of whose cells ``cells`` (n, M) are errors, or likelihoods."""
+    """The same for one target; ``cells`` (n, M) are what the kind has of the truth."""
     n_parts = cells.shape[1]
     precision = prior_precision(kind.shrinkage, n_parts, weight)
 
@@ -80,11 +96,3 @@ def _weigh_one(kind: Kind, y, cells, weight, fold, units, rng) -> tuple:
             mixed[fold == k] = cells[fold == k] @ weights_of(others)
     scores = [kind._score_of(y, of_one, weight) for of_one in (*cells.T, equal, mixed)]
     return weights_of(weight), bootstrap_std(weights_of, weight, units, rng), scores
-
-
-def as_tables(arrays, targets: Targets, names: list[str]) -> list[pd.DataFrame]:
-    """What `weigh` gives, with the names of targets and parts."""
-    index = pd.Index(targets.names, name="target")
-    columns = names, names, [*names, "equal weights", "stack"]
-    pairs = zip(arrays, columns, strict=True)
-    return [pd.DataFrame(array, index, own) for array, own in pairs]

@@ -22,6 +22,7 @@ def prior_precision(shrinkage: float, n_parts: int, weight: np.ndarray) -> float
 
 def squared_error_weights(E: np.ndarray, weight: np.ndarray, precision: float):
     """The weights of parts with the errors E (n, M) on cells that count ``weight``."""
+    E = E / max(np.abs(E).max(), np.finfo(float).tiny)  # squares stay finite
     return of_products((E * weight[:, None]).T @ E / weight.sum(), precision)
 
 
