@@ -26,6 +26,7 @@ from sklearn.model_selection import (
     TimeSeriesSplit,
     cross_validate,
 )
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
@@ -36,6 +37,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skmtl import MultiTaskClassifier, MultiTaskRegressor
 from skmtl.ensemble import MultiTaskStackingClassifier, MultiTaskStackingRegressor
 from skmtl.ensemble._weights import (
+    bootstrap_std,
     log_loss_weights,
     of_products,
     squared_error_weights,
@@ -212,14 +214,25 @@ def test_weights_are_not_negative_and_sum_to_1(table, labels):
         assert (model.weights_std_.to_numpy() > 0).all()
 
 
-def test_standard_errors_fall_with_rows():
+@pytest.mark.parametrize("n", [300, 15_000])
+@pytest.mark.parametrize("group_size", [1, 10])
+def test_standard_errors_are_the_spread_over_new_tables(n, group_size):
+    """Rows of a group are alike: they are no evidence of their own."""
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(1600, 4))
-    y = X[:, 0] + np.abs(X[:, 1]) + rng.normal(size=1600)
+    units = np.arange(n) // group_size
 
-    few, many = (stack().fit(X[:n], y[:n]).weights_std_.iloc[0, 0] for n in (100, 1600))
+    def of_new_table():
+        common = rng.normal(size=(n // group_size, 3))[units]
+        return (common + 0.1 * rng.normal(size=(n, 3))) * [1, 1.2, 1.1]
 
-    assert many < few / 2
+    def weights(E, weight):
+        return squared_error_weights(E, weight, 0.0)
+
+    expected = np.std([weights(of_new_table(), np.ones(n)) for _ in range(60)], axis=0)
+    E = of_new_table()
+    std = bootstrap_std(lambda w: weights(E, w), np.ones(n), units, rng)
+
+    np.testing.assert_allclose(std, expected, rtol=0.4)
 
 
 def test_a_part_that_knows_nothing_has_next_to_no_weight(table):
@@ -593,6 +606,26 @@ def test_parts_that_are_none(table, estimators, match):
 def test_a_classifier_without_probabilities_is_refused(table, labels):
     with pytest.raises(ValueError, match=r"'a', has no predict_proba.*Calibrated"):
         classifier([("a", RidgeClassifier())]).fit(table[0], labels)
+
+
+def test_a_classifier_for_several_targets_only_is_refused(table, labels):
+    with pytest.raises(ValueError, match="'a', knows only several targets at once"):
+        classifier([("a", MultiOutputClassifier(GaussianNB()))]).fit(table[0], labels)
+
+
+def test_weights_of_cells_reach_classifiers(table, labels):
+    X, _ = table
+    weight = np.ones(labels.shape)
+    weight[::3, 1] = 0
+    holes = labels.astype(object)
+    holes.iloc[::3, 1] = None
+
+    weighted = classifier().fit(X, labels, sample_weight=weight)
+
+    for own, other in zip(
+        weighted.predict_proba(X), classifier().fit(X, holes).predict_proba(X), strict=True
+    ):
+        np.testing.assert_allclose(own, other)
 
 
 @pytest.mark.parametrize("n_jobs", [2, -1])

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone, is_classifier, is_regressor
 
+from ._parts import is_joint, takes_holes
+
 LARGEST_SEED = 2**31 - 1
 
 
@@ -40,9 +42,8 @@ def _checked(stack, parts) -> list[tuple[str, Any]]:
 
 
 def _check_kind(name: str, part, classify: bool) -> None:
-    kind, is_kind = (
-        ("classifier", is_classifier) if classify else ("regressor", is_regressor)
-    )
+    kind = "classifier" if classify else "regressor"
+    is_kind = is_classifier if classify else is_regressor
     if isinstance(part, type) or not hasattr(part, "get_params") or not is_kind(part):
         raise ValueError(
             f"The estimator {part!r}, called {name!r}, should be a {kind}, of which the "
@@ -50,8 +51,13 @@ def _check_kind(name: str, part, classify: bool) -> None:
         )
     if classify and not hasattr(part, "predict_proba"):
         raise ValueError(
-            f"The estimator {part!r}, called {name!r}, has no predict_proba, by which parts "
-            "are weighed: put it into a CalibratedClassifierCV."
+            f"The estimator {part!r}, called {name!r}, has no predict_proba, by which "
+            "parts are weighed: put it into a CalibratedClassifierCV."
+        )
+    if classify and is_joint(part) and not takes_holes(part):
+        raise ValueError(
+            f"The estimator {part!r}, called {name!r}, knows only several targets at once: "
+            "give the classifier in it, of which the stack fits one for each target."
         )
 
 

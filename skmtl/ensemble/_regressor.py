@@ -118,8 +118,29 @@ class MultiTaskStackingRegressor(RegressorMixin, BaseStacking):
 
     Notes
     -----
-    A stack costs at most `cv` + 1 fits of each part, `cv` with ``refit=False``, each to one
-    target where the part knows but one. Weights take milliseconds.
+    **Cost.** At most `cv` + 1 fits of each part, `cv` with ``refit=False``; of a part that
+    knows one target, these are T fits each. The networks share their compiled programs.
+    Weights take milliseconds, their standard errors up to a second for each target. With
+    up to 5000 rows each fit has one thread of OpenMP, as more make boosted trees slower.
+
+    **How good.** Relative RMSE on test rows of the default parts, of the mean of all, and
+    of the stack without shrinkage and with it, on two thirds of each table or as many rows
+    as stand there (mean over 8 random splits). The strength of 3 was chosen on the others::
+
+                      network  boosting  extra  ridge  equal  s = 0  s = 3
+        slump            .638      .711   .643   .656   .605   .613   .599
+        edm              .757      .733   .680   .808   .699   .690   .696
+        enb              .046      .098   .125   .320   .117   .046   .046
+        jura             .599      .639   .594   .615   .575   .568   .567
+        jura, 100        .634      .707   .625   .642   .608   .606   .602
+        enb, 100         .163      .261   .174   .323   .196   .171   .174
+        scpf             .883      .907  1.045   .855   .851   .853   .846
+        scpf, 300        .875      .909   .981  1.148   .890   .909   .879
+
+    Over eleven such tables the stack took 9.9 % off the error of the mean of all, and
+    without shrinkage 9.4 %. Choosing the strength by cross-validation was no better (9.7
+    to 9.8 %). The models of the folds (``refit=False``) were as good on average, up to 4 %
+    better where single networks differ much, and 16 % worse on enb.
 
     The weights are found by squared errors, whatever the losses of the parts are: for
     targets of 0 and 1, or counts, too.

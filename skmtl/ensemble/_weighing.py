@@ -70,10 +70,11 @@ def _out_of_fold(
     found = [np.concatenate(of_target) for of_target in zip(*of_fits, strict=True)]
     bad = [not np.isfinite(of_target).all() for of_target in found]
     if any(bad):
+        names = list(targets.names[bad])
         raise ValueError(
             f"The part {name!r} predicts values that are not finite in "
-            f"{listed('target', list(targets.names[bad]))}: leave it out, or change it so that "
-            "it does not diverge."
+            f"{listed('target', names)}: leave it out, or change it so that it does not "
+            "diverge."
         )
     return found
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import minimize, nnls
 
 N_DRAWS = 100  # of rows, for standard errors: these are then 7 % off
-N_UNITS = 1000  # that are drawn: of more rows, sums of several
+N_UNITS = 5000  # that are drawn, for more take long
 
 
 def prior_precision(shrinkage: float, n_parts: int, weight: np.ndarray) -> float:
@@ -103,11 +103,12 @@ def bootstrap_std(
     """
     codes = np.unique(units, return_inverse=True)[1]
     n_units = codes.max() + 1
-    if n_units > N_UNITS:
-        codes, n_units = rng.permutation(n_units)[codes] % N_UNITS, N_UNITS
+    n_drawn = min(n_units, N_UNITS)
     found = []
     for _ in range(N_DRAWS):
-        times = np.bincount(rng.integers(n_units, size=n_units), minlength=n_units)[codes]
+        drawn = rng.integers(n_units, size=n_drawn)
+        times = np.bincount(drawn, minlength=n_units)[codes]
         if (times * weight).any():
             found.append(weights_of(times * weight))
-    return np.std(found, axis=0)
+    # What is known of the weights grows as the root of the number of units.
+    return np.std(found, axis=0) * np.sqrt(n_drawn / n_units)
