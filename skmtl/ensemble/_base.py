@@ -57,8 +57,8 @@ class BaseStacking(MultiOutputMixin, BaseComposition, metaclass=ABCMeta):
 
     _parameter_constraints: ClassVar[dict] = {
         "estimators": [list, None],
-        "cv": ["cv_object", Number(Integral, 2, None, closed="left")],
-        "shrinkage": [Number(Real, 0, None, closed="left")],
+        "cv": ["cv_object"],
+        "shrinkage": [Number(Real, 0, None, closed="both")],
         "refit": ["boolean"],
         "n_jobs": [None, Integral],
         "random_state": ["random_state"],

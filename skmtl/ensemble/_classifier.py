@@ -69,7 +69,8 @@ class MultiTaskStackingClassifier(ClassifierMixin, BaseStacking):
         rows of a fit has the probability 0 there.
 
     shrinkage : float, default=3.0
-        How much the weights are drawn to equal ones; 0 is not at all.
+        How much the weights are drawn to equal ones; 0 is not at all, infinity is the mean
+        of all parts.
 
     refit : bool, default=True
         Fit each part to all rows when the weights are known. False keeps the models of the

@@ -20,6 +20,7 @@ def folds_of(cv, X, y, targets: Targets, groups, seed: int) -> list[tuple]:
     if groups is not None:
         groups = np.asarray(groups)
         check_consistent_length(X, groups)
+    cv = 5 if cv is None else cv
     if is_int(cv):
         rows = np.flatnonzero(counts)
         kind = KFold if groups is None else GroupKFold

@@ -61,7 +61,8 @@ class MultiTaskStackingRegressor(RegressorMixin, BaseStacking):
         first ones of ``TimeSeriesSplit``, have no part in the weights.
 
     shrinkage : float, default=3.0
-        How much the weights are drawn to equal ones; 0 is not at all.
+        How much the weights are drawn to equal ones; 0 is not at all, infinity is the mean
+        of all parts.
 
     refit : bool, default=True
         Fit each part to all rows when the weights are known. False keeps the models of the
