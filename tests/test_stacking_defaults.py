@@ -44,6 +44,27 @@ def test_default_trees_and_lines_take_raw_tables(raw, table, classify):
     assert model.score(raw, y) > 0.3
 
 
+@pytest.mark.parametrize(
+    "container",
+    [
+        lambda frame: frame.convert_dtypes(dtype_backend="pyarrow"),
+        lambda frame: frame.to_numpy(dtype=object),
+        lambda frame: frame.to_numpy(dtype=object).tolist(),
+    ],
+    ids=["pyarrow", "objects", "list"],
+)
+def test_raw_tables_of_any_container(raw, table, container):
+    _, Y = table
+    own = MultiTaskStackingRegressor()._default_parts(64)[3:]
+    raw = raw[["mass", "kind"]].fillna({"kind": "none"})
+
+    model = MultiTaskStackingRegressor(own, cv=2, random_state=0)
+    expected = model.fit(raw, Y).predict(raw)
+
+    X = container(raw)
+    np.testing.assert_allclose(model.fit(X, Y).predict(X), expected)
+
+
 def test_renamed_levels_give_the_same_predictions(raw, table):
     _, Y = table
     own = MultiTaskStackingRegressor()._default_parts(64)[1:2]

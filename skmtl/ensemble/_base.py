@@ -299,6 +299,8 @@ class BaseStacking(MultiOutputMixin, BaseComposition, metaclass=ABCMeta):
 def check_table(estimator, X, *, reset: bool):
     """X as a DataFrame or an array; sets or checks the estimator's feature names."""
     X = as_table(X, "X")
+    if isinstance(X, list) and np.asarray(X).dtype.kind == "U":
+        X = np.asarray(X, dtype=object)  # NumPy would turn the numbers into text
     if not isinstance(X, pd.DataFrame):
         X = check_array(
             X, dtype=None, ensure_all_finite=False, input_name="X", estimator=estimator
