@@ -40,6 +40,13 @@ StrOptions = _private(_CONSTRAINTS, "StrOptions", "scikit-learn")
 validate_params = _private(_CONSTRAINTS, "validate_params", "scikit-learn")
 
 
+# Parameters of estimators that are a list of named ones.
+BaseComposition = _private(
+    "sklearn.utils.metaestimators", "_BaseComposition", "scikit-learn"
+)
+for _name in ("_get_params", "_set_params", "_validate_names"):
+    _private(BaseComposition, _name, "scikit-learn")
+
 # Methods of its estimators that ours call, or extend for notebooks.
 for _name in ("_validate_params", "_repr_html_inner", "_repr_mimebundle_"):
     _private(BaseEstimator, _name, "scikit-learn")

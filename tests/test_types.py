@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 MODULES = (
     "skmtl",
     "skmtl.datasets",
+    "skmtl.ensemble",
     "skmtl.inspection",
     "skmtl.metrics",
     "skmtl.model_selection",
@@ -25,6 +26,7 @@ import numpy as np
 
 from skmtl import MultiTaskClassifier, MultiTaskRegressor, merge_tasks, stack_tasks
 from skmtl.datasets import load_energy
+from skmtl.ensemble import MultiTaskStackingClassifier, MultiTaskStackingRegressor
 from skmtl.inspection import SharingGainDisplay, TrainingDisplay
 from skmtl.metrics import r2_score, target_scorers
 from skmtl.model_selection import (
@@ -71,6 +73,12 @@ TrainingDisplay.from_estimator(model).plot(per_target=True).ax_.set_title("train
 suggest_groups(task_affinity(model, X, y), 2)[0][0].upper()
 cross_val_predict(model, X, y, cv=3)
 stack_tasks({"a": ([[0.0], [1.0]], [5.0, None])})[0].shape
+
+stack = MultiTaskStackingRegressor([("net", model)], cv=2, shrinkage=0)
+stack.fit(X, y, groups=[1, 2] * 384).predict(X) + 1.0
+stack.set_params(net="drop").weights_.loc["heating_load"].idxmax()
+round(stack.score(X, y), 2)
+MultiTaskStackingClassifier().fit(np.eye(3), labels).predict_proba(np.eye(3))
 """
 
 # Each line is wrong by itself.
@@ -105,6 +113,11 @@ sharing_verdict(model) + 1
 TrainingDisplay.from_estimator(model, 3)
 TrainingDisplay(history=[1.0])
 NetworkDisplay(hidden_sizes=64, sharing_depth=1)
+MultiTaskStackingRegressor(None, 5)
+MultiTaskStackingRegressor(shrinkage="much")
+MultiTaskStackingRegressor(parts=[])
+MultiTaskStackingClassifier().score(X, y).shape
+MultiTaskStackingClassifier().fit(X)
 """
 
 BEFORE_WRONG = """\
@@ -112,6 +125,7 @@ from numpy import zeros
 
 from skmtl import *
 from skmtl.datasets import *
+from skmtl.ensemble import *
 from skmtl.inspection import *
 from skmtl.metrics import *
 from skmtl.model_selection import *

@@ -1,0 +1,58 @@
+"""The folds that a stack's parts predict, each by a fit without it."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.model_selection import GroupKFold, KFold, check_cv
+from sklearn.utils import check_consistent_length
+
+from .._messages import listed
+from .._number_checks import is_int
+from ._targets import Targets
+
+
+def folds_of(cv, X, y, targets: Targets, groups, seed: int) -> list[tuple]:
+    """Numbers of the rows to fit to and to predict; only rows that count are among them.
+
+    An int is folds in random order, of whole groups if there are any.
+    """
+    counts: np.ndarray = targets.counted
+    if groups is not None:
+        groups = np.asarray(groups)
+        check_consistent_length(X, groups)
+    cv = 5 if cv is None else cv
+    if is_int(cv):
+        rows = np.flatnonzero(counts)
+        kind = KFold if groups is None else GroupKFold
+        splitter = kind(cv, shuffle=True, random_state=seed)
+        found = splitter.split(rows, groups=None if groups is None else groups[rows])
+        folds = [(rows[train], rows[test]) for train, test in found]
+    else:
+        numbers = np.arange(len(counts))
+        found = [
+            (numbers[train], numbers[test])
+            for train, test in check_cv(cv).split(X, y, groups)
+        ]
+        folds = [(train[counts[train]], test[counts[test]]) for train, test in found]
+    _check_folds(folds, targets)
+    return folds
+
+
+def _check_folds(folds: list[tuple], targets: Targets) -> None:
+    """Every target is there to fit to, and to predict at least once."""
+    observed, names = targets.observed, targets.names
+    remedy = "Drop such columns of y, or choose folds that leave some rows of each."
+    for k, (train, _) in enumerate(folds):
+        absent = ~observed[train].any(axis=0)
+        if absent.any():
+            raise ValueError(
+                f"The fold {k} of {len(folds)} leaves no observed value to fit to in "
+                f"{listed('target', names[absent])}. {remedy}"
+            )
+    tested = np.concatenate([test for _, test in folds])
+    absent = ~observed[tested].any(axis=0)
+    if absent.any():
+        raise ValueError(
+            "The folds test no observed value, by which parts could be weighed, in "
+            f"{listed('target', names[absent])}. {remedy}"
+        )

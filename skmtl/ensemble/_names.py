@@ -1,0 +1,72 @@
+"""The parts of a stack by their names, checked, with a seed for each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone, is_classifier, is_regressor
+
+from ._parts import is_joint, takes_holes
+
+LARGEST_SEED = 2**31 - 1
+
+
+def named_parts(stack, n_rows: int, rng: np.random.RandomState) -> list[tuple[str, Any]]:
+    """Those that are not dropped, as clones with seeds where they had none."""
+    parts = stack.estimators
+    parts = stack._default_parts(n_rows) if parts is None else _checked(stack, parts)
+    return [(name, _seeded(part, rng)) for name, part in parts]
+
+
+def is_dropped(part) -> bool:
+    return isinstance(part, str) and part == "drop"
+
+
+def _checked(stack, parts) -> list[tuple[str, Any]]:
+    pairs = [isinstance(part, (tuple, list)) and len(part) == 2 for part in parts]
+    if not parts or not all(pairs) or not all(isinstance(p[0], str) for p in parts):
+        raise ValueError(
+            "Invalid 'estimators' attribute, 'estimators' should be a non-empty list of "
+            f"(string, estimator) tuples, or None; got {parts!r}."
+        )
+    stack._validate_names([name for name, _ in parts])
+    kept = [(name, part) for name, part in parts if not is_dropped(part)]
+    if not kept:
+        raise ValueError(
+            "All estimators are dropped. At least one is required to be an estimator."
+        )
+    for name, part in kept:
+        _check_kind(name, part, is_classifier(stack))
+    return kept
+
+
+def _check_kind(name: str, part, classify: bool) -> None:
+    kind = "classifier" if classify else "regressor"
+    is_kind = is_classifier if classify else is_regressor
+    if isinstance(part, type) or not hasattr(part, "get_params") or not is_kind(part):
+        raise ValueError(
+            f"The estimator {part!r}, called {name!r}, should be a {kind}, of which the "
+            "stack fits clones."
+        )
+    if classify and not hasattr(part, "predict_proba"):
+        raise ValueError(
+            f"The estimator {part!r}, called {name!r}, has no predict_proba, by which "
+            "parts are weighed: put it into a CalibratedClassifierCV."
+        )
+    if classify and is_joint(part) and not takes_holes(part):
+        raise ValueError(
+            f"The estimator {part!r}, called {name!r}, knows only several targets at once: "
+            "give the classifier in it, of which the stack fits one for each target."
+        )
+
+
+def _seeded(part, rng: np.random.RandomState):
+    """A clone with a seed of its own wherever there is none yet."""
+    part = clone(part)
+    missing = [
+        name
+        for name, value in sorted(part.get_params(deep=True).items())
+        if value is None and (name == "random_state" or name.endswith("__random_state"))
+    ]
+    return part.set_params(**{name: rng.randint(LARGEST_SEED) for name in missing})

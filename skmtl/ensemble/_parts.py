@@ -1,0 +1,175 @@
+"""The parts of a stack: what each can be fitted to, and what it predicts once fitted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn import get_config
+from sklearn.base import clone
+from sklearn.dummy import DummyClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing, get_tags
+from sklearn.utils.validation import has_fit_parameter
+from threadpoolctl import threadpool_limits
+
+from .._estimators.base import BaseMultiTask
+from .._estimators.regressor import MultiTaskRegressor
+from .._tables.labels import index_of
+from ._targets import Targets, plain_labels
+
+FEW_ROWS = 5000  # up to which all is fitted in one thread, and more kinds of parts are
+
+
+@dataclass(frozen=True, eq=False)
+class FittedPart:
+    """A part, fitted to some rows: one estimator for all targets, or one for each."""
+
+    estimators: list[Any]
+    joint: bool
+
+    def predict(self, X, wanted: np.ndarray) -> np.ndarray:
+        """The targets that are wanted (n, T); others may be anything finite."""
+        if self.joint:
+            return np.asarray(self.estimators[0].predict(X)).reshape(len(X), -1)
+        columns = [
+            model.predict(X) if wants else np.zeros(len(X))
+            for model, wants in zip(self.estimators, wanted, strict=True)
+        ]
+        return np.column_stack(columns)
+
+    def probabilities(self, X, wanted: np.ndarray, classes) -> list[np.ndarray]:
+        """Of every target's classes; those that the part does not know have 0."""
+        if self.joint:
+            known, parts = self.estimators[0].classes_, self.estimators[0].predict_proba(X)
+            if not isinstance(parts, list):
+                known, parts = [known], [parts]
+            triples = zip(parts, known, classes, strict=True)
+            return [_aligned(part, index_of(own), labels) for part, own, labels in triples]
+        found = []
+        for model, wants, labels in zip(self.estimators, wanted, classes, strict=True):
+            whole = np.zeros((len(X), len(labels)))
+            if wants:
+                known = index_of(model.classes_)
+                whole = _aligned(model.predict_proba(X), known, plain_labels(labels))
+            found.append(whole)
+        return found
+
+    @property
+    def shown(self) -> Any:
+        """As `estimators_` has it."""
+        return self.estimators[0] if self.joint else self.estimators
+
+
+def _aligned(part: np.ndarray, known, labels: np.ndarray) -> np.ndarray:
+    """Probabilities with a column for each of the labels, of an index of some of them."""
+    whole = np.zeros((len(part), len(labels)))
+    whole[:, index_of(labels).get_indexer(known)] = part
+    return whole
+
+
+def fit_part(name: str, estimator, X, targets: Targets, rows: np.ndarray) -> FittedPart:
+    """Fit a clone of a part to these rows."""
+    # Boosted trees of few rows take longer with several threads: where others keep the
+    # cores busy, up to a hundred times.
+    n_threads = 1 if len(rows) <= FEW_ROWS else None
+    joint = is_joint(estimator)
+    try:
+        with threadpool_limits(n_threads, user_api="openmp"):
+            if joint:
+                fitted = [_fit_to_all(estimator, X, targets, rows)]
+            else:
+                each = range(targets.n_targets)
+                fitted = [_fit_to_one(estimator, X, targets, rows, t) for t in each]
+    except Exception as error:
+        error.add_note(f"This was raised by the part {name!r} of the stack.")
+        raise
+    return FittedPart(fitted, joint)
+
+
+def rows_of(X, rows: np.ndarray):
+    """These rows, which come in order, and each once: all of them are no copy."""
+    return X if len(rows) == len(X) else _safe_indexing(X, rows)
+
+
+def is_joint(estimator) -> bool:
+    """Whether a part is fitted to all targets at once, or else to each on its own."""
+    return takes_holes(estimator) or not get_tags(estimator).target_tags.single_output
+
+
+def takes_holes(estimator) -> bool:
+    """Whether a part knows several targets with holes: skmtl's do."""
+    inner = innermost(estimator)
+    return isinstance(inner, BaseMultiTask) or getattr(inner, "_takes_holes", False)
+
+
+def innermost(estimator):
+    """What a Pipeline or a search ends in."""
+    if isinstance(estimator, Pipeline):
+        return innermost(estimator.steps[-1][1])
+    if _is_search(estimator):
+        # A SharingDepthSearchCV without an estimator searches this one.
+        inner = estimator.estimator
+        return innermost(MultiTaskRegressor() if inner is None else inner)
+    return estimator
+
+
+def _is_search(estimator) -> bool:
+    """Whether it searches parameters of another: scikit-learn's searches, or Optuna's."""
+    return all(hasattr(estimator, name) for name in ("estimator", "scoring", "refit"))
+
+
+def _fit_to_all(estimator, X, targets: Targets, rows: np.ndarray):
+    rows = rows[targets.counted[rows]]
+    own = targets.rows(rows)
+    network = takes_holes(estimator)
+    if not (network or (own.observed.all() and (own.W[:, :1] == own.W).all())):
+        raise ValueError(
+            f"{type(estimator).__name__} is fitted to all targets at once, but they have "
+            "holes, or weights of their own. Give an estimator for one target, of which "
+            "the stack fits one for each, or one of skmtl's."
+        )
+    y = own.with_holes() if network else own.Y
+    weight: Any = own.W if network and own.n_targets > 1 else own.W[:, 0]
+    weight = weight if own.weighted else None
+    return _fit_weighted(clone(estimator), rows_of(X, rows), y, weight)
+
+
+def _fit_to_one(estimator, X, targets: Targets, rows: np.ndarray, t: int):
+    seen = rows[targets.observed[rows, t]]
+    own = targets.rows(seen)
+    y: Any = own.of_one(t)
+    weight: Any = own.W[:, t]
+    model = clone(estimator)
+    if targets.classes is not None and len(np.unique(own.Y[:, t])) == 1:
+        model = DummyClassifier()  # many classifiers refuse a single class
+    weight = weight if (weight != 1).any() else None
+    return _fit_weighted(model, rows_of(X, seen), y, weight)
+
+
+def _fit_weighted(model, X, y, weight):
+    """Fit with sample weights, for the last step of a Pipeline or search, too."""
+    if weight is None:
+        return model.fit(X, y)
+    inner = innermost(model)
+    if not has_fit_parameter(inner, "sample_weight"):
+        raise TypeError(
+            f"{type(inner).__name__} takes no sample_weight: fit the stack without it, or "
+            "leave this part out."
+        )
+    if get_config()["enable_metadata_routing"]:
+        if inner is not model:
+            inner.set_fit_request(sample_weight=True)
+        return model.fit(X, y, sample_weight=weight)
+    return model.fit(X, y, **{_weight_name(model): weight})
+
+
+def _weight_name(estimator) -> str:
+    """What the sample weights are called for the last step of a Pipeline, or a search."""
+    if isinstance(estimator, Pipeline):
+        name, last = estimator.steps[-1]
+        return f"{name}__{_weight_name(last)}"
+    if _is_search(estimator):
+        return _weight_name(estimator.estimator)
+    return "sample_weight"

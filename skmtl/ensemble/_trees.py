@@ -1,0 +1,139 @@
+"""Trees and linear models for raw tables: text, categories, missing numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+)
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+MOST_LEVELS = 254  # that scikit-learn's boosted trees take of a category
+MOST_INDICATORS = 30  # of a category, for trees and lines that see it as indicators
+N_TREES = 200
+
+
+def boosted_trees(classify: bool) -> Pipeline:
+    """Histogram-based gradient boosting, which knows categories and missing numbers."""
+    kind = HistGradientBoostingClassifier if classify else HistGradientBoostingRegressor
+    # To hold out rows for early stopping, it would need two of every class.
+    model = kind(categorical_features="from_dtype", early_stopping=False)
+    return make_pipeline(TableEncoder(), model)
+
+
+def extra_trees(classify: bool) -> Pipeline:
+    """Extremely randomised trees, which see categories as indicators."""
+    kind = ExtraTreesClassifier if classify else ExtraTreesRegressor
+    return make_pipeline(TableEncoder(), _as_numbers(), kind(N_TREES))
+
+
+def linear(classify: bool) -> Pipeline:
+    """Ridge regression, its penalty chosen by the rows left out, or logistic regression."""
+    model: Any = RidgeCV(np.logspace(-3, 4, 15))
+    if classify:
+        model = LogisticRegression(max_iter=1000)
+    return make_pipeline(TableEncoder(), _as_numbers(), StandardScaler(), model)
+
+
+class TableEncoder(TransformerMixin, BaseEstimator):
+    """Text and categories as codes of the type category, everything else as numbers.
+
+    Levels that are too many are one together, those that `fit` has not seen are missing.
+    Arrays of numbers stay as they are.
+    """
+
+    def fit(self, X, y=None):
+        self.n_features_in_ = np.shape(X)[1]
+        self.levels_ = {}
+        if not _is_of_numbers(X):
+            frame = _as_frame(X)
+            for j in range(frame.shape[1]):
+                if not _is_measured(frame.iloc[:, j]):
+                    counts = _values(frame.iloc[:, j]).value_counts()
+                    self.levels_[j] = counts.index
+        return self
+
+    def transform(self, X):
+        if _is_of_numbers(X) and not self.levels_:
+            return X
+        frame = _as_frame(X)
+        columns = {}
+        for j in range(frame.shape[1]):
+            column = frame.iloc[:, j]
+            levels = self.levels_.get(j)
+            columns[j] = _numbers(column) if levels is None else _codes(column, levels)
+        return pd.DataFrame(columns)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        return tags
+
+
+def _as_numbers() -> ColumnTransformer:
+    """Indicators of levels, and numbers with their missing values imputed and flagged."""
+    indicators = OneHotEncoder(
+        max_categories=MOST_INDICATORS,
+        handle_unknown="infrequent_if_exist",
+        sparse_output=False,
+    )
+    imputed = SimpleImputer(add_indicator=True, keep_empty_features=True)
+    return ColumnTransformer([("levels", indicators, categories_of)], remainder=imputed)
+
+
+def categories_of(X) -> list[int]:
+    """Positions of the columns of the type category."""
+    dtypes = X.dtypes if isinstance(X, pd.DataFrame) else []
+    return [j for j, own in enumerate(dtypes) if isinstance(own, pd.CategoricalDtype)]
+
+
+def _is_of_numbers(X) -> bool:
+    return isinstance(X, np.ndarray) and X.dtype.kind in "fiub"
+
+
+def _as_frame(X) -> pd.DataFrame:
+    return X if isinstance(X, pd.DataFrame) else pd.DataFrame(X).infer_objects()
+
+
+def _is_measured(column: pd.Series) -> bool:
+    """Whether a column holds numbers, bools, dates or durations, which have an order."""
+    if column.dtype == object:
+        column = column.infer_objects()
+    return is_numeric_dtype(column.dtype) or column.dtype.kind in "mM"
+
+
+def _values(column: pd.Series) -> pd.Series:
+    """The cells themselves, whatever type of column holds them; None where missing."""
+    values = column.astype(object)
+    return values.where(values.notna(), None)
+
+
+def _numbers(column: pd.Series) -> np.ndarray:
+    if column.dtype.kind in "mM":  # in days
+        missing = column.isna()
+        start = pd.Timestamp(0, tz=getattr(column.dtype, "tz", None))
+        days = (column - start if column.dtype.kind == "M" else column) / pd.Timedelta("1D")
+        return np.where(missing, np.nan, days)
+    return column.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _codes(column: pd.Series, levels: pd.Index) -> pd.Categorical:
+    """The positions of cells among the levels, the last of which stands for rare ones."""
+    n_levels = min(len(levels), MOST_LEVELS)
+    codes = levels.get_indexer(pd.Index(_values(column), dtype=object))
+    return pd.Categorical.from_codes(
+        np.minimum(codes, n_levels - 1), categories=range(n_levels)
+    )

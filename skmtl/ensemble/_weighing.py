@@ -1,0 +1,101 @@
+"""How a stack weighs its parts, by what they predict of rows that they have not seen."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import _safe_indexing
+
+from .._messages import listed
+from ._parts import FittedPart
+from ._targets import Targets
+from ._weights import bootstrap_std, prior_precision
+
+
+class Kind(Protocol):
+    """What the weights of numbers and those of labels differ in."""
+
+    shrinkage: float
+
+    def _predict_part(self, part: FittedPart, X, wanted, classes) -> list[np.ndarray]: ...
+
+    def _of_truth(self, y: np.ndarray, predicted: np.ndarray) -> np.ndarray: ...
+
+    def _weights_of(self, cells, weight, precision) -> np.ndarray: ...
+
+    def _score_of(self, y: np.ndarray, cells: np.ndarray, weight: np.ndarray) -> float: ...
+
+
+def weigh(
+    kind: Kind, X, targets: Targets, of_folds: dict, folds, units: np.ndarray, seed: int
+) -> list[pd.DataFrame]:
+    """Weights and their standard errors (T, M), and scores out of fold (T, M + 2).
+
+    ``of_folds`` are each part's models by its name, ``units`` what each row belongs to:
+    itself, or its group.
+    """
+    tested = np.concatenate([test for _, test in folds])
+    fold = np.repeat(np.arange(len(folds)), [len(test) for _, test in folds])
+    predicted = [_out_of_fold(kind, *part, X, folds, targets) for part in of_folds.items()]
+    # A row that several folds test counts once.
+    W = targets.W[tested] / np.bincount(tested, minlength=len(targets.Y))[tested, None]
+    rng = np.random.default_rng(seed)
+    rows = []
+    for t in range(targets.n_targets):
+        seen = W[:, t] > 0
+        y = targets.Y[tested[seen], t]
+        of_parts = [kind._of_truth(y, of_part[t][seen]) for of_part in predicted]
+        own = np.stack(of_parts, axis=1), W[seen, t], fold[seen], units[tested[seen]]
+        rows.append(_weigh_one(kind, y, *own, rng))
+    index = pd.Index(targets.names, name="target")
+    columns = [*of_folds], [*of_folds], [*of_folds, "equal weights", "stack"]
+    return [
+        pd.DataFrame(np.stack(table), index, own)
+        for table, own in zip(zip(*rows, strict=True), columns, strict=True)
+    ]
+
+
+def _out_of_fold(
+    kind: Kind, name: str, models, X, folds, targets: Targets
+) -> list[np.ndarray]:
+    """What the models of a part predict of the rows that they have not seen."""
+    wanted = np.ones(targets.n_targets, dtype=bool)
+    of_fits = [
+        kind._predict_part(model, _safe_indexing(X, test), wanted, targets.classes)
+        for model, (_, test) in zip(models, folds, strict=True)
+        if len(test)
+    ]
+    found = [np.concatenate(of_target) for of_target in zip(*of_fits, strict=True)]
+    bad = [not np.isfinite(of_target).all() for of_target in found]
+    if any(bad):
+        names = list(targets.names[bad])
+        raise ValueError(
+            f"The part {name!r} predicts values that are not finite in "
+            f"{listed('target', names)}: leave it out, or change it so that it does not "
+            "diverge."
+        )
+    return found
+
+
+def _weigh_one(kind: Kind, y, cells, weight, fold, units, rng) -> tuple:
+    """The same for one target; ``cells`` (n, M) are what the kind has of the truth."""
+    n_parts = cells.shape[1]
+    precision = prior_precision(kind.shrinkage, n_parts, weight)
+
+    def weights_of(weight):
+        if precision == np.inf:
+            return np.full(n_parts, 1 / n_parts)
+        counts = weight > 0
+        return kind._weights_of(cells[counts], weight[counts], precision)
+
+    equal = cells.mean(axis=1)
+    # The stack's own score is of weights that have not seen the fold, either.
+    mixed = equal.copy()
+    for k in np.unique(fold):
+        others = np.where(fold == k, 0.0, weight)
+        if others.any():
+            mixed[fold == k] = cells[fold == k] @ weights_of(others)
+    scores = [kind._score_of(y, of_one, weight) for of_one in (*cells.T, equal, mixed)]
+    return weights_of(weight), bootstrap_std(weights_of, weight, units, rng), scores

@@ -1,0 +1,116 @@
+"""What a stack is made of if nobody says: networks, trees and lines for raw tables."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skmtl.ensemble import MultiTaskStackingClassifier, MultiTaskStackingRegressor
+from tests._inputs import with_holes
+
+TINY = {"trunk_sizes": (8,), "head_sizes": (), "epochs": 3}
+
+
+@pytest.fixture
+def raw(table) -> pd.DataFrame:
+    X, _ = table
+    frame = pd.DataFrame(X[:, :2], columns=["age", "mass"])
+    frame.loc[::5, "age"] = np.nan
+    frame["count"] = pd.array([1, None] * 32, dtype="Int64")
+    frame["kind"] = np.where(X[:, 2] > 0, "high", "low")
+    frame.loc[::7, "kind"] = None
+    frame["place"] = pd.Categorical([f"p{i % 9}" for i in range(64)])
+    frame["sold"] = X[:, 3] > 0
+    frame["when"] = pd.date_range("2020-01-01", periods=64)
+    return frame
+
+
+@pytest.mark.parametrize("classify", [False, True])
+def test_default_trees_and_lines_take_raw_tables(raw, table, classify):
+    """The network of the default parts is tried elsewhere: it is most of the time."""
+    _, Y = table
+    y = np.median(Y, axis=0) < Y if classify else Y
+    kind = MultiTaskStackingClassifier if classify else MultiTaskStackingRegressor
+    own = kind()._default_parts(64)[1:]
+    assert len(kind()._default_parts(5001)) == 2
+    own = [(name, part) for name, part in own if name != "extra_trees"]
+    model = kind(own, cv=2, random_state=0).fit(raw, y)
+
+    new = raw.iloc[:3].assign(kind=["other", None, "low"], place=None, age=np.nan)
+    predicted = model.predict(new)
+    unknown = model.predict(new.assign(kind=[None, "other", "low"]))
+
+    assert predicted.shape == (3, 3)
+    assert (predicted == unknown).all(), "a level that the fit did not see is missing"
+    assert model.score(raw, y) > 0.3
+
+
+@pytest.mark.parametrize(
+    "container",
+    [
+        lambda frame: frame.convert_dtypes(dtype_backend="pyarrow"),
+        lambda frame: frame.to_numpy(dtype=object),
+        lambda frame: frame.to_numpy(dtype=object).tolist(),
+    ],
+    ids=["pyarrow", "objects", "list"],
+)
+def test_raw_tables_of_any_container(raw, table, container):
+    _, Y = table
+    own = MultiTaskStackingRegressor()._default_parts(64)[3:]
+    raw = raw[["mass", "kind"]].fillna({"kind": "none"})
+
+    model = MultiTaskStackingRegressor(own, cv=2, random_state=0)
+    expected = model.fit(raw, Y).predict(raw)
+
+    X = container(raw)
+    np.testing.assert_allclose(model.fit(X, Y).predict(X), expected)
+
+
+def test_renamed_levels_give_the_same_predictions(raw, table):
+    _, Y = table
+    own = MultiTaskStackingRegressor()._default_parts(64)[1:2]
+    renamed = raw.assign(kind=raw["kind"].map({"high": "a", "low": "b"}))
+
+    first, second = (
+        MultiTaskStackingRegressor(own, cv=2, random_state=0).fit(X, Y).predict(X)
+        for X in (raw, renamed)
+    )
+
+    np.testing.assert_allclose(second, first)
+
+
+def test_many_levels_are_one_together(table):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"name": [f"n{i}" for i in rng.integers(600, size=2000)]})
+    own = MultiTaskStackingRegressor()._default_parts(5001)[1:]
+
+    model = MultiTaskStackingRegressor(own, cv=2).fit(frame, rng.normal(size=2000))
+
+    codes = model.estimators_[0][0][0].transform(frame)[0]
+    assert len(codes.cat.categories) == 254
+    assert codes.value_counts().iloc[0] > 500
+
+
+def test_arrays_of_numbers_reach_the_default_trees_as_they_are(table):
+    X, Y = table
+    boosting = MultiTaskStackingRegressor()._default_parts(5001)[1]
+    model = MultiTaskStackingRegressor([boosting], cv=2).fit(X, Y[:, 0])
+
+    assert model.estimators_[0][0][0].transform(X) is X
+
+
+def test_the_default_stack(table):
+    X, Y = table
+    model = MultiTaskStackingRegressor(cv=2, random_state=0)
+    default = dict(model._default_parts(64))
+    default["network"].set_params(**TINY)
+    default["extra_trees"].set_params(extratreesregressor__n_estimators=10)
+
+    model.set_params(estimators=list(default.items())).fit(X, with_holes(Y))
+
+    assert model.weights_.columns.tolist() == [
+        "network",
+        "boosting",
+        "extra_trees",
+        "ridge",
+    ]
+    assert model.score(X, Y) > 0.7
