@@ -45,8 +45,8 @@ def mixed(seed=0, n=N, holes=0.2) -> pd.DataFrame:
     return y
 
 
-def tested(y, groups=None, n_splits=5, seed=0, **parameters) -> list[np.ndarray]:
-    cv = MultiTargetStratifiedKFold(n_splits, random_state=seed, **parameters)
+def folds_of(y, groups=None, n_splits=5, seed=0) -> list[np.ndarray]:
+    cv = MultiTargetStratifiedKFold(n_splits, random_state=seed)
     return [test for _, test in cv.split(y, y, groups)]
 
 
@@ -77,7 +77,7 @@ def test_folds_are_a_partition_of_equal_sizes(seed, n):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_no_fold_is_without_a_class_of_as_many_rows_as_folds(seed):
     y = mixed(seed)
-    folds = tested(y, seed=seed)
+    folds = folds_of(y, seed=seed)
 
     for name in ("kind", "sold", "visits"):
         assert lacks(y, folds, name) == []
@@ -93,7 +93,7 @@ def test_other_folds_do_lack_classes():
 @pytest.mark.parametrize("seed", SEEDS)
 def test_observed_cells_and_numbers_have_their_share_of_each_fold(seed):
     y = mixed(seed)
-    for test in tested(y, seed=seed):
+    for test in folds_of(y, seed=seed):
         shares = y.iloc[test].notna().sum() - y.notna().sum() / 5
         assert (shares.abs() <= 2).all()
         below = [(part["price"] < y["price"].median()).mean() for part in (y, y.iloc[test])]
@@ -115,8 +115,8 @@ def test_every_training_part_observes_what_is_observed_twice(seed):
 @pytest.mark.parametrize("seed", range(20))
 def test_counts_of_one_target_s_classes_differ_by_one_at_most(seed):
     """As with scikit-learn's StratifiedKFold."""
-    y = pd.Series(np.random.default_rng(seed).choice(list("aaaaaabbccd"), size=53))
-    folds = tested(y, seed=seed), [t for _, t in StratifiedKFold(5).split(y, y)]
+    y = pd.Series(np.random.default_rng(seed).choice(list("aaaaaabbccd"), size=93))
+    folds = folds_of(y, seed=seed), [t for _, t in StratifiedKFold(5).split(y, y)]
     for of_one in folds:
         counts = [y.iloc[t].value_counts().reindex(list("abcd")).fillna(0) for t in of_one]
         assert (np.ptp(np.stack(counts), axis=0) <= 1).all()
@@ -159,14 +159,14 @@ def test_a_group_is_on_one_side(seed):
 
 def test_groups_of_one_row_are_rows():
     y = mixed()
-    alone = tested(y, groups=np.arange(N))
-    for own, other in zip(alone, tested(y), strict=True):
+    alone = folds_of(y, groups=np.arange(N))
+    for own, other in zip(alone, folds_of(y), strict=True):
         np.testing.assert_array_equal(own, other)
 
 
 def test_folds_depend_on_the_seed_alone():
     y = mixed()
-    first, again, other = tested(y), tested(y), tested(y, seed=1)
+    first, again, other = folds_of(y), folds_of(y), folds_of(y, seed=1)
 
     assert all(map(np.array_equal, first, again))
     assert not all(map(np.array_equal, first, other))
@@ -180,7 +180,7 @@ def test_names_of_classes_and_units_of_numbers_do_not_matter():
         price=1e9 + 1e6 * y["price"],
         kind=y["kind"].map(dict(zip("abcdef", "fzbyax", strict=True))),
     )
-    assert all(map(np.array_equal, tested(y), tested(other)))
+    assert all(map(np.array_equal, folds_of(y), folds_of(other)))
 
 
 @pytest.mark.parametrize(
@@ -197,15 +197,15 @@ def test_containers(convert):
     y = mixed()
     y["visits"] = y["visits"].astype(float)
     own = MultiTargetStratifiedKFold(5, random_state=0).split(np.zeros(N), convert(y))
-    assert all(np.array_equal(a, b[1]) for a, b in zip(tested(y), own, strict=True))
+    assert all(np.array_equal(a, b[1]) for a, b in zip(folds_of(y), own, strict=True))
 
 
 def test_whole_numbers_are_classes_where_each_is_frequent():
     rng = np.random.default_rng(0)
     codes = pd.DataFrame({"letter": np.append(rng.integers(25, size=990), [25] * 5)})
-    assert lacks(codes, tested(codes), "letter") == []
+    assert lacks(codes, folds_of(codes), "letter") == []
     ages = pd.DataFrame({"days": rng.permutation(995)})
-    for test in tested(ages):
+    for test in folds_of(ages):
         counts = np.histogram(ages["days"].iloc[test], 10, range=(0, 995))[0]
         assert counts.min() >= 19
         assert counts.max() <= 21
@@ -224,15 +224,15 @@ def test_difficult_targets():
         }
     )
     for name in y:
-        assert {len(test) for test in tested(y[name])} == {4, 5}
-    assert {len(test) for test in tested(y)} == {4, 5}
-    assert [len(test) for test in tested(y.iloc[:5])] == [1] * 5
+        assert {len(test) for test in folds_of(y[name])} == {4, 5}
+    assert {len(test) for test in folds_of(y)} == {4, 5}
+    assert [len(test) for test in folds_of(y.iloc[:5])] == [1] * 5
 
 
 def test_contradicting_classes_are_no_error():
     """Of three rows any two share a class, and there are two folds."""
     y = pd.DataFrame({"a": list("uuv"), "b": list("vuu"), "c": list("uvu")})
-    assert sorted(len(test) for test in tested(y, n_splits=2)) == [1, 2]
+    assert sorted(len(test) for test in folds_of(y, n_splits=2)) == [1, 2]
 
 
 def test_in_scikit_learn_s_tools():
@@ -244,7 +244,7 @@ def test_in_scikit_learn_s_tools():
 
     assert isinstance(cv, BaseCrossValidator)
     assert check_cv(cv) is cv
-    assert repr(cv) == (
+    assert " ".join(repr(cv).split()) == (
         "MultiTargetStratifiedKFold(n_bins=10, n_splits=3, random_state=0, shuffle=True)"
     )
     search = GridSearchCV(DummyRegressor(), {"strategy": ["mean", "median"]}, cv=cv)
@@ -262,8 +262,8 @@ def test_in_scikit_learn_s_tools():
 def test_with_text_labels_in_a_search_of_networks():
     X, _ = as_frames(*make_table())
     y = mixed(n=len(X))[["kind", "sold"]]
+    y["sold"] = [True, False, *[None] * (len(X) - 2)]
     cv = MultiTargetStratifiedKFold(2, random_state=0)
-    assert (y.notna().sum() >= 2).all()
 
     with pytest.warns(UserWarning, match="no observed target"):
         search = GridSearchCV(
@@ -281,7 +281,7 @@ def test_a_large_table_takes_seconds():
     y["rate"] = y["price"] ** 3
 
     start = time.perf_counter()
-    folds = tested(y)
+    folds = folds_of(y)
     seconds = time.perf_counter() - start
 
     assert seconds < 20, "it took 1.2 s on one core"
@@ -292,13 +292,13 @@ def test_a_large_table_takes_seconds():
 def test_what_is_refused():
     y = mixed(n=4)
     with raises_naming("n_splits=5", "as many rows", "there are 4"):
-        tested(y)
+        folds_of(y)
     with raises_naming("n_splits=3", "as many groups", "there are 2"):
-        tested(y, groups=[0, 0, 1, 1], n_splits=3)
+        folds_of(y, groups=[0, 0, 1, 1], n_splits=3)
     with raises_naming("y is None", "KFold"):
         next(MultiTargetStratifiedKFold().split(y))
     with raises_naming("groups has 1 missing"):
-        tested(y, groups=["a", None, "b", "a"], n_splits=2)
+        folds_of(y, groups=["a", None, "b", "a"], n_splits=2)
     with raises_naming("random_state=0", "shuffle=True"):
         MultiTargetStratifiedKFold(shuffle=False, random_state=0)
     for wrong in ({"n_splits": 1}, {"n_splits": 2.5}, {"n_bins": 0}, {"shuffle": "no"}):

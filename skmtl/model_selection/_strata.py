@@ -40,7 +40,7 @@ def _codes(column: pd.Series, n_bins: int, n_splits: int) -> np.ndarray:
     codes, distinct = pd.factorize(seen)
     if is_numeric_dtype(seen.dtype) and not is_bool_dtype(seen.dtype):
         values = np.asarray(distinct, dtype=np.float64)
-        whole = (np.mod(values, 1) == 0).all()
+        whole = (values == np.round(values)).all()
         if len(values) > n_bins and not (whole and len(values) * n_splits <= len(seen)):
             codes = _bins(values[codes], n_bins, n_splits)
     found = np.full(len(column), -1)
