@@ -236,7 +236,8 @@ def test_contradicting_classes_are_no_error():
 
 
 def test_in_scikit_learn_s_tools():
-    y = mixed().assign(visits=lambda y: y["visits"].astype(float))[["price", "visits"]]
+    y = mixed()[["price", "visits"]].astype(float)
+    y["visits"] = y["visits"].fillna(1)
     X = pd.DataFrame({"a": np.linspace(-1, 1, N), "b": np.arange(N) % 7})
     cv = MultiTargetStratifiedKFold(3, random_state=0)
     whole = y.fillna(0)
@@ -304,3 +305,18 @@ def test_what_is_refused():
     for wrong in ({"n_splits": 1}, {"n_splits": 2.5}, {"n_bins": 0}, {"shuffle": "no"}):
         with raises_naming(*wrong):
             MultiTargetStratifiedKFold(**wrong)
+
+
+def test_the_error_of_a_fold_without_a_target_names_these_folds():
+    """And they are of help: the same fits with them."""
+    X, _ = make_table()
+    y = pd.DataFrame({"often": np.arange(len(X)) / 9, "seldom": np.nan})
+    y.loc[:1, "seldom"] = [1.0, 2.0]
+    model = small(epochs=2, sharing_depth=0, early_stopping=False)
+
+    with raises_naming("'seldom'", "MultiTargetStratifiedKFold()"):
+        model.fit(X, y[["seldom"]].iloc[2:])
+    scores = cross_validate(
+        model, X, y, cv=MultiTargetStratifiedKFold(2, random_state=0), error_score="raise"
+    )["test_score"]
+    assert np.isfinite(scores).all()
