@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MODULES = (
     "skmtl",
+    "skmtl.calibration",
     "skmtl.datasets",
     "skmtl.inspection",
     "skmtl.metrics",

@@ -119,7 +119,7 @@ def cross_val_predict(
         X,
         y,
         groups=groups,
-        cv=_Partition(check_cv(cv)),
+        cv=Partition(check_cv(cv)),
         n_jobs=n_jobs,
         params=params,
         scoring=_no_score,
@@ -142,7 +142,7 @@ def cross_val_predict(
     return found[0] if single else found
 
 
-class _Partition(Folds):
+class Partition(Folds):
     """A splitter that must test every row once."""
 
     def split(self, X, y=None, groups=None, **parameters):
