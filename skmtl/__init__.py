@@ -16,9 +16,9 @@ have holes (NaN)::
 
 `stack_tasks` makes one table of tasks that have rows of their own, `merge_tasks` makes one
 estimator of several fitted ones. `skmtl.model_selection` says whether sharing helps,
-`skmtl.metrics` has scores for targets with holes, `skmtl.calibration` has intervals with a
-promise, `skmtl.inspection` draws pictures,
-`skmtl.onnx` writes ONNX graphs, and `skmtl.datasets` has small real tables.
+`skmtl.metrics` has scores for targets with holes, `skmtl.calibration` intervals that hold
+as many values as they say, `skmtl.inspection` draws pictures, `skmtl.onnx` writes ONNX
+graphs, and `skmtl.datasets` has small real tables.
 ``python -m skmtl`` is the search from a shell.
 """
 

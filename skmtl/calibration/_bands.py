@@ -12,6 +12,7 @@ from .._estimators.regressor import MultiTaskRegressor
 from .._types import Floats
 
 LEAST = 1e-100  # of a standard deviation: that of a constant is 0
+ROUNDING = 1e-9  # of a target's size
 
 
 class Band(NamedTuple):
@@ -42,14 +43,16 @@ def band(estimator: Any, X: Any, spread: str) -> Band:
     return Band(low, high, np.ones_like(mean))
 
 
-def units(of_training: Band, Y: Floats, spread: str) -> Floats:
-    """What makes scores of targets comparable (T,), from the rows trained on."""
-    if spread == "std":
-        return np.ones(Y.shape[1])
-    widths = of_training.high - of_training.low
-    squares = np.where(widths > 0, widths, of_training.scores(Y)) ** 2
-    candidates = [_root_mean(squares, Y), _root_mean((Y - _mean(Y)) ** 2, Y)]
-    return np.select([c > 0 for c in candidates], candidates, 1.0)
+def units(of_training: Band, Y: Floats) -> Floats:
+    """What makes the scores of targets comparable (T,), by the rows that were trained on.
+
+    Widths; where there are none, scores; where these are rounding, those of the mean.
+    """
+    low, high, scale = of_training
+    candidates = [high - low, of_training.scores(Y), (Y - _mean(Y)) / scale, Y / scale]
+    means = np.sqrt([_mean(np.where(np.isnan(Y), np.nan, c**2)) for c in candidates])
+    least = np.where(means[-1] > 0, ROUNDING * means[-1], 1.0)
+    return np.select([m > least for m in means[:-1]], list(means[:-1]), least)
 
 
 def spread_of(estimator: Any) -> str:
@@ -82,10 +85,6 @@ def _as_table(predicted: Any) -> Floats:
 
 
 def _mean(Y: Floats) -> Floats:
+    """Over the observed cells of each target; 0 without any."""
     observed = ~np.isnan(Y)
     return np.where(observed, Y, 0).sum(axis=0) / np.maximum(observed.sum(axis=0), 1)
-
-
-def _root_mean(squares: Floats, Y: Floats) -> Floats:
-    """Over the observed cells of each target."""
-    return np.sqrt(_mean(np.where(np.isnan(Y), np.nan, squares)))

@@ -12,16 +12,15 @@ from sklearn.utils import get_tags
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, indexable
 
-from .._messages import listed
 from .._number_checks import Number
-from .._tables.holes_and_weights import cell_weights
+from .._tables.holes_and_weights import cell_weights, weights_of
 from .._tables.targets import check_targets, target_names
 from .._third_party import HasMethods, StrOptions
 from .._types import Floats, RandomState, Targets
 from ..metrics import r2_score
 from ._bands import band
 from ._fits import fit_and_score, splits_of
-from ._ranks import fewest_rows, interval
+from ._ranks import check_enough, interval
 
 OF_THE_ESTIMATOR = ("n_features_in_", "feature_names_in_")
 
@@ -41,9 +40,10 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
 
         C_t(x) = [low_t(x) - q_t scale_t(x),  high_t(x) + q_t scale_t(x)]
 
-    With the K folds of `cv` (cross conformal, by CV+ of Barber et al. 2021), every row is
-    scored by the regressor f_k that was fitted without its fold, and an end is that quantile
-    of the ends which all n scores give around their own f_k.
+    With K folds (cross conformal, by CV+ of Barber et al. 2021), every row is scored by the
+    regressor that was fitted without its fold k. An end is the quantile of that rank of the
+    n ends ``high_tk(x) + s_ti scale_tk(x)``, or ``low_tk(x) - s_ti scale_tk(x)``, which the
+    scores of all rows give around their own regressors.
 
     ``joint=True`` gives boxes that hold all targets of a row at once. They do the same with
     the score ``max_t s_t / u_t`` of a row, and ``q u_t`` for q. The units u make targets
@@ -52,9 +52,10 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     Parameters
     ----------
     estimator : estimator
-        A `MultiTaskRegressor`, a Pipeline or search that ends in one, or any other regressor.
-        It is cloned and gets X and y as they are: text, if it takes text, and holes, if it
-        takes holes. Give ``FrozenEstimator(fitted)`` for one that was fitted to other rows.
+        A `MultiTaskRegressor`, a Pipeline or search that ends in one, or any other
+        regressor. It is cloned, and gets X and y as they are: text, if it takes text, and
+        holes, if it takes holes. For one that was fitted to other rows already, give
+        ``FrozenEstimator(fitted)``.
 
     cv : int, float, splitter or iterable of splits, default=5
         Rows to calibrate with.
@@ -110,29 +111,29 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     What is promised, if calibration rows and new ones are drawn alike and independently,
     whatever the regressor:
 
-    - One split: a new value is in its interval with at least the probability `coverage`, and
-      at most ``coverage + 1 / (n + 1)`` where no scores are equal; the values of a new row
-      are all in its box likewise. It is a mean over rows, and over draws of calibration
-      rows: of a given fit with n = 100 rows, intervals with coverage 0.9 hold between 0.85
-      and 0.95 of new values, mostly.
-    - K folds: at least ``2 * coverage - 1``, less some ``sqrt(2 / n)`` (Barber et al. 2021).
+    - One split: a new value is in its interval with a probability of `coverage` at least,
+      and of ``coverage + 1 / (n + 1)`` at most where no scores are equal. The values of a
+      new row are all in its box likewise. This is a mean over draws of calibration rows:
+      after one fit, with n = 100 of them, intervals with coverage 0.9 mostly hold between
+      0.85 and 0.95 of new values.
+    - K folds: ``2 coverage - 1`` at least, less some ``sqrt(2 / n)`` (Barber et al. 2021).
       In practice it is about `coverage`, and more where fewer rows make a worse regressor.
-      All rows calibrate, and the prediction is the mean of K regressors, so intervals are
+      All rows calibrate, and the prediction is the mean of K regressors: intervals are
       mostly narrower than those of one split.
-    - A box is a product of intervals, each of which holds its target more often than the
-      coverage says.
+    - A box is a product of intervals, each of which holds its target more often than
+      `coverage`.
 
-    Holes: a target is calibrated where it is observed, which is right if holes do not depend
-    on its value. Boxes are calibrated with the rows that have all targets, as a row with
-    holes does not tell the largest score. Where there are few, by Bonferroni's inequality
-    intervals with the coverage ``1 - (1 - coverage) / T`` hold all targets, too, if more
-    widely.
+    Holes: a target is calibrated where it is observed. That is right for new values where
+    rows like these are observed. Boxes are calibrated with the rows that have all targets,
+    as a row with holes does not tell its largest score. Where these are few, intervals with
+    the coverage ``1 - (1 - coverage) / T`` hold all targets, too, if more widely, by
+    Bonferroni's inequality.
 
     Groups: rows of one group are never on both sides of a split. The promise is then for
     rows of new groups, and holds as far as groups are many and alike in size.
 
-    MAPIE has these methods and more for one target; as of version 1.4 it refuses several,
-    and holes.
+    MAPIE has these methods and more for one target. As of version 1.6, its estimators
+    refuse several, and holes; a score that makes ellipsoids of several is experimental.
 
     References
     ----------
@@ -237,8 +238,10 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         X, y, groups = indexable(X, y, groups)
         Y, self._one_dimensional = check_targets(y, estimator=self)
         self.target_names_ = target_names(y, Y.shape[1])
-        weights = cell_weights(Y, sample_weight, self.target_names_)
-        Y = np.where(weights > 0, Y, np.nan)
+        if sample_weight is not None:
+            sample_weight = weights_of(sample_weight, list(self.target_names_))
+        counted = cell_weights(Y, sample_weight, self.target_names_) > 0
+        Y = np.where(counted, Y, np.nan)
         fits = Parallel(n_jobs=self.n_jobs)(
             delayed(fit_and_score)(
                 self.estimator, X, y, Y, sample_weight, split, self.spread
@@ -322,7 +325,9 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         True
         """
         check_is_fitted(self)
-        self._check_coverage(coverage, joint)
+        check_enough(
+            coverage, self.target_names_, self.n_calibration_, self.n_joint_, joint
+        )
         bands = [band(model, X, self.spread_) for model in self.estimators_]
         targets = range(len(self.target_names_))
         if joint:
@@ -370,30 +375,6 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         True
         """
         return r2_score(y, self.predict(X), sample_weight=sample_weight)
-
-    def _check_coverage(self, coverage: float, joint: bool) -> None:
-        """There must be rows enough, of every target or of whole rows."""
-        if not Number(Real, 0, 1, closed="neither").is_satisfied_by(coverage):
-            raise ValueError(
-                f"coverage must be a number between 0 and 1, such as 0.9, got {coverage!r}."
-            )
-        needed, names = fewest_rows(coverage), self.target_names_
-        few = self.n_calibration_ < needed
-        if joint and self.n_joint_ < needed:
-            share = 1 - (1 - coverage) / len(names)
-            raise ValueError(
-                f"joint=True with coverage={coverage:g} needs {needed} rows to calibrate "
-                f"with that have all targets observed, but there are {self.n_joint_}. Ask "
-                "for less coverage, fit with more rows, or take the intervals of single "
-                f"targets with coverage={share:.4g}, which hold all of them that often."
-            )
-        if not joint and few.any():
-            raise ValueError(
-                f"coverage={coverage:g} needs {needed} observed rows to calibrate with, but "
-                f"there are {self.n_calibration_[few].min()} for "
-                f"{listed('target', list(names[few]))}. Ask for less coverage, fit with "
-                "more rows, or calibrate with more of them: cv=5 takes all."
-            )
 
     def __sklearn_tags__(self):
         tags, inner = super().__sklearn_tags__(), get_tags(self.estimator)

@@ -1,4 +1,4 @@
-"""Regressors fitted to parts of a table, and the scores of the rows that are not in them."""
+"""Regressors fitted to parts of a table, and the scores of the rows that these lack."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def splits_of(cv: Any, X: Any, y: Any, groups: Any, random_state: Any) -> list[t
 
 
 def fit_and_score(
-    estimator: Any, X: Any, y: Any, Y: Floats, sample_weight: Any, split: Any, spread: str
+    estimator: Any, X: Any, y: Any, Y: Floats, sample_weight: Any, split: tuple, spread: str
 ) -> tuple[Any, str, Floats, Floats]:
     """A fitted clone, its spread, the units (T,) of scores, and those of the other rows."""
     train, test = split
@@ -49,13 +49,13 @@ def fit_and_score(
     model = clone(estimator).fit(X_train, _safe_indexing(y, train), **weights)
     if spread == "auto":
         spread = spread_of(model)
-    of_targets = units(band(model, X_train, spread), Y[train], spread)
+    of_targets = units(band(model, X_train, spread), Y[train])
     of_others = band(model, _safe_indexing(X, test), spread)
     return model, spread, of_targets, of_others.scores(Y[test])
 
 
 def _weight_name(estimator: Any) -> str:
-    """What a fit calls weights: Pipelines want the step's name, or know by their routing."""
+    """What a fit calls weights. Pipelines want the step's name, or know by routing."""
     routed = sklearn.get_config()["enable_metadata_routing"]
     if isinstance(estimator, Pipeline) and not routed:
         return f"{estimator.steps[-1][0]}__sample_weight"

@@ -1,11 +1,14 @@
-"""Quantiles of finitely many scores, such that a new one is below them as often as asked."""
+"""Quantiles of finitely many scores, that a new one is below as often as asked."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Real
 
 import numpy as np
 
+from .._messages import listed
+from .._number_checks import Number
 from .._types import Floats
 from ._bands import Band
 
@@ -17,9 +20,31 @@ def rank_of(coverage: float, n: int) -> int:
     return int(np.ceil(round((n + 1) * coverage, 9)))
 
 
-def fewest_rows(coverage: float) -> int:
-    """How many scores there must be for one of this rank."""
-    return int(np.ceil(round(coverage / (1 - coverage), 9)))
+def check_enough(
+    coverage: float, names: np.ndarray, n_rows: np.ndarray, n_joint: int, joint: bool
+) -> None:
+    """There must be a score of this rank, of every target or of whole rows."""
+    if not Number(Real, 0, 1, closed="neither").is_satisfied_by(coverage):
+        raise ValueError(
+            f"coverage must be a number between 0 and 1, such as 0.9, got {coverage!r}."
+        )
+    needed = int(np.ceil(round(coverage / (1 - coverage), 9)))
+    if joint and n_joint < needed:
+        of_each = 1 - (1 - coverage) / len(names)
+        raise ValueError(
+            f"joint=True with coverage={coverage:g} needs {needed} rows to calibrate with "
+            f"that have all targets observed, but there are {n_joint}. Ask for less "
+            "coverage, fit with more rows, or take the intervals of single targets with "
+            f"coverage={of_each:.4g}, which together hold all of them that often."
+        )
+    few = n_rows < needed
+    if not joint and few.any():
+        raise ValueError(
+            f"coverage={coverage:g} needs {needed} observed rows to calibrate with, but "
+            f"there are {n_rows[few].min()} of {listed('target', list(names[few]))}. Ask "
+            "for less coverage, fit with more rows, or calibrate with more of them: cv=5 "
+            "takes all."
+        )
 
 
 def interval(
