@@ -256,7 +256,7 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         self.n_calibration_ = observed.sum(axis=0)
         self.n_joint_ = int(observed.all(axis=1).sum())
         for name in OF_THE_ESTIMATOR:
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
             if hasattr(self.estimators_[0], name):
                 setattr(self, name, getattr(self.estimators_[0], name))
         return self
@@ -284,8 +284,7 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         (103, 3)
         """
         check_is_fitted(self)
-        predictions = [np.asarray(model.predict(X)) for model in self.estimators_]
-        return sum(predictions) / len(predictions)
+        return np.mean([model.predict(X) for model in self.estimators_], axis=0)
 
     def predict_interval(
         self, X: ArrayLike, coverage: float = 0.9, joint: bool = False
