@@ -12,7 +12,7 @@ from .._number_checks import Number
 from .._types import Floats
 from ._bands import Band
 
-HALVINGS = 50  # of what is left between the largest and the smallest that it can be
+HALVINGS = 32  # of what is left between the largest and the smallest that it can be
 
 
 def rank_of(coverage: float, n: int) -> int:
