@@ -442,6 +442,14 @@ def test_too_few_rows_to_calibrate_with():
             model.predict_interval(X, coverage=wrong)
 
 
+def test_regressors_without_such_a_spread():
+    X, Y = draw(40)
+    for spread, method in (("std", "return_std"), ("quantiles", "predict_quantiles")):
+        pipeline = make_pipeline(StandardScaler(), Ridge())
+        with raises_naming(repr(spread), method, "Ridge has not", "'constant'"):
+            ConformalRegressor(pipeline, spread=spread).fit(X, Y)
+
+
 def test_splits_that_do_not_calibrate():
     X, Y = draw(40)
     for cv in (ShuffleSplit(3), TimeSeriesSplit(3)):

@@ -18,6 +18,7 @@ from sklearn.model_selection import (
 )
 
 from skmtl.model_selection import MultiTargetStratifiedKFold, cross_val_predict
+from skmtl.model_selection._strata import strata_of_rows
 from tests._asserts import raises_naming
 from tests._inputs import as_frames, make_table, small, small_classifier
 
@@ -98,6 +99,27 @@ def test_observed_cells_and_numbers_have_their_share_of_each_fold(seed):
         assert (shares.abs() <= 2).all()
         below = [(part["price"] < y["price"].median()).mean() for part in (y, y.iloc[test])]
         assert abs(below[0] - below[1]) < 0.04
+
+
+def label_distribution(y, folds) -> float:
+    """How far odds of strata are from their odds in the whole (Sechidis et al., LD)."""
+    strata = strata_of_rows(y, n_bins=10, n_splits=len(folds)).toarray()[:, 1:]
+    odds = [
+        part.mean(axis=0) / (1 - part.mean(axis=0))
+        for part in map(strata.__getitem__, folds)
+    ]
+    whole = strata.mean(axis=0) / (1 - strata.mean(axis=0))
+    return float(np.abs(np.array(odds) - whole).mean())
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_strata_are_nearer_to_their_shares_than_at_random(seed):
+    y = mixed(seed)
+    at_random = [test for _, test in KFold(5, shuffle=True, random_state=seed).split(y)]
+    distances = [
+        label_distribution(y, folds) for folds in (folds_of(y, seed=seed), at_random)
+    ]
+    assert distances[0] < 0.6 * distances[1]
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,16 +32,27 @@ def band(estimator: Any, X: Any, spread: str) -> Band:
     """The band of a fitted regressor; see `ConformalRegressor` on ``spread``."""
     if spread == "std":
         estimator, X = _innermost(estimator, X)
+        _check(estimator, spread, "return_std" in signature(estimator.predict).parameters)
         mean, std = map(_as_table, estimator.predict(X, return_std=True))
         return Band(mean, mean, np.maximum(std, LEAST))
     mean = _as_table(estimator.predict(X))
     low = high = mean
     if spread == "quantiles":
         estimator, X = _innermost(estimator, X)
+        _check(estimator, spread, hasattr(estimator, "predict_quantiles"))
         Q = estimator.predict_quantiles(X).reshape(*mean.shape, -1)
         # Targets with another loss have no quantiles.
         low, high = (np.where(np.isnan(q), mean, q) for q in (Q[..., 0], Q[..., -1]))
     return Band(low, high, np.ones_like(mean))
+
+
+def _check(estimator: Any, spread: str, can: bool) -> None:
+    if not can:
+        needed = {"std": "predict(X, return_std=True)", "quantiles": "predict_quantiles(X)"}
+        raise ValueError(
+            f"spread={spread!r} needs a regressor that has {needed[spread]}, but "
+            f"{type(estimator).__name__} has not: take spread='constant'."
+        )
 
 
 def units(of_training: Band, Y: Floats) -> Floats:

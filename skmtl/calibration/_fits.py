@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import sklearn
@@ -27,7 +28,7 @@ def splits_of(cv: Any, X: Any, y: Any, groups: Any, random_state: Any) -> list[t
     if is_int(cv):
         kind = KFold if groups is None else GroupKFold
         cv = kind(cv, shuffle=True, random_state=random_state)
-    elif isinstance(cv, float):
+    elif isinstance(cv, Real) and not isinstance(cv, bool):
         kind = ShuffleSplit if groups is None else GroupShuffleSplit
         cv = kind(1, test_size=cv, random_state=random_state)
     else:
