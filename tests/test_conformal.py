@@ -356,6 +356,19 @@ def test_networks_inside_of_other_estimators():
         np.testing.assert_allclose(model.predict_interval(X), plain, rtol=1e-4)
 
 
+@pytest.mark.parametrize("cv", [2, 5])
+def test_a_fitted_estimator_is_calibrated_with_all_rows(cv):
+    X, Y = draw(130)
+    ridge = Ridge().fit(X[:30], Y[:30])
+    model = ConformalRegressor(FrozenEstimator(ridge), cv=cv).fit(X[30:], Y[30:])
+
+    ends = model.predict_interval(X)
+
+    q = np.sort(np.abs(Y[30:] - ridge.predict(X[30:])), axis=0)[90]
+    np.testing.assert_allclose(ends[..., 1], ridge.predict(X) + q, rtol=1e-6)
+    np.testing.assert_allclose(model.predict(X), ridge.predict(X))
+
+
 def test_text_goes_to_the_estimator_as_it_is():
     X, Y = draw(60)
     frame = pd.DataFrame({"where": np.where(X[:, 0] > 0, "north", "south")})

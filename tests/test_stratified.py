@@ -96,7 +96,7 @@ def test_observed_cells_and_numbers_have_their_share_of_each_fold(seed):
     y = mixed(seed)
     for test in folds_of(y, seed=seed):
         shares = y.iloc[test].notna().sum() - y.notna().sum() / 5
-        assert (shares.abs() <= 2).all()
+        assert (shares.abs() <= 1).all()
         below = [(part["price"] < y["price"].median()).mean() for part in (y, y.iloc[test])]
         assert abs(below[0] - below[1]) < 0.04
 
