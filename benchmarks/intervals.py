@@ -98,12 +98,15 @@ def boosted_quantiles(fold: Fold) -> Interval:
     return tuple(np.stack(of_targets, axis=1) for of_targets in ends)
 
 
-def conformal_network(loss) -> Callable[[Fold], Intervals]:
-    """Eight networks, each fitted without an eighth of the rows and scored by it."""
+def conformal_network(loss, n_members=1, cv=8) -> Callable[[Fold], Intervals]:
+    """Eight networks, each fitted without an eighth of the rows and scored by it.
+
+    Or, with a float for ``cv``, an ensemble that is scored by this share of the rows.
+    """
 
     def intervals(fold: Fold) -> Intervals:
-        network = MultiTaskRegressor(loss=loss, random_state=0)
-        model = ConformalRegressor(network, cv=8, random_state=0)
+        network = MultiTaskRegressor(loss=loss, n_members=n_members, random_state=0)
+        model = ConformalRegressor(network, cv=cv, random_state=0)
         model.fit(fold.X_train, fold.Y_train)
         own, box = (
             np.moveaxis(model.predict_interval(fold.X_test, LEVEL, joint=joint), -1, 0)
@@ -139,6 +142,10 @@ MODELS: dict[str, Callable[[Fold], Interval | Intervals]] = {
     "conformal-normal-8": conformal_network("normal"),
     "conformal-quantiles-8": conformal_network(("quantile", (LOWER, 0.5, UPPER))),
     "conformal-8": conformal_network("squared_error"),
+    "split-normal-8": conformal_network("normal", n_members=8, cv=0.2),
+    "split-quantiles-8": conformal_network(
+        ("quantile", (LOWER, 0.5, UPPER)), n_members=8, cv=0.2
+    ),
     "normal-8": normal(8),
     "quantiles-8": quantiles(8),
     "normal": normal(1),
