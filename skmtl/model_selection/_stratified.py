@@ -54,8 +54,8 @@ class MultiTargetStratifiedKFold(BaseCrossValidator):
     What is promised:
 
     - Each row is tested once. Without `groups`, the sizes of folds differ by one row at
-      most. With `groups`, all rows of a group are tested together, and sizes are as near
-      to each other as moves of a group can bring them.
+      most. With `groups`, all rows of a group are tested together, and sizes are only near
+      to each other.
     - With one target, a class of K or more rows is in every fold, a rarer one of m rows in
       m of them. A target with two or more observed rows is observed in every training part.
     - With several targets there may be no such folds, as where of three rows any two must
