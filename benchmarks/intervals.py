@@ -1,10 +1,14 @@
 """Intervals that shall hold 90 % of new values: how many they hold, and how wide they are.
 
+Also how many new rows they hold with all targets at once, and how many the boxes that are
+made for that.
+
 ::
 
     python -m benchmarks.held_out DIR
     python -m benchmarks.intervals --data DIR
     python -m benchmarks.intervals --data DIR --models normal quantiles --tables bdf
+    python -m benchmarks.intervals --models conformal-normal-8 conformal-quantiles-8
 
 DIR as for `benchmarks.accuracy`; the first command makes the tables that no default was
 chosen on. Needs the extra ``bench``. Figures are means over KFold(3, shuffle=True,
@@ -20,6 +24,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -27,6 +32,7 @@ from scipy.stats import norm
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
 
 from skmtl._estimators.regressor import MultiTaskRegressor
+from skmtl.calibration import ConformalRegressor
 
 from ._report import circumstances, markdown_table, write_section
 from ._tables import Fold, Table, folds, read_tables
@@ -38,6 +44,22 @@ LEVEL = 0.9
 LOWER, UPPER = 0.05, 0.95
 
 Interval = tuple[np.ndarray, np.ndarray]  # lower and upper ends (n, T)
+
+
+class Intervals(NamedTuple):
+    """Of every target alone, and where there are such, those of all targets at once."""
+
+    own: Interval
+    box: Interval | None = None
+
+
+class Figures(NamedTuple):
+    """Of a fold, or the means of some."""
+
+    coverage: np.ndarray  # (T,)
+    jointly: float  # rows with all targets in their intervals
+    in_boxes: float
+    score: float  # mean over targets
 
 
 # --- models: fitted to a fold, they give the interval of every test row and target -----
@@ -76,6 +98,25 @@ def boosted_quantiles(fold: Fold) -> Interval:
     return tuple(np.stack(of_targets, axis=1) for of_targets in ends)
 
 
+def conformal_network(loss, n_members=1, cv=8) -> Callable[[Fold], Intervals]:
+    """Eight networks, each fitted without an eighth of the rows and scored by it.
+
+    Or, with a float for ``cv``, an ensemble that is scored by this share of the rows.
+    """
+
+    def intervals(fold: Fold) -> Intervals:
+        network = MultiTaskRegressor(loss=loss, n_members=n_members, random_state=0)
+        model = ConformalRegressor(network, cv=cv, random_state=0)
+        model.fit(fold.X_train, fold.Y_train)
+        own, box = (
+            np.moveaxis(model.predict_interval(fold.X_test, LEVEL, joint=joint), -1, 0)
+            for joint in (False, True)
+        )
+        return Intervals(tuple(own), tuple(box))
+
+    return intervals
+
+
 def conformal(make: Callable) -> Callable[[Fold], Interval]:
     """A fifth of the rows tells how far predictions of the others are off."""
 
@@ -97,7 +138,14 @@ def conformal(make: Callable) -> Callable[[Fold], Interval]:
     return intervals
 
 
-MODELS: dict[str, Callable[[Fold], Interval]] = {
+MODELS: dict[str, Callable[[Fold], Interval | Intervals]] = {
+    "conformal-normal-8": conformal_network("normal"),
+    "conformal-quantiles-8": conformal_network(("quantile", (LOWER, 0.5, UPPER))),
+    "conformal-8": conformal_network("squared_error"),
+    "split-normal-8": conformal_network("normal", n_members=8, cv=0.2),
+    "split-quantiles-8": conformal_network(
+        ("quantile", (LOWER, 0.5, UPPER)), n_members=8, cv=0.2
+    ),
     "normal-8": normal(8),
     "quantiles-8": quantiles(8),
     "normal": normal(1),
@@ -108,46 +156,87 @@ MODELS: dict[str, Callable[[Fold], Interval]] = {
         lambda: RandomForestRegressor(300, random_state=0, n_jobs=-1)
     ),
 }
-OWN = ["normal-8", "quantiles-8"]
+OWN = ["conformal-normal-8", "conformal-quantiles-8", "normal-8", "quantiles-8"]
 PEERS = ["hist-gb-quantiles", "conformal-hist-gb", "conformal-forest"]
 
 
 # --- measuring ------------------------------------------------------------------------
 
 
-def figures(fold: Fold, ends: Interval) -> tuple[float, float]:
-    """Coverage and interval score, means over targets."""
-    low, high = ends
-    Y = fold.Y_test
+def figures(fold: Fold, found: Interval | Intervals) -> Figures:
+    found = found if isinstance(found, Intervals) else Intervals(found)
+    (low, high), Y = found.own, fold.Y_test
     outside = np.maximum(low - Y, 0) + np.maximum(Y - high, 0)
     score = np.abs(high - low) + 2 / (1 - LEVEL) * outside
-    coverage = ((low <= Y) & (high >= Y)).mean()
-    return coverage, (score.mean(axis=0) / fold.Y_train.std(axis=0)).mean()
+    inside = _inside(found.own, Y)
+    return Figures(
+        coverage=inside.mean(axis=0),
+        jointly=inside.all(axis=1).mean(),
+        in_boxes=np.nan if found.box is None else _inside(found.box, Y).all(axis=1).mean(),
+        score=(score.mean(axis=0) / fold.Y_train.std(axis=0)).mean(),
+    )
 
 
-def measure(tables: Sequence[Table], models: Sequence[str]):
-    """Coverages and scores, a row per table and a column per model."""
-    frame = pd.DataFrame(index=[t.name for t in tables], columns=models, dtype=float)
-    coverages, scores = frame.copy(), frame.copy()
+def _inside(ends: Interval, Y: np.ndarray) -> np.ndarray:
+    low, high = ends
+    return (low <= Y) & (high >= Y)
+
+
+def measure(tables: Sequence[Table], models: Sequence[str]) -> pd.DataFrame:
+    """The mean figures over folds, a row per table and a column per model."""
+    frame = pd.DataFrame(index=[t.name for t in tables], columns=models, dtype=object)
     for table in tables:
         for name in models:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", module="mapie")
                 found = [figures(f, MODELS[name](f)) for f in folds(table, N_FOLDS)]
-            coverage, score = np.mean(found, axis=0)
-            coverages.loc[table.name, name] = coverage
-            scores.loc[table.name, name] = score
-            sys.stderr.write(f"{table.name} {name}: {coverage:.3f}, {score:.3f}\n")
-    return coverages, scores
+            mean = Figures(
+                *(np.mean(of_folds, axis=0) for of_folds in zip(*found, strict=True))
+            )
+            frame.at[table.name, name] = mean
+            sys.stderr.write(
+                f"{table.name} {name}: {mean.coverage.round(3)} of targets, "
+                f"{mean.jointly:.3f} jointly, {mean.in_boxes:.3f} in boxes, "
+                f"score {mean.score:.3f}\n"
+            )
+    return frame
 
 
-def summary(coverages: pd.DataFrame, scores: pd.DataFrame) -> list[str]:
+def each(found: pd.DataFrame, figure: Callable[[Figures], float]) -> pd.DataFrame:
+    """One figure of every table and model."""
+    return found.map(figure).astype(float)
+
+
+def summary(found: pd.DataFrame) -> list[str]:
     """A row per model, the best mean rank first; each of skmtl's is ranked alone."""
-    columns = {"coverage": coverages.mean(), "score": scores.mean()}
+    scores = each(found, lambda f: f.score)
+    columns = {
+        "coverage": each(found, lambda f: f.coverage.mean()).mean(),
+        "of its worst target": each(found, lambda f: f.coverage.min()).min(),
+        "rows in intervals": each(found, lambda f: f.jointly).mean(),
+        "rows in boxes": each(found, lambda f: f.in_boxes).mean(),
+        "score": scores.mean(),
+    }
     for own in [name for name in OWN if name in scores]:
         shown = [own, *(peer for peer in PEERS if peer in scores)]
         columns[f"rank with {own}"] = mean_ranks(scores[shown])
     return as_markdown(pd.DataFrame(columns).reindex(scores.columns))
+
+
+def details(found: pd.DataFrame) -> list[str]:
+    """A row per model and a column per table."""
+    shown = {
+        "Coverage": lambda f: f.coverage.mean(),
+        "Coverage of the target that is covered least": lambda f: f.coverage.min(),
+        "Coverage of the target that is covered most": lambda f: f.coverage.max(),
+        "Rows with all targets in their intervals": lambda f: f.jointly,
+        "Rows with all targets in their boxes": lambda f: f.in_boxes,
+        "Interval score, in standard deviations": lambda f: f.score,
+    }
+    lines = []
+    for title, figure in shown.items():
+        lines += ["", f"{title}:", "", *as_markdown(each(found, figure).T)]
+    return lines
 
 
 def as_markdown(frame: pd.DataFrame) -> list[str]:
@@ -172,10 +261,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         for table in read_tables(arguments.data)
         if arguments.tables is None or table.name in arguments.tables
     ]
-    coverages, scores = measure(tables, arguments.models or list(MODELS))
-    lines = ["## Intervals", "", *where, "", *summary(coverages, scores)]
-    lines += ["", "Coverage:", "", *as_markdown(coverages.T)]
-    lines += ["", "Interval score, in standard deviations:", "", *as_markdown(scores.T)]
+    found = measure(tables, arguments.models or list(MODELS))
+    lines = ["## Intervals", "", *where, "", *summary(found), *details(found)]
     sys.stdout.write("\n".join([*lines, ""]))
     if not (arguments.models or arguments.tables):
         write_section(RESULTS, "intervals", lines)

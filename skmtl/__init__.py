@@ -16,9 +16,10 @@ have holes (NaN)::
 
 `stack_tasks` makes one table of tasks that have rows of their own, `merge_tasks` makes one
 estimator of several fitted ones. `skmtl.model_selection` says whether sharing helps,
-`skmtl.ensemble` weighs networks and trees for each target, `skmtl.metrics` has scores for
-targets with holes, `skmtl.inspection` draws pictures, `skmtl.onnx` writes ONNX graphs, and
-`skmtl.datasets` has small real tables.
+`skmtl.ensemble` weighs networks and trees for each target, `skmtl.calibration` has intervals
+that hold as many values as they say, `skmtl.metrics` scores for targets with holes,
+`skmtl.inspection` draws pictures, `skmtl.onnx` writes ONNX graphs, and `skmtl.datasets` has
+small real tables.
 ``python -m skmtl`` is the search from a shell.
 """
 
@@ -27,7 +28,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what `__getattr__` loads, for type checkers
-    from . import datasets, ensemble, inspection, metrics, model_selection
+    from . import calibration, datasets, ensemble, inspection, metrics, model_selection
     from ._estimators.classifier import MultiTaskClassifier
     from ._estimators.merging import merge_tasks
     from ._estimators.regressor import MultiTaskRegressor
@@ -37,6 +38,7 @@ __version__ = version("skmtl")
 __all__ = [
     "MultiTaskClassifier",
     "MultiTaskRegressor",
+    "calibration",
     "datasets",
     "ensemble",
     "inspection",

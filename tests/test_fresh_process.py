@@ -33,7 +33,8 @@ def end_of(step):
     for stream in (sys.stdout, sys.stderr):
         print("--", step, file=stream, flush=True)
 
-import skmtl, skmtl.datasets, skmtl.inspection, skmtl.metrics, skmtl.model_selection
+import skmtl, skmtl.calibration, skmtl.datasets, skmtl.inspection, skmtl.metrics
+import skmtl.model_selection
 import joblib
 end_of("import")
 

@@ -10,6 +10,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validat
 from skmtl._estimators.regressor import MultiTaskRegressor
 from skmtl._tables.stacking import stack_tasks
 from skmtl._training import PROGRAMS
+from skmtl.model_selection import MultiTargetStratifiedKFold
 
 rng = np.random.default_rng(0)
 X_NORTH, X_SOUTH = rng.normal(size=(30, 3)), rng.normal(size=(12, 3))
@@ -239,10 +240,9 @@ def test_the_program_is_that_of_a_plain_table_of_as_many_rows():
 def test_folds_stratified_by_task_as_in_the_docstring(named):
     X, Y = stack_tasks(TASKS if named else list(TASKS.values()))
 
-    task = np.argmax(~np.isnan(Y), axis=1)
-    folds = list(StratifiedKFold(5, shuffle=True, random_state=0).split(X, task))
+    folds = MultiTargetStratifiedKFold(5, random_state=0)
 
-    for train, test in folds:
+    for train, test in folds.split(X, Y):
         for rows, share in ((train, 0.8), (test, 0.2)):
             observed = (~np.isnan(np.asarray(Y)[rows])).sum(axis=0)
             np.testing.assert_allclose(observed, [30 * share, 12 * share], atol=1)

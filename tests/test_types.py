@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MODULES = (
     "skmtl",
+    "skmtl.calibration",
     "skmtl.datasets",
     "skmtl.ensemble",
     "skmtl.inspection",
@@ -25,11 +26,13 @@ RIGHT = """\
 import numpy as np
 
 from skmtl import MultiTaskClassifier, MultiTaskRegressor, merge_tasks, stack_tasks
+from skmtl.calibration import ConformalRegressor
 from skmtl.datasets import load_energy
 from skmtl.ensemble import MultiTaskStackingClassifier, MultiTaskStackingRegressor
 from skmtl.inspection import SharingGainDisplay, TrainingDisplay
 from skmtl.metrics import r2_score, target_scorers
 from skmtl.model_selection import (
+    MultiTargetStratifiedKFold,
     SharingDepthSearchCV,
     cross_val_predict,
     sharing_verdict,
@@ -71,7 +74,10 @@ sharing_verdict(search).upper()
 SharingGainDisplay.from_search(search, depth=1).figure_.savefig("gain.png")
 TrainingDisplay.from_estimator(model).plot(per_target=True).ax_.set_title("training")
 suggest_groups(task_affinity(model, X, y), 2)[0][0].upper()
-cross_val_predict(model, X, y, cv=3)
+cross_val_predict(model, X, y, cv=MultiTargetStratifiedKFold(3, n_bins=5))
+train, test = next(MultiTargetStratifiedKFold(random_state=0).split(X, y, groups=y[:, 0]))
+conformal = ConformalRegressor(model, cv=0.2, spread="std").fit(X, y, groups=y[:, 0])
+conformal.predict_interval(X, coverage=0.9, joint=True)[..., 0] <= conformal.predict(X)
 stack_tasks({"a": ([[0.0], [1.0]], [5.0, None])})[0].shape
 
 stack = MultiTaskStackingRegressor([("net", model)], cv=2, shrinkage=0)
@@ -108,6 +114,11 @@ SharingDepthSearchCV(model, depths="some")
 task_affinity(model, X, y, batch_size="all")
 task_affinity(model, X)
 suggest_groups(y, n_groups="two")
+MultiTargetStratifiedKFold(5, 10)
+MultiTargetStratifiedKFold("five")
+ConformalRegressor(model, spread="wide")
+ConformalRegressor(model).fit(X)
+ConformalRegressor(model).predict_interval(X, coverage="high")
 sharing_gain(model, by="rows")
 sharing_verdict(model) + 1
 TrainingDisplay.from_estimator(model, 3)
@@ -124,6 +135,7 @@ BEFORE_WRONG = """\
 from numpy import zeros
 
 from skmtl import *
+from skmtl.calibration import *
 from skmtl.datasets import *
 from skmtl.ensemble import *
 from skmtl.inspection import *

@@ -79,7 +79,8 @@ def check_observed(Y: np.ndarray, W: np.ndarray, names: np.ndarray, *, all_of=Tr
         raise ValueError(
             f"No observed value (not NaN, with a positive sample weight) in "
             f"{listed('target', names[empty])}: drop such columns of y, or choose folds "
-            "that leave some rows of each to train on."
+            "that leave some rows of each to train on, such as "
+            "skmtl.model_selection.MultiTargetStratifiedKFold()."
         )
     n_unobserved = int(np.isnan(Y).all(axis=1).sum())
     if n_unobserved:

@@ -47,12 +47,12 @@ def stack_tasks(
 
     Notes
     -----
-    Plain folds may leave a small task without rows. Folds stratified by task::
+    Plain folds may leave a small task without rows. Folds that give each its share::
 
-        from sklearn.model_selection import StratifiedKFold, cross_validate
+        from sklearn.model_selection import cross_validate
+        from skmtl.model_selection import MultiTargetStratifiedKFold
 
-        task = np.argmax(pd.notna(Y), axis=1)
-        folds = list(StratifiedKFold(5, shuffle=True, random_state=0).split(X, task))
+        folds = MultiTargetStratifiedKFold(5, random_state=0)
         cross_validate(MultiTaskRegressor(), X, Y, cv=folds)
 
     Examples

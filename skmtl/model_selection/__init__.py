@@ -3,7 +3,8 @@
 `SharingDepthSearchCV` cross-validates every sharing depth, `sharing_gain` says what each
 does for each target, `sharing_verdict` which of these gains are clear. `task_affinity`
 says who helps whom, `suggest_groups` makes groups of it. `cross_val_predict` predicts every
-row by a network that has not seen it, also where targets have holes::
+row by a network that has not seen it, also where targets have holes.
+`MultiTargetStratifiedKFold` makes folds that are alike in all targets::
 
     >>> from skmtl import MultiTaskRegressor
     >>> from skmtl.datasets import load_energy
@@ -22,9 +23,11 @@ from ._gain import sharing_gain
 from ._groups import suggest_groups
 from ._predictions import cross_val_predict
 from ._search import SharingDepthSearchCV
+from ._stratified import MultiTargetStratifiedKFold
 from ._verdict import sharing_verdict
 
 __all__ = [
+    "MultiTargetStratifiedKFold",
     "SharingDepthSearchCV",
     "cross_val_predict",
     "sharing_gain",

@@ -64,8 +64,8 @@ def cross_val_predict(
         them in `params`.
     cv : int, splitter or iterable of splits, default=5
         Folds that test each row exactly once. An int makes folds of neighbouring rows,
-        for classifiers too, as labels of several targets cannot all be stratified: for a
-        table that is in some order, give ``KFold(5, shuffle=True, random_state=0)``.
+        for classifiers too. For a table that is in some order, or has rare classes or
+        seldom observed targets, give ``MultiTargetStratifiedKFold(5, random_state=0)``.
     n_jobs : int, default=None
         Number of fits at the same time, as for `SharingDepthSearchCV`.
     params : dict, default=None
@@ -89,6 +89,7 @@ def cross_val_predict(
 
     See Also
     --------
+    MultiTargetStratifiedKFold : Folds without a class or target missing.
     skmtl.metrics.log_loss, skmtl.metrics.roc_auc_score : Scores of such probabilities.
 
     Examples
@@ -118,7 +119,7 @@ def cross_val_predict(
         X,
         y,
         groups=groups,
-        cv=_Partition(check_cv(cv)),
+        cv=Partition(check_cv(cv)),
         n_jobs=n_jobs,
         params=params,
         scoring=_no_score,
@@ -141,7 +142,7 @@ def cross_val_predict(
     return found[0] if single else found
 
 
-class _Partition(Folds):
+class Partition(Folds):
     """A splitter that must test every row once."""
 
     def split(self, X, y=None, groups=None, **parameters):
@@ -153,7 +154,8 @@ class _Partition(Folds):
             raise ValueError(
                 f"cv must test each row exactly once, but of {len(n_tests)} rows it tests "
                 f"{(n_tests == 0).sum()} never and {(n_tests > 1).sum()} more than once: "
-                f"{shortened(self.splitter, 60)}. Give an int, or a splitter such as KFold."
+                f"{shortened(self.splitter, 60)}. Give an int, or a splitter such as KFold "
+                "or MultiTargetStratifiedKFold."
             )
         return iter(folds)
 

@@ -59,8 +59,9 @@ class SharingDepthSearchCV(GridSearchCV):
         Other parameters to try at each depth, as for `GridSearchCV`.
 
     cv : int, splitter or iterable of splits, default=5
-        As for `GridSearchCV`. An int makes folds of neighbouring rows: for a table that
-        is in some order, give ``KFold(5, shuffle=True, random_state=0)``.
+        As for `GridSearchCV`. An int makes folds of neighbouring rows. For a table that
+        is in some order, or has rare classes or seldom observed targets, give
+        ``MultiTargetStratifiedKFold(5, random_state=0)``.
 
     scoring : str, callable, list, tuple, dict or None, default=None
         None means `skmtl.metrics.target_scorers()`: R2 per target and their mean, or, of
