@@ -16,7 +16,7 @@ have holes (NaN)::
 
 `stack_tasks` makes one table of tasks that have rows of their own, `merge_tasks` makes one
 estimator of several fitted ones. `skmtl.model_selection` says whether sharing helps,
-`skmtl.ensemble` weighs networks and trees for each target, `skmtl.calibration` has intervals
+`skmtl.ensemble` weighs networks and trees by target, `skmtl.calibration` has intervals
 that hold as many values as they say, `skmtl.metrics` scores for targets with holes,
 `skmtl.inspection` draws pictures, `skmtl.onnx` writes ONNX graphs, and `skmtl.datasets` has
 small real tables.
