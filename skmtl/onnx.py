@@ -272,7 +272,7 @@ def _mean(results: list[_Tensor]) -> _Tensor:
 
 
 def _reads(features: Inputs, X: _Tensor) -> tuple[Callable, Callable, _Codes | None]:
-    """What hidden layers and linear path read, as functions for `forward`; rows of levels."""
+    """What hidden layers and linear path read, for `forward`, and rows of levels."""
     codes = None
     if len(features.categorical):
         codes = _Codes.of(features, X)

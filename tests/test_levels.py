@@ -220,7 +220,7 @@ def test_a_frozen_trunk_keeps_what_it_knows_of_levels(plain):
 
 
 def test_a_trunk_of_other_categories_is_refused(plain):
-    with pytest.raises(ValueError, match="init_trunk was fitted with .*colour"):
+    with pytest.raises(ValueError, match=r"init_trunk was fitted with .*colour"):
         raw(init_trunk=plain).fit(X.assign(colour=1.0), Y)
 
 

@@ -15,15 +15,7 @@ from .._network.grafting import Trunk
 from .._network.heads import HeadKind
 from .._network.inputs import Inputs
 from .._number_checks import is_int
-
-N_BINS = 8  # per feature, and more where there are rows for them:
-MORE_BINS = (32, 16)
-ROWS_PER_BIN = 128
-FEWEST_ROWS = 100  # for any bins
-ROWS_PER_FEATURE = 4  # likewise
-import os
-
-LARGEST_EMBEDDING = int(os.environ.get("EMB", 16))
+from .automatic import automatic_bins, embedding_size
 
 
 def inputs_of(
@@ -48,14 +40,6 @@ def inputs_of(
         categorical=() if categorical is None else np.flatnonzero(categorical),
         n_levels=[len(levels) for levels in estimator.categories_.values()],
     )
-
-
-def automatic_bins(n_rows: int, n_features: int) -> int:
-    """Bins of each feature: none where weights for them could not be learnt."""
-    if n_rows < max(FEWEST_ROWS, ROWS_PER_FEATURE * n_features):
-        return 0
-    affordable = n_rows // max(ROWS_PER_BIN, n_features)
-    return next((n_bins for n_bins in MORE_BINS if n_bins <= affordable), N_BINS)
 
 
 def architecture_of(estimator, features: Inputs, kinds: Sequence[HeadKind]) -> Architecture:
@@ -87,13 +71,10 @@ def architecture_of(estimator, features: Inputs, kinds: Sequence[HeadKind]) -> A
 
 
 def _embedding_size(size: int | str, features: Inputs) -> int:
-    """Numbers for each level, the same for all features; 0 where no feature has any."""
+    """Numbers for each level; 0 where no feature has any."""
     if not len(features.categorical):
         return 0
-    if size != "auto":
-        return int(size)
-    most = int(features.n_levels.max()) + 1
-    return min(LARGEST_EMBEDDING, 1 << max(most // 2 - 1, 0).bit_length())
+    return embedding_size(features.n_levels) if size == "auto" else int(size)
 
 
 def _trunks(estimator) -> tuple[int, int, tuple[int, ...]]:

@@ -35,6 +35,7 @@ from .._tables.targets import (
 )
 from .._types import Floats, Targets
 from .architecture import architecture_of, inputs_of, warn_of_random_trunk
+from .automatic import course_of, one_epoch_of
 from .init_trunk import codes_of, trunks_of
 from .network_diagram import network_svg
 from .pickle_versions import with_version, without_version
@@ -131,7 +132,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         True
         """
         resume = self.warm_start and self.__sklearn_is_fitted__()
-        return self._train(X, y, sample_weight, resume, self.epochs, self.early_stopping)
+        return self._train(X, y, sample_weight, resume)
 
     def partial_fit(
         self, X: ArrayLike, y: Targets, sample_weight: ArrayLike | None = None
@@ -365,22 +366,10 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         super().__setstate__(state)
 
     def _train_one_epoch(self, X, y, sample_weight, resume, classes=None):
-        return self._train(
-            X, y, sample_weight, resume, 1, False, classes=classes, whole=False
-        )
+        return self._train(X, y, sample_weight, resume, classes, whole=False)
 
-    def _train(
-        self,
-        X,
-        y,
-        sample_weight,
-        resume,
-        epochs,
-        early_stopping,
-        *,
-        classes=None,
-        whole=True,
-    ):
+    def _train(self, X, y, sample_weight, resume, classes=None, *, whole=True):
+        """Train on a table, or for one epoch on rows that are not the whole of it."""
         check_not_forked()
         before = dict(vars(self))
         try:
@@ -393,7 +382,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
                 if whole:  # a first chunk may have one row of each level
                     check_levels_repeat(table.X, self.categories_, self.is_categorical_)
                 self._start(table)
-            self._run_epochs(table, epochs, early_stopping)
+            self._run_epochs(table, whole)
         except BaseException:  # a failed or interrupted fit leaves all as it was
             vars(self).clear()
             vars(self).update(before)
@@ -471,18 +460,19 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         names = getattr(self, "feature_names_in_", None)
         return trunks_of(self.init_trunk, self.n_members, self.n_features_in_, names)
 
-    def _run_epochs(self, table: Table, epochs: int, early_stopping: bool) -> None:
+    def _run_epochs(self, table: Table, whole: bool) -> None:
         """Train the members on these rows and take over what comes out."""
         from .._training import extended_history, train_members
 
         rng = copy.deepcopy(self._rng)  # a failed fit draws nothing
         n_members = len(self._members)
         parts: list[tuple[Any, Any]] = [(slice(None), slice(0))] * n_members
-        if early_stopping:
+        if whole and self.early_stopping:
             parts = hold_out(table.W, self.validation_fraction, table.names, rng, n_members)
         seeds = rng.integers(2**63, size=n_members).tolist()
         names: Any = table.names
-        plan = make_plan(self, self._fitted_losses, names, self._one_dimensional, epochs)
+        course = course_of(self, len(table.X)) if whole else one_epoch_of(self)
+        plan = make_plan(self, self._fitted_losses, names, self._one_dimensional, course)
         members, history, best = train_members(plan, self._members, table, parts, seeds)
         self.__dict__.pop("_model", None)
         self._members, self._rng = members, rng

@@ -77,7 +77,8 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
       `n_task_experts`, `target_groups`, `share_output`, `linear_path`, `activation`,
       `dropout`.
     - What is learnt: `class_weight`, `loss_weights`.
-    - Training: `optimizer`, `learning_rate`, `weight_decay`, `ema_momentum`, `epochs`,
+    - Training: `optimizer`, `learning_rate`, `learning_rate_schedule`,
+      `weight_decay`, `ema_momentum`, `epochs`,
       `batch_size`, `early_stopping`, `validation_fraction`, `n_iter_no_change`, `refit`.
     - Ensembles: `n_members`, `n_jobs`.
     - Features: `categorical_features`, `embedding_size`,
@@ -145,8 +146,27 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         A Keras optimizer. An instance is used with its own settings, and is not changed
         itself.
 
-    learning_rate : float, default=1e-3
-        Step size. Does nothing if `optimizer` is an instance.
+    learning_rate : float or "auto", default="auto"
+        Step size. "auto" is 1e-3, or for large tables 2e-3 (see `learning_rate_schedule`).
+        Does nothing if `optimizer` is an instance.
+
+    learning_rate_schedule : {"auto", "constant", "cosine"}, default="auto"
+        How the step size goes on. "cosine" lets it fall to 0 over all `epochs` of `fit`,
+        along half a cosine (Loshchilov & Hutter 2017). "auto" is "constant" for fewer than
+        5000 rows and "cosine" for more, which makes these rules hold for n rows:
+
+        ==================  ==================  ===========================================
+        parameter           n < 5000            n >= 5000: a large table
+        ==================  ==================  ===========================================
+        `learning_rate`     1e-3, constant      2e-3, falling along a cosine
+        `epochs`            400                 60 (16000 / n)^(3/4), at least 8
+        `batch_size`        32                  n / 180, a power of two from 32 to 512
+        `n_iter_no_change`  40                  15
+        `n_bins`            up to 32            64, if n >= 32 max(128, d)
+        ==================  ==================  ===========================================
+
+        `partial_fit` always trains as on a small table. Does nothing if `optimizer` is an
+        instance, which may have a schedule of its own.
 
     weight_decay : float, default=0.5
         Decoupled weight decay: every step multiplies the kernels by
@@ -157,12 +177,14 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         predicted with. 0 takes the weights as they are. Does nothing if `optimizer` is an
         instance.
 
-    epochs : int, default=400
+    epochs : int or "auto", default="auto"
         Passes over the training rows. With `early_stopping` this is the largest number.
+        "auto" is 400, and less for large tables: see `learning_rate_schedule`.
 
     batch_size : int or "auto", default="auto"
-        Rows per optimiser step. "auto" is 32 for up to 8192 training rows. From there it
-        grows with the number of rows, in powers of two, up to 1024.
+        Rows per optimiser step. "auto" is 32, and more for large tables: see
+        `learning_rate_schedule`. In `partial_fit` it is 32 for up to 8192 rows, and grows
+        from there with their number, in powers of two, up to 1024.
 
     early_stopping : bool, default=True
         Hold out `validation_fraction` of the rows, stop after `n_iter_no_change` epochs
@@ -173,8 +195,9 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
     validation_fraction : float in (0, 1), default=0.125
         Share of rows to hold out. Does nothing if `early_stopping` is False.
 
-    n_iter_no_change : int, default=40
-        Patience in epochs. Does nothing if `early_stopping` is False.
+    n_iter_no_change : int or "auto", default="auto"
+        Patience in epochs. "auto" is 40, or for large tables 15. Does nothing if
+        `early_stopping` is False.
 
     refit : bool or "auto", default="auto"
         Whether to go on from the best epoch with all rows, those held out as well. With
@@ -217,9 +240,9 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
     n_bins : int or "auto", default="auto"
         Number of bins of each feature, which the hidden layers see beside it, so that
         thresholds and bends are easy to learn. "auto" is, for n rows and d features, 0 if
-        n < 100 or n < 4 d; else 32 if n >= 32 max(128, d); else 16 if n >= 16 max(128, d);
-        else 8. 0 is no bins. Does nothing if there are no hidden layers, or if `init_trunk`
-        is given, whose bins are then used.
+        n < 100 or n < 4 d; else 32 if n >= 32 max(128, d), or 64 for large tables of as
+        many rows; else 16 if n >= 16 max(128, d); else 8. 0 is no bins. Does nothing if
+        there are no hidden layers, or if `init_trunk` is given, whose bins are then used.
 
     init_trunk : fitted MultiTaskClassifier or MultiTaskRegressor, FrozenEstimator around \
             one, keras.Model, or None, default=None
@@ -351,14 +374,15 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         class_weight: ClassWeight = None,
         loss_weights: LossWeights = None,
         optimizer: Optimizer = "adam",
-        learning_rate: float = 1e-3,
+        learning_rate: float | Literal["auto"] = "auto",
+        learning_rate_schedule: Literal["auto", "constant", "cosine"] = "auto",
         weight_decay: float = 0.5,
         ema_momentum: float = 0.99,
-        epochs: int = 400,
+        epochs: int | Literal["auto"] = "auto",
         batch_size: int | Literal["auto"] = "auto",
         early_stopping: bool = True,
         validation_fraction: float = 0.125,
-        n_iter_no_change: int = 40,
+        n_iter_no_change: int | Literal["auto"] = "auto",
         refit: bool | Literal["auto"] = "auto",
         n_members: int = 1,
         n_jobs: int | None = None,
@@ -388,6 +412,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         self.loss_weights = loss_weights
         self.optimizer = optimizer
         self.learning_rate = learning_rate
+        self.learning_rate_schedule = learning_rate_schedule
         self.weight_decay = weight_decay
         self.ema_momentum = ema_momentum
         self.epochs = epochs

@@ -75,7 +75,8 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
       `n_task_experts`, `target_groups`, `share_output`, `linear_path`, `activation`,
       `dropout`.
     - What is learnt: `loss`, `loss_weights`.
-    - Training: `optimizer`, `learning_rate`, `weight_decay`, `ema_momentum`, `epochs`,
+    - Training: `optimizer`, `learning_rate`, `learning_rate_schedule`,
+      `weight_decay`, `ema_momentum`, `epochs`,
       `batch_size`, `early_stopping`, `validation_fraction`, `n_iter_no_change`, `refit`.
     - Ensembles: `n_members`, `n_jobs`.
     - Features and targets: `categorical_features`, `embedding_size`,
@@ -215,8 +216,27 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         A Keras optimizer. An instance is used with its own learning rate (a number or a
         schedule), weight decay and other settings. The instance itself is not changed.
 
-    learning_rate : float, default=1e-3
-        Step size. Does nothing if `optimizer` is an instance.
+    learning_rate : float or "auto", default="auto"
+        Step size. "auto" is 1e-3, or for large tables 2e-3 (see `learning_rate_schedule`).
+        Does nothing if `optimizer` is an instance.
+
+    learning_rate_schedule : {"auto", "constant", "cosine"}, default="auto"
+        How the step size goes on. "cosine" lets it fall to 0 over all `epochs` of `fit`,
+        along half a cosine (Loshchilov & Hutter 2017). "auto" is "constant" for fewer than
+        5000 rows and "cosine" for more, which makes these rules hold for n rows:
+
+        ==================  ==================  ===========================================
+        parameter           n < 5000            n >= 5000: a large table
+        ==================  ==================  ===========================================
+        `learning_rate`     1e-3, constant      2e-3, falling along a cosine
+        `epochs`            400                 60 (16000 / n)^(3/4), at least 8
+        `batch_size`        32                  n / 180, a power of two from 32 to 512
+        `n_iter_no_change`  40                  15
+        `n_bins`            up to 32            64, if n >= 32 max(128, d)
+        ==================  ==================  ===========================================
+
+        `partial_fit` always trains as on a small table. Does nothing if `optimizer` is an
+        instance, which may have a schedule of its own.
 
     weight_decay : float, default=0.5
         Decoupled weight decay (Loshchilov & Hutter 2019): every step multiplies the
@@ -230,12 +250,14 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         weights as they are. Does nothing if `optimizer` is an instance, whose own
         ``use_ema`` and ``ema_momentum`` then apply.
 
-    epochs : int, default=400
+    epochs : int or "auto", default="auto"
         Passes over the training rows. With `early_stopping` this is the largest number.
+        "auto" is 400, and less for large tables: see `learning_rate_schedule`.
 
     batch_size : int or "auto", default="auto"
-        Rows per optimiser step. "auto" is 32 for up to 8192 training rows. From there it
-        grows with the number of rows, in powers of two, up to 1024.
+        Rows per optimiser step. "auto" is 32, and more for large tables: see
+        `learning_rate_schedule`. In `partial_fit` it is 32 for up to 8192 rows, and grows
+        from there with their number, in powers of two, up to 1024.
 
     early_stopping : bool, default=True
         Hold out `validation_fraction` of the rows that `fit` is given, stop after
@@ -246,8 +268,9 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     validation_fraction : float in (0, 1), default=0.125
         Share of rows to hold out. Does nothing if `early_stopping` is False.
 
-    n_iter_no_change : int, default=40
-        Patience in epochs. Does nothing if `early_stopping` is False.
+    n_iter_no_change : int or "auto", default="auto"
+        Patience in epochs. "auto" is 40, or for large tables 15. Does nothing if
+        `early_stopping` is False.
 
     refit : bool or "auto", default="auto"
         Whether the rows that were held out are learnt from in the end: training goes on
@@ -256,6 +279,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
 
         ==================  ==========================================================
         rows                4096 or fewer: more rows gain nothing by it
+        learning rate       constant, not falling to 0
         best epoch          after more than half of `n_iter_no_change`: where the best
                             epoch comes early, more steps would overfit
         `early_stopping`    True
@@ -312,6 +336,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         bins       if
         =========  ====================================
         0          n < 100 or n < 4 d
+        64         n >= 32 max(128, d), n >= 5000, else
         32         n >= 32 max(128, d), else
         16         n >= 16 max(128, d), else
         8          in all other cases
@@ -514,7 +539,8 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     S. Liu, E. Johns and A. J. Davison, "End-to-End Multi-Task Learning with Attention",
     CVPR (2019).
 
-    I. Loshchilov and F. Hutter, "Decoupled Weight Decay Regularization", ICLR (2019).
+    I. Loshchilov and F. Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts",
+    ICLR (2017); "Decoupled Weight Decay Regularization", ICLR (2019).
 
     J. Ma et al., "Modeling Task Relationships in Multi-task Learning with Multi-gate
     Mixture-of-Experts", KDD (2018).
@@ -627,14 +653,15 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         loss: Loss = "squared_error",
         loss_weights: LossWeights = None,
         optimizer: Optimizer = "adam",
-        learning_rate: float = 1e-3,
+        learning_rate: float | Literal["auto"] = "auto",
+        learning_rate_schedule: Literal["auto", "constant", "cosine"] = "auto",
         weight_decay: float = 0.5,
         ema_momentum: float = 0.99,
-        epochs: int = 400,
+        epochs: int | Literal["auto"] = "auto",
         batch_size: int | Literal["auto"] = "auto",
         early_stopping: bool = True,
         validation_fraction: float = 0.125,
-        n_iter_no_change: int = 40,
+        n_iter_no_change: int | Literal["auto"] = "auto",
         refit: bool | Literal["auto"] = "auto",
         n_members: int = 1,
         n_jobs: int | None = None,
@@ -665,6 +692,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         self.loss_weights = loss_weights
         self.optimizer = optimizer
         self.learning_rate = learning_rate
+        self.learning_rate_schedule = learning_rate_schedule
         self.weight_decay = weight_decay
         self.ema_momentum = ema_momentum
         self.epochs = epochs

@@ -19,6 +19,7 @@ from .._tables.holes_and_weights import weights_of
 from .._tables.targets import check_same_targets, check_targets
 from .._training import build_keras_model, mean_loss, optimizer_class
 from ..metrics import r2_score
+from .automatic import course_of
 from .training_plan import loss_weights
 
 
@@ -59,7 +60,7 @@ def bridge(estimator, **kwargs):
             f"{estimator.n_members}: set n_members=1."
         )
     parameters = {
-        "epochs": estimator.epochs,
+        "epochs": course_of(estimator, n_rows=0).epochs,
         "batch_size": 32 if estimator.batch_size == "auto" else estimator.batch_size,
         "callbacks": estimator.callbacks,
         "verbose": estimator.verbose,
@@ -68,7 +69,8 @@ def bridge(estimator, **kwargs):
         parameters["optimizer"] = estimator.optimizer
         if isinstance(estimator.optimizer, str):
             parameters["optimizer"] = optimizer_class(estimator.optimizer)
-            parameters["optimizer__learning_rate"] = estimator.learning_rate
+            rate = course_of(estimator, n_rows=0).learning_rate
+            parameters["optimizer__learning_rate"] = rate
             if estimator.weight_decay:
                 parameters["optimizer__weight_decay"] = estimator.weight_decay
             if estimator.ema_momentum:
@@ -173,11 +175,11 @@ class KerasMultiTaskRegressor(KerasRegressor):
 
     def _keras_build_fn(self, compile_kwargs):
         prepared = self.prepared_
-        architecture = prepared._network.architecture
         model = build_keras_model(prepared._network, prepared.dropout, scaled_outputs=True)
         if prepared.freeze_trunk:
-            for layer in range(architecture.sharing_depth):
-                model.get_layer(f"trunk_{layer + 1}").trainable = False
+            for layer in model.layers:
+                if layer.name.startswith(("trunk_", "embeddings", "embedded")):
+                    layer.trainable = False
         balancing, weights = loss_weights(prepared.loss_weights, prepared.target_names_)
         if balancing:
             raise ValueError(

@@ -11,6 +11,7 @@ from .._network.heads import HeadKind
 from .._network.network import Network
 from .._tables.per_target import per_target
 from .._tables.targets import loss_weight_entries
+from .automatic import Course
 from .parameter_constraints import NEEDS_POSITIVE_LOSSES
 
 if TYPE_CHECKING:  # takes in TensorFlow, which predicting does without
@@ -18,7 +19,7 @@ if TYPE_CHECKING:  # takes in TensorFlow, which predicting does without
 
 
 def make_plan(
-    estimator, losses: tuple, names: Sequence[str], one_dimensional: bool, epochs: int
+    estimator, losses: tuple, names: Sequence[str], one_dimensional: bool, course: Course
 ) -> Plan:
     """The plan of an estimator's parameters, for targets of these losses and names.
 
@@ -38,15 +39,16 @@ def make_plan(
         balancing=balancing,
         optimizer=choose_optimizer(
             estimator.optimizer,
-            estimator.learning_rate,
+            course.learning_rate,
             estimator.weight_decay,
             estimator.ema_momentum,
         ),
-        batch_size=estimator.batch_size,
+        batch_size=course.batch_size,
         dropout=float(estimator.dropout),
         freeze_trunk=bool(estimator.freeze_trunk),
-        epochs=int(epochs),
-        patience=int(estimator.n_iter_no_change),
+        annealed=course.annealed and isinstance(estimator.optimizer, str),
+        epochs=int(course.epochs),
+        patience=int(course.patience),
         refit=bool(refit),
         callbacks=list(estimator.callbacks or []),
         n_jobs=estimator.n_jobs,

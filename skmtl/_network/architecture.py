@@ -20,9 +20,9 @@ class Architecture:
     """What decides the shapes of all weights.
 
     The first hidden layer reads the features that are numbers and, behind them, ``n_bins``
-    units that encode them. Of each of the C features that are categories it reads w numbers,
-    which are looked up among those of all levels. Every head puts out O numbers; one whose
-    kind needs fewer has some that nothing reads.
+    units that encode them. Of each of the C features that are categories it reads w
+    numbers, which are looked up among those of all levels. Every head puts out O numbers;
+    one whose kind needs fewer has some that nothing reads.
 
     Several trunks side by side are either experts, E of all tasks and behind these P of
     each task, which every task mixes by gates (T, i, E + P) that read what the experts

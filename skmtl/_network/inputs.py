@@ -186,7 +186,7 @@ class Inputs:
 
     @classmethod
     def side_by_side(cls, parts: Sequence[tuple[Inputs, int]]) -> Inputs:
-        """Units of its own for every task: those of these inputs, for so many tasks each."""
+        """Units of its own for every task: of each of these inputs for so many tasks."""
         first = parts[0][0]
 
         def of_tasks(kind):

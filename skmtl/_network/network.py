@@ -74,9 +74,9 @@ class Network:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What training sees of a table.
 
-        Features as `Inputs.read` has them; scaled targets, 0 where they are not observed (0 * NaN is NaN);
-        cell weights with mean 1 over the rows of every target that has any, which are
-        these unless there are more of them, with a ``mean_weight`` (T,).
+        Features as `Inputs.read` has them; scaled targets, 0 where they are not observed
+        (0 * NaN is NaN); cell weights with mean 1 over the rows of every target that has
+        any, which are these unless there are more of them, with a ``mean_weight`` (T,).
         """
         if mean_weight is None:
             mean_weight = W.sum(axis=0) / max(len(W), 1)

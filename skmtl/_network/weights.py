@@ -28,9 +28,9 @@ class Weights(NamedTuple):
     output: Layer
     gates: Layer | None = None  # of experts
     linear: Any = None  # kernel (T, d, O) from the features to the outputs
-    # Of categories: a row of numbers for each level (R, w), or (N, R, w) where networks have
-    # nothing in common; the kernel from these to the first layer, and that to the gates;
-    # what each level adds to the outputs (T, R, O).
+    # Of categories: a row of numbers for each level (R, w), or (N, R, w) where networks
+    # have nothing in common; the kernel from these to the first layer, and that to the
+    # gates; what each level adds to the outputs (T, R, O).
     embeddings: Any = None
     embedded: Any = None
     embedded_gates: Any = None

@@ -86,7 +86,8 @@ def _train(
             **options,
         )
     more = None
-    if plan.refit and len(validation_rows) and not plan.callbacks:
+    refits = plan.refit and not plan.annealed and not plan.callbacks
+    if refits and len(validation_rows):
         # Where the best epoch came early, the network got worse with training almost from
         # the start. More of it would do no good.
         n_epochs = np.where(best > plan.patience // 2, best, 0)

@@ -66,10 +66,20 @@ class Epochs:
         )
 
     def _train(self, learnt, train, order, seed, settings, n_before):
-        """What is learnt after an epoch, its mean loss (T,) and mean loss weight (T,)."""
+        """What is learnt after an epoch, its mean loss (T,) and mean loss weight (T,).
+
+        ``n_before`` is the number of epochs before it.
+        """
         batch_size = self._spec.batch_size
         positions = tf.range(batch_size)
         n_steps = (settings.n_train + batch_size - 1) // batch_size
+
+        def rate(step):
+            """The learning rate of a step (Loshchilov & Hutter 2017, without restarts)."""
+            done = tf.cast(n_before * n_steps + step, tf.float32)
+            share = done / tf.cast(settings.all_epochs * n_steps, tf.float32)
+            fall = settings.annealed * (0.5 - 0.5 * tf.cos(np.pi * tf.minimum(share, 1.0)))
+            return settings.learning_rate * (1.0 - fall)
 
         def one_step(step, learnt, total, total_weights):
             start = step * batch_size
@@ -78,12 +88,7 @@ class Epochs:
             X, Y, W = (tf.gather(A, batch) for A in train)
             # The last batch is as large as the others, and its surplus rows weigh nothing.
             W = tf.where((positions < n_rows)[:, None], W, 0.0)
-            progress = tf.cast(n_before * n_steps + step, tf.float32) / tf.cast(
-                settings.all_epochs * n_steps, tf.float32
-            )
-            factor = 0.5 + 0.5 * tf.cos(np.pi * tf.minimum(progress, 1.0))
-            factor = tf.where(settings.annealed > 0, factor, 1.0)
-            now = settings._replace(learning_rate=settings.learning_rate * factor)
+            now = settings._replace(learning_rate=rate(step))
             learnt, loss, weights = self._step(
                 learnt, Rows(X, Y, W), tf.cast(n_rows, tf.float32), (seed, step), now
             )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import os
 import keras
 import numpy as np
 
@@ -13,6 +12,10 @@ from .._network.network import Network
 from .losses import TaskLoss
 from .optimizer import OptimizerChoice
 from .spec import ProgramSpec, Settings
+
+# Share of the categories that a step of training takes for unknown, at random: so the
+# network knows what to do without them.
+UNKNOWN_RATE = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +32,7 @@ class Plan:
     balancing: str | None  # how they adapt, if they do
     optimizer: OptimizerChoice
     batch_size: int | str  # rows per step, or "auto"
+    annealed: bool  # whether the learning rate falls to 0 over all epochs
     dropout: float
     freeze_trunk: bool
     epochs: int
@@ -70,8 +74,8 @@ class Plan:
             dropout=self.dropout,
             loss_weights=self.loss_weights,
             unknown=network.features.unknown.astype(np.float32),
-            unknown_rate=float(os.environ.get("UNK", 0)),
-            annealed=float(os.environ.get("COS", 0)),
+            unknown_rate=UNKNOWN_RATE,
+            annealed=float(self.annealed),
             all_epochs=self.epochs,
         )
 

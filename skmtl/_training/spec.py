@@ -81,7 +81,7 @@ class Learnt(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Features as `Inputs.read` has them, zero-filled scaled targets, cell weights (n, T)."""
+    """Features by `Inputs.read`, zero-filled scaled targets, cell weights (n, T)."""
 
     X: np.ndarray
     Y: np.ndarray
@@ -103,9 +103,9 @@ class Settings(NamedTuple):
     dropout: float
     loss_weights: np.ndarray  # (T,)
     unknown: np.ndarray  # row of each category (C,) for what is none of its levels
-    unknown_rate: float
-    annealed: float
-    all_epochs: int
+    unknown_rate: float  # share of categories that a step takes for unknown
+    annealed: float  # 1 where the learning rate falls to 0 along a cosine, else 0
+    all_epochs: int  # over which it does
 
 
 class EpochLosses(NamedTuple):

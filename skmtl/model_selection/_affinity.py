@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from .._estimators.automatic import one_epoch_of
 from .._estimators.base import BaseMultiTask
 from .._estimators.classifier import MultiTaskClassifier
 from .._estimators.networks_of import members_of
@@ -128,7 +129,8 @@ def task_affinity(
     if learning_rate is None:
         optimizer = estimator.optimizer
         named = isinstance(optimizer, str)
-        learning_rate = float((estimator if named else optimizer).learning_rate)
+        own = one_epoch_of(estimator).learning_rate
+        learning_rate = float(own if named else optimizer.learning_rate)
     from .._training import rows_per_step  # takes in TensorFlow
 
     batch_size = rows_per_step(batch_size or estimator.batch_size, len(table.X))

@@ -1,0 +1,85 @@
+"""What "auto" means: a rule for each parameter, by the size of the table."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+MANY_ROWS = 5000  # from which on a table is trained on as a large one
+
+N_BINS = 8  # per feature, and more where there are rows for them:
+MORE_BINS = (32, 16)
+MOST_BINS = 64  # of large tables
+ROWS_PER_BIN = 128
+FEWEST_ROWS = 100  # for any bins
+ROWS_PER_FEATURE = 4  # likewise
+
+LARGEST_EMBEDDING = 16
+
+# Of large tables: passes over 16 000 rows, and the fewest over any number of rows.
+EPOCHS, FEWEST_EPOCHS = 60, 8
+STEPS_PER_EPOCH = 180
+
+
+class Course(NamedTuple):
+    """How training goes."""
+
+    learning_rate: float
+    annealed: bool  # whether the learning rate falls to 0
+    epochs: int
+    patience: int
+    batch_size: int | str
+
+
+def course_of(estimator, n_rows: int) -> Course:
+    """How a fit to so many rows goes, by the parameters and the rules for the others."""
+    many = n_rows >= MANY_ROWS
+    epochs = n_epochs(n_rows) if many else 400
+    own = Course(
+        learning_rate=estimator.learning_rate,
+        annealed=estimator.learning_rate_schedule,
+        epochs=estimator.epochs,
+        patience=estimator.n_iter_no_change,
+        batch_size=estimator.batch_size,
+    )
+    rule = Course(
+        learning_rate=2e-3 if many else 1e-3,
+        annealed="cosine" if many else "constant",
+        epochs=epochs,
+        patience=15 if many else 40,
+        batch_size=rows_per_step_of_many(n_rows) if many else "auto",
+    )
+    course = Course(*(b if a == "auto" else a for a, b in zip(own, rule, strict=True)))
+    return course._replace(annealed=course.annealed == "cosine")
+
+
+def one_epoch_of(estimator) -> Course:
+    """How a pass over rows goes that are not the whole table: always alike."""
+    return course_of(estimator, n_rows=0)._replace(epochs=1, annealed=False)
+
+
+def n_epochs(n_rows: int) -> int:
+    """Passes over many rows: the more there are, the fewer."""
+    return max(FEWEST_EPOCHS, round(EPOCHS * (16_000 / n_rows) ** 0.75))
+
+
+def rows_per_step_of_many(n_rows: int) -> int:
+    """Rows of a batch, a power of two."""
+    return int(2 ** np.clip(np.round(np.log2(n_rows / STEPS_PER_EPOCH)), 5, 9))
+
+
+def automatic_bins(n_rows: int, n_features: int) -> int:
+    """Bins of each feature: none where weights for them could not be learnt."""
+    if n_rows < max(FEWEST_ROWS, ROWS_PER_FEATURE * n_features):
+        return 0
+    affordable = n_rows // max(ROWS_PER_BIN, n_features)
+    if n_rows >= MANY_ROWS and affordable >= MOST_BINS // 2:
+        return MOST_BINS
+    return next((n_bins for n_bins in MORE_BINS if n_bins <= affordable), N_BINS)
+
+
+def embedding_size(n_levels: np.ndarray) -> int:
+    """Numbers for each level of features with so many levels, the same for all."""
+    most = int(n_levels.max(initial=0)) + 1  # one is what is unknown
+    return min(LARGEST_EMBEDDING, 1 << max(most // 2 - 1, 0).bit_length())
