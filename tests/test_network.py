@@ -225,9 +225,11 @@ def any_network(n_targets=5, **kind) -> Network:
 def without_last_target(network: Network) -> Network:
     whole = network.architecture
     n = whole.n_targets - 1
-    weights = network.weights.map(
-        lambda w, users: w if users is None else w[users[:, :n].any(axis=1)], whole.users
-    )
+    leaves = [
+        w if users is None else w[users[:, :n].any(axis=1)]
+        for w, users in zip(network.weights.leaves(), whole.users, strict=True)
+    ]
+    weights = network.weights.with_leaves(leaves)
     architecture = dataclasses.replace(whole, n_targets=n, groups=whole.groups[:n])
     kinds, targets = network.kinds[:n], Scaling.identity(n)
     return dataclasses.replace(

@@ -19,7 +19,7 @@ LARGEST_EMBEDDING = 16
 
 # Of large tables: passes over 16 000 rows, and the fewest over any number of rows.
 EPOCHS, FEWEST_EPOCHS = 60, 8
-STEPS_PER_EPOCH = 180
+STEPS_PER_EPOCH = 90
 
 
 class Course(NamedTuple):
@@ -44,7 +44,7 @@ def course_of(estimator, n_rows: int) -> Course:
         batch_size=estimator.batch_size,
     )
     rule = Course(
-        learning_rate=2e-3 if many else 1e-3,
+        learning_rate=4e-3 if many else 1e-3,
         annealed="cosine" if many else "constant",
         epochs=epochs,
         patience=15 if many else 40,
@@ -66,7 +66,7 @@ def n_epochs(n_rows: int) -> int:
 
 def rows_per_step_of_many(n_rows: int) -> int:
     """Rows of a batch, a power of two."""
-    return int(2 ** np.clip(np.round(np.log2(n_rows / STEPS_PER_EPOCH)), 5, 9))
+    return int(2 ** np.clip(np.round(np.log2(n_rows / STEPS_PER_EPOCH)), 6, 9))
 
 
 def automatic_bins(n_rows: int, n_features: int) -> int:

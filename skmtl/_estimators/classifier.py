@@ -147,7 +147,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         itself.
 
     learning_rate : float or "auto", default="auto"
-        Step size. "auto" is 1e-3, or for large tables 2e-3 (see `learning_rate_schedule`).
+        Step size. "auto" is 1e-3, or for large tables 4e-3 (see `learning_rate_schedule`).
         Does nothing if `optimizer` is an instance.
 
     learning_rate_schedule : {"auto", "constant", "cosine"}, default="auto"
@@ -158,9 +158,9 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         ==================  ==================  ===========================================
         parameter           n < 5000            n >= 5000: a large table
         ==================  ==================  ===========================================
-        `learning_rate`     1e-3, constant      2e-3, falling along a cosine
+        `learning_rate`     1e-3, constant      4e-3, falling along a cosine
         `epochs`            400                 60 (16000 / n)^(3/4), at least 8
-        `batch_size`        32                  n / 180, a power of two from 32 to 512
+        `batch_size`        32                  n / 90, a power of two from 64 to 512
         `n_iter_no_change`  40                  15
         `n_bins`            up to 32            64, if n >= 32 max(128, d)
         ==================  ==================  ===========================================
