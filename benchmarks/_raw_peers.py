@@ -36,8 +36,7 @@ class PerTarget(BaseEstimator):
 
     def _fitted(self, X, y):
         seen = y.notna()
-        y = y[seen]
-        return clone(self.estimator).fit(X[seen], y)
+        return clone(self.estimator).fit(X[seen], y[seen])
 
     @property
     def classes_(self) -> list[np.ndarray]:
@@ -61,8 +60,12 @@ class FrequentLevels(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X) -> pd.DataFrame:
+        known = {
+            name: X[name].where(X[name].isin(levels))
+            for name, levels in self.levels_.items()
+        }
         kinds = {name: pd.CategoricalDtype(levels) for name, levels in self.levels_.items()}
-        return X.astype(dict.fromkeys(X, float) | kinds)
+        return X.assign(**known).astype(dict.fromkeys(X, float) | kinds)
 
 
 class FilledLevels(TransformerMixin, BaseEstimator):
