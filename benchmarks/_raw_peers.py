@@ -6,13 +6,18 @@ the library's default.
 
 from __future__ import annotations
 
+import logging
+import sys
+
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
 )
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
@@ -155,14 +160,29 @@ def _linear(kind: str):
 
 
 def _realmlp(kind: str):
+    # PyTorch's package triton brings an LLVM of its own, and a process that has loaded
+    # TensorFlow's ends there.
+    sys.modules.setdefault("triton", None)
     import pytabkit
 
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     name = {
         "regression": "RealMLP_TD_Regressor",
         "classification": "RealMLP_TD_Classifier",
     }[kind]
     network = getattr(pytabkit, name)(device="cpu", random_state=0, verbosity=0)
-    return make_pipeline(FilledLevels(), PerTarget(network))
+    return make_pipeline(FilledLevels(), _filled_numbers(), PerTarget(network))
+
+
+def _filled_numbers():
+    """The mean where a number is missing, and a flag beside it."""
+    numbers = make_column_selector(dtype_include="number")
+    filled = make_column_transformer(
+        (SimpleImputer(add_indicator=True, keep_empty_features=True), numbers),
+        remainder="passthrough",
+        verbose_feature_names_out=False,
+    )
+    return filled.set_output(transform="pandas")
 
 
 PEERS = {

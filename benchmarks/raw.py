@@ -19,9 +19,9 @@ most frequent levels of each column), up to 1000 rounds, stopped early; "catboos
 categories, one model for all targets (MultiRMSEWithMissingValues, learning rate .1) or one
 per target with classes, the same rounds, stopped early; "linear", ridge or logistic
 regression per target after skrub's TableVectorizer; "realmlp", pytabkit's RealMLP per
-target, an hour for the seven tables, so only if it is asked for. ``--cache`` keeps the
-peers' figures, which a change of the network does not touch, in a file; figures of other
-machines or hours are not for comparing times. Seconds are those of a fit, compilation
+target, missing numbers filled by means with a flag beside, an hour for the seven tables: so
+only if it is asked for (``pip install pytabkit``). ``--cache`` keeps the peers' figures,
+which a change of the network does not touch, in a file; remove it to time all in one run. Seconds are those of a fit, compilation
 included, CPU seconds those of all threads of the process.
 """
 
@@ -329,7 +329,7 @@ def notes(arguments: argparse.Namespace) -> list[str]:
         settings = ", ".join(f"{name}={value}" for name, value in arguments.set.items())
         lines.append(f"- networks: {settings}")
     if arguments.cache:
-        lines.append("- peers may have been measured before, at another hour")
+        lines.append("- peers may have been measured before, so their seconds are rough")
     return lines
 
 
