@@ -21,8 +21,10 @@ per target with classes, the same rounds, stopped early; "linear", ridge or logi
 regression per target after skrub's TableVectorizer; "realmlp", pytabkit's RealMLP per
 target, missing numbers filled by means with a flag beside, an hour for the seven tables: so
 only if it is asked for (``pip install pytabkit``). ``--cache`` keeps the peers' figures,
-which a change of the network does not touch, in a file; remove it to time all in one run. Seconds are those of a fit, compilation
-included, CPU seconds those of all threads of the process.
+which a change of the network does not touch, in a file; remove it to time all in one run.
+
+Seconds are those of a fit, compilation included; CPU seconds are those of all threads of
+the process. In the mean ranks, one of the networks is left out at a time.
 """
 
 from __future__ import annotations
@@ -206,6 +208,14 @@ def by_table(figures: pd.DataFrame, what: str) -> pd.DataFrame:
     return means.unstack("model").loc[figures["table"].unique(), figures["model"].unique()]
 
 
+def between_seeds(figures: pd.DataFrame) -> pd.DataFrame:
+    """Largest less smallest error of the networks: means over folds."""
+    networks = figures[figures["model"].isin(NETWORKS)]
+    seeds = fits(networks)["error"].groupby(["table", "fold", "model"], sort=False)
+    spread = (seeds.max() - seeds.min()).groupby(["table", "model"], sort=False).mean()
+    return spread.unstack("model").loc[networks["table"].unique()]
+
+
 def ratios(frame: pd.DataFrame) -> pd.DataFrame:
     """Of every model to the trees."""
     return frame.drop(columns="trees").div(frame["trees"], axis="index")
@@ -213,7 +223,10 @@ def ratios(frame: pd.DataFrame) -> pd.DataFrame:
 
 def summary(errors: pd.DataFrame, cpu: pd.DataFrame) -> pd.DataFrame:
     """A row per model: mean rank, and error and seconds as parts of the trees'."""
-    columns = {"mean rank": mean_ranks(errors)}
+    columns = {}
+    peers = [name for name in errors if name in PEERS]
+    for own in [name for name in errors if name in NETWORKS]:
+        columns[f"mean rank, with {own}"] = mean_ranks(errors[[*peers, own]])
     if "trees" in errors:
         to_trees, of_time = ratios(errors), ratios(cpu)
         columns |= {
@@ -232,11 +245,8 @@ def report(figures: pd.DataFrame) -> list[str]:
     parts["All tables:"] = (summary(errors, cpu), 3)
     parts["CPU seconds of a fit:"] = (cpu, 1)
     parts["Seconds of a fit:"] = (wall, 1)
-    seeds = fits(figures)["error"].groupby(["table", "fold", "model"], sort=False)
     if figures["seed"].nunique() > 1:
-        spread = (seeds.max() - seeds.min()).groupby(["table", "model"]).mean()
-        spread = spread.unstack("model").loc[errors.index, errors.columns]
-        parts["Largest less smallest error of the seeds:"] = (spread, 4)
+        parts["Largest less smallest error of the seeds:"] = (between_seeds(figures), 4)
     lines = []
     for text, (frame, digits) in parts.items():
         rows = [
