@@ -225,8 +225,11 @@ def summary(errors: pd.DataFrame, cpu: pd.DataFrame) -> pd.DataFrame:
     """A row per model: mean rank, and error and seconds as parts of the trees'."""
     columns = {}
     peers = [name for name in errors if name in PEERS]
-    for own in [name for name in errors if name in NETWORKS]:
+    networks = [name for name in errors if name in NETWORKS]
+    for own in networks:
         columns[f"mean rank, with {own}"] = mean_ranks(errors[[*peers, own]])
+    if not networks:
+        columns["mean rank"] = mean_ranks(errors)
     if "trees" in errors:
         to_trees, of_time = ratios(errors), ratios(cpu)
         columns |= {
@@ -240,7 +243,7 @@ def summary(errors: pd.DataFrame, cpu: pd.DataFrame) -> pd.DataFrame:
 def report(figures: pd.DataFrame) -> list[str]:
     errors, cpu, wall = (by_table(figures, what) for what in ("error", "cpu", "wall"))
     parts = {"Errors:": (errors, 4)}
-    if "trees" in errors:
+    if "trees" in errors and errors.shape[1] > 1:
         parts["Errors as parts of the trees':"] = (ratios(errors), 3)
     parts["All tables:"] = (summary(errors, cpu), 3)
     parts["CPU seconds of a fit:"] = (cpu, 1)
