@@ -20,6 +20,8 @@ from skmtl._training.keras_model import build_keras_model, get_weights
 from skmtl._training.rows import TableRows
 from skmtl._training.spec import ProgramSpec, Settings
 from skmtl._training.train import train
+from tests._asserts import assert_same_predictions
+from tests._inputs import make_table, small
 
 D, T, N = 5, 3, 50
 EPOCHS, BATCH_SIZE, SEED = 4, 16, 7
@@ -242,6 +244,23 @@ def test_every_optimizer_is_known_by_name_and_lowers_the_loss(name):
     )
 
     assert history["loss"][-1] < history["loss"][0]
+
+
+def test_a_step_size_along_a_cosine_is_that_of_keras():
+    X, Y = make_table(n=120)
+    options = {"batch_size": 32, "early_stopping": False, "epochs": 6, "n_bins": 0}
+    ours = small(learning_rate=0.02, learning_rate_schedule="cosine", **options)
+    schedule = keras.optimizers.schedules.CosineDecay(0.02, 6 * 4)
+    theirs = small(optimizer=keras.optimizers.Adam(schedule), **options)
+
+    assert_same_predictions(ours.fit(X, Y), theirs.fit(X, Y), X)
+
+
+def test_a_chunk_is_learnt_from_with_a_constant_step_size():
+    falling = small(learning_rate_schedule="cosine").partial_fit(X, Y)
+
+    constant = small(learning_rate_schedule="constant").partial_fit(X, Y)
+    np.testing.assert_array_equal(falling.predict(X), constant.predict(X))
 
 
 def test_weight_decay_is_that_of_adamw_without_the_biases():

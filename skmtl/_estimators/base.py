@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import inspect
 from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -359,6 +360,9 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
 
     def __setstate__(self, state):
         state = without_version(state, type(self).__name__)
+        # Parameters that are newer than the file have their defaults.
+        defaults = inspect.signature(type(self)).parameters.items()
+        state = {name: parameter.default for name, parameter in defaults} | state
         if "_members" in state:
             state["_members"] = from_plain(state["_members"])
             state["categories_"] = Categories(state.get("categories_", {}))

@@ -102,10 +102,12 @@ class Settings(NamedTuple):
     ema_warm_up: float
     dropout: float
     loss_weights: np.ndarray  # (T,)
-    unknown: np.ndarray  # row of each category (C,) for what is none of its levels
-    unknown_rate: float  # share of categories that a step takes for unknown
-    annealed: float  # 1 where the learning rate falls to 0 along a cosine, else 0
-    all_epochs: int  # over which it does
+    # Row of each category (C,) for what is none of its levels, and the share of categories
+    # that a step takes for it.
+    unknown: np.ndarray = np.zeros(0)
+    unknown_rate: float = 0.0
+    annealed: float = 0.0  # 1 where the learning rate falls to 0 along a cosine, else 0
+    all_epochs: int = 1  # over which it does
 
 
 class EpochLosses(NamedTuple):
