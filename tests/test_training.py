@@ -1,11 +1,13 @@
 """The compiled loop, against Keras' own training on the same batches, and its cache."""
 
 import threading
+import time
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from sklearn.exceptions import ConvergenceWarning
 
 from skmtl._estimators.regressor import MultiTaskRegressor
 from skmtl._network.architecture import Architecture
@@ -15,6 +17,7 @@ from skmtl._network.network import Network
 from skmtl._network.scaling import Scaling
 from skmtl._tables.table import Table
 from skmtl._training import PROGRAMS, choose_optimizer, task_losses
+from skmtl._training.budget import Budget
 from skmtl._training.dropout import dropout_mask
 from skmtl._training.keras_model import build_keras_model, get_weights
 from skmtl._training.rows import TableRows
@@ -254,6 +257,33 @@ def test_a_step_size_along_a_cosine_is_that_of_keras():
     theirs = small(optimizer=keras.optimizers.Adam(schedule), **options)
 
     assert_same_predictions(ours.fit(X, Y), theirs.fit(X, Y), X)
+
+
+def test_training_ends_in_time_with_a_step_size_of_nearly_0():
+    model = small(epochs=10**6, max_seconds=1.5, learning_rate_schedule="cosine")
+    model.set_params(n_iter_no_change=10**6, early_stopping=False)
+    started = time.perf_counter()
+    with pytest.warns(ConvergenceWarning, match=r"of up to 1000000 epochs"):
+        model.fit(X, Y)
+
+    assert time.perf_counter() - started < 20  # of which compiling takes the most
+    losses = model.history_["loss"]
+    assert len(losses) < 10**6
+    # In the last epochs nothing moves any more, and in the first ones it does.
+    assert abs(losses[-1] - losses[-2]) < 1e-4 < abs(losses[0] - losses[1])
+
+
+def test_a_budget_knows_how_many_epochs_there_is_time_for(monkeypatch):
+    clock = iter([0.0, 3.0, 4.0, 6.0, 9.9, 10.0])
+    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
+    budget = Budget(10.0)
+
+    assert budget.n_epochs(0, 100) == 100
+    assert budget.n_epochs(2, 100) == 100  # 3 seconds, of which compiling took some
+    assert budget.n_epochs(4, 100) == 4 + 12  # 2 in a second, and 6 seconds are left
+    assert budget.n_epochs(5, 100) == 5 + 4
+    assert budget.n_epochs(9, 9) == 9
+    assert budget.n_epochs(50, 100) == 50
 
 
 def test_a_chunk_is_learnt_from_with_a_constant_step_size():

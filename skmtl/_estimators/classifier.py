@@ -78,11 +78,11 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
       `dropout`.
     - What is learnt: `class_weight`, `loss_weights`.
     - Training: `optimizer`, `learning_rate`, `learning_rate_schedule`,
-      `weight_decay`, `ema_momentum`, `epochs`,
-      `batch_size`, `early_stopping`, `validation_fraction`, `n_iter_no_change`, `refit`.
+      `weight_decay`, `ema_momentum`, `epochs`, `max_seconds`, `batch_size`,
+      `early_stopping`, `validation_fraction`, `n_iter_no_change`, `refit`.
     - Ensembles: `n_members`, `n_jobs`.
-    - Features: `categorical_features`, `embedding_size`,
-      `scale_features`, `clip_features`, `n_bins`.
+    - Features: `categorical_features`, `embedding_size`, `scale_features`, `clip_features`,
+      `n_bins`.
     - Reuse of trained networks: `init_trunk`, `freeze_trunk`, `warm_start`.
     - While it runs: `callbacks`, `verbose`, `random_state`.
 
@@ -180,6 +180,13 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
     epochs : int or "auto", default="auto"
         Passes over the training rows. With `early_stopping` this is the largest number.
         "auto" is 400, and less for large tables: see `learning_rate_schedule`.
+
+    max_seconds : float or None, default=None
+        Seconds after which `fit` ends, with the best networks so far and a
+        ConvergenceWarning; the first epoch is run in any case, after compilation. A step
+        size that falls is 0 by then. Members share the time. There is no `refit`. Results
+        then depend on how quick the machine is. None is no limit. Does nothing in
+        `partial_fit`.
 
     batch_size : int or "auto", default="auto"
         Rows per optimiser step. "auto" is 32, and more for large tables: see
@@ -379,6 +386,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         weight_decay: float = 0.5,
         ema_momentum: float = 0.99,
         epochs: int | Literal["auto"] = "auto",
+        max_seconds: float | None = None,
         batch_size: int | Literal["auto"] = "auto",
         early_stopping: bool = True,
         validation_fraction: float = 0.125,
@@ -416,6 +424,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         self.weight_decay = weight_decay
         self.ema_momentum = ema_momentum
         self.epochs = epochs
+        self.max_seconds = max_seconds
         self.batch_size = batch_size
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction

@@ -32,6 +32,7 @@ CONSTRAINTS = {
     "weight_decay": [Number(Real, 0, None, closed="left")],
     "ema_momentum": [Number(Real, 0, 1, closed="left")],
     "epochs": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
+    "max_seconds": [None, Number(Real, 0, None, closed="neither")],
     "batch_size": [
         StrOptions({"auto"}),
         Number(Integral, 1, None, closed="left"),

@@ -76,11 +76,11 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
       `dropout`.
     - What is learnt: `loss`, `loss_weights`.
     - Training: `optimizer`, `learning_rate`, `learning_rate_schedule`,
-      `weight_decay`, `ema_momentum`, `epochs`,
-      `batch_size`, `early_stopping`, `validation_fraction`, `n_iter_no_change`, `refit`.
+      `weight_decay`, `ema_momentum`, `epochs`, `max_seconds`, `batch_size`,
+      `early_stopping`, `validation_fraction`, `n_iter_no_change`, `refit`.
     - Ensembles: `n_members`, `n_jobs`.
-    - Features and targets: `categorical_features`, `embedding_size`,
-      `scale_features`, `clip_features`, `n_bins`, `scale_targets`.
+    - Features and targets: `categorical_features`, `embedding_size`, `scale_features`,
+      `clip_features`, `n_bins`, `scale_targets`.
     - Reuse of trained networks: `init_trunk`, `freeze_trunk`, `warm_start`.
     - While it runs: `callbacks`, `verbose`, `random_state`.
 
@@ -254,6 +254,13 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         Passes over the training rows. With `early_stopping` this is the largest number.
         "auto" is 400, and less for large tables: see `learning_rate_schedule`.
 
+    max_seconds : float or None, default=None
+        Seconds after which `fit` ends, with the best networks so far and a
+        ConvergenceWarning; the first epoch is run in any case, after compilation. A step
+        size that falls is 0 by then. Members share the time. There is no `refit`. Results
+        then depend on how quick the machine is. None is no limit. Does nothing in
+        `partial_fit`.
+
     batch_size : int or "auto", default="auto"
         Rows per optimiser step. "auto" is 32, and more for large tables: see
         `learning_rate_schedule`. In `partial_fit` it is 32 for up to 8192 rows, and grows
@@ -280,6 +287,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         ==================  ==========================================================
         rows                4096 or fewer: more rows gain nothing by it
         learning rate       constant, not falling to 0
+        `max_seconds`       None
         best epoch          after more than half of `n_iter_no_change`: where the best
                             epoch comes early, more steps would overfit
         `early_stopping`    True
@@ -658,6 +666,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         weight_decay: float = 0.5,
         ema_momentum: float = 0.99,
         epochs: int | Literal["auto"] = "auto",
+        max_seconds: float | None = None,
         batch_size: int | Literal["auto"] = "auto",
         early_stopping: bool = True,
         validation_fraction: float = 0.125,
@@ -696,6 +705,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         self.weight_decay = weight_decay
         self.ema_momentum = ema_momentum
         self.epochs = epochs
+        self.max_seconds = max_seconds
         self.batch_size = batch_size
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction

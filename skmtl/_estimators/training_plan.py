@@ -48,6 +48,7 @@ def make_plan(
         freeze_trunk=bool(estimator.freeze_trunk),
         annealed=course.annealed and isinstance(estimator.optimizer, str),
         epochs=int(course.epochs),
+        max_seconds=estimator.max_seconds,
         patience=int(course.patience),
         refit=bool(refit),
         callbacks=list(estimator.callbacks or []),

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from itertools import zip_longest
 
 import numpy as np
+from joblib import effective_n_jobs
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.parallel import Parallel, delayed
 
@@ -45,6 +46,10 @@ def train_members(
     # Threads share the compiled programs, while every process would compile its own.
     # Callbacks are written for one training at a time.
     n_jobs = 1 if plan.callbacks else plan.n_jobs
+    if plan.max_seconds is not None:
+        at_a_time = min(effective_n_jobs(n_jobs), len(networks))
+        each = plan.max_seconds * at_a_time / len(networks)
+        plan = dataclasses.replace(plan, max_seconds=each)
     trained = Parallel(n_jobs=n_jobs, require="sharedmem")(
         delayed(_train)(plan, network, table, rows, seed)
         for network, rows, seed in zip(networks, parts, seeds, strict=True)
@@ -83,11 +88,12 @@ def _train(
             validation_rows,
             seed=seed,
             callbacks=called,
+            max_seconds=plan.max_seconds,
             **options,
         )
     more = None
-    refits = plan.refit and not plan.annealed and not plan.callbacks
-    if refits and len(validation_rows):
+    refits = plan.refit and len(validation_rows) > 0 and not plan.annealed
+    if refits and not plan.callbacks and plan.max_seconds is None:
         # Where the best epoch came early, the network got worse with training almost from
         # the start. More of it would do no good.
         n_epochs = np.where(best > plan.patience // 2, best, 0)

@@ -36,6 +36,7 @@ class Plan:
     dropout: float
     freeze_trunk: bool
     epochs: int
+    max_seconds: float | None  # for all networks together
     patience: int  # epochs without a better validation loss
     refit: bool  # go on from the best epoch with all rows
     callbacks: Sequence[keras.callbacks.Callback]
@@ -76,7 +77,6 @@ class Plan:
             unknown=network.features.unknown.astype(np.float32),
             unknown_rate=UNKNOWN_RATE,
             annealed=float(self.annealed),
-            all_epochs=self.epochs,
         )
 
 

@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 
 from .._network.network import Network, OptimizerState
 from .._tables.targets import loss_weight_entries
+from .budget import Budget
 from .callbacks import EpochCallbacks
 from .padding import padded_inputs
 from .program import Program
@@ -34,6 +35,7 @@ def train(
     names: Sequence[str],
     seed: int,
     callbacks: EpochCallbacks | None = None,
+    max_seconds: float | None = None,
     verbose: int = 0,
 ) -> tuple[Network, dict[str, list[float]], np.ndarray]:
     """Train a network for up to ``settings.n_epochs`` epochs.
@@ -43,6 +45,7 @@ def train(
     weights are kept: with rows to validate on it has the lowest validation loss, without
     them it is the last. It is 0 where no epoch had a finite loss.
     """
+    budget = Budget(max_seconds)
     # Callbacks see the state of the program, and Keras' models have no room in them.
     program = PROGRAMS.get(
         spec, settings.n_train, settings.n_validation, exact=callbacks is not None
@@ -56,7 +59,7 @@ def train(
         )
         history = _History(names, spec, settings)
         state = _run_epochs(
-            program, first, data, settings, seed, history, callbacks, progress
+            program, first, data, settings, seed, history, callbacks, budget, progress
         )
     # The program goes on until its last network stops, and with rows to validate on past
     # the best epoch. Whoever resumes this training does so from the weights that are kept.
@@ -133,24 +136,26 @@ def _run_epochs(
     seed: int,
     history: _History,
     callbacks: EpochCallbacks | None,
+    budget: Budget,
     progress: tqdm,
 ) -> State:
     n_next, stop = program.epochs_per_call, False
-    while history.n_epochs < settings.n_epochs and not stop:
+    n_planned, n_epochs = settings.n_epochs, settings.n_epochs
+    while history.n_epochs < n_epochs and not stop:
         if callbacks is not None:
             state, settings = callbacks.begin_epoch(state, settings)
             n_next = 1
         n_done = history.n_epochs
-        n_next = min(n_next, program.max_epochs, settings.n_epochs - n_done)
+        n_next = min(n_next, program.max_epochs, n_epochs - n_done)
+        # The step size falls to 0 in time.
+        now = settings._replace(n_epochs=n_next, all_epochs=n_epochs)
         order, dropout_seeds = _shuffle(
             program, settings.n_train, seed, range(n_done, n_done + n_next)
         )
         if not program.compiled:
             progress.set_postfix_str("compiling")
         started = time.perf_counter()
-        state, losses = program(
-            state, *data, order, dropout_seeds, settings._replace(n_epochs=n_next)
-        )
+        state, losses = program(state, *data, order, dropout_seeds, now)
         n_next = _next_call(n_next, time.perf_counter() - started)
         program.epochs_per_call = n_next
         history.append(losses)
@@ -158,9 +163,17 @@ def _run_epochs(
         progress.set_postfix({k: logs[k] for k in ("loss", "val_loss") if k in logs})
         progress.update(len(losses.train))
         stop = bool(np.all(state.wait >= settings.patience))
+        n_epochs = budget.n_epochs(history.n_epochs, n_planned)
         if callbacks is not None:
             state = callbacks.end_epoch(state, logs)
             stop |= callbacks.stop_training
+    if history.n_epochs < n_planned and not stop:
+        warnings.warn(
+            f"Training ended after {history.n_epochs} of up to {n_planned} epochs, because "
+            "max_seconds were over. The best of the networks so far is kept.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
     return state
 
 
