@@ -18,6 +18,7 @@ from .bins import (
 from .scaling import Scaling
 from .units import Units, features_cut_off, flags, one_after_another, side_by_side
 
+FEW_NUMBERS = 2**12  # up to which it is no use to spare a temporary array
 LINEAR_REACH = 3.0  # times the limit of the hidden layers is that of the linear path
 
 
@@ -205,5 +206,7 @@ class Inputs:
 
 def has_nan(X: np.ndarray) -> bool:
     """Whether there is any; quick where there is none."""
+    if X.size < FEW_NUMBERS:
+        return bool(np.isnan(X).any())
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isnan(X.sum()) and np.isnan(X).any())
