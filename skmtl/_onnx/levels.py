@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from skl2onnx.common.data_types import BooleanTensorType, StringTensorType
@@ -71,9 +72,10 @@ def _as_texts(name, levels: np.ndarray) -> list[str]:
 
 
 def _looked_up(column: Tensor, kind: str, keys, positions) -> Tensor:
+    by: dict[str, Any] = {f"keys_{kind}": list(keys)}
     encoded = column.then(
         "LabelEncoder",
-        **{f"keys_{kind}": list(keys)},
+        **by,
         values_floats=list(map(float, positions)),
         default_float=np.nan,
     )

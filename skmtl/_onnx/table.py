@@ -31,7 +31,8 @@ def _in_numpy(column: pd.Series, kind: str | None) -> pd.Series:
     if kind == "numbers":
         return column.astype(np.float64)
     if kind == "text":
-        return column.astype(object).map(str, na_action="ignore").fillna("")
+        texts = column.astype(object).map(str, na_action="ignore").astype(object)
+        return texts.where(column.notna(), "")
     return column
 
 
