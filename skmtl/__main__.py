@@ -51,7 +51,13 @@ def _run(args: argparse.Namespace) -> None:
     from ._cli.plot import check_plot, save_plot
     from ._cli.report import how_to_load, report
     from ._cli.search import search_depths
-    from ._cli.table import bundled_table, choose_folds, read_table, undefined_scores
+    from ._cli.table import (
+        bundled_table,
+        choose_folds,
+        read_table,
+        undefined_scores,
+        without_unrepeated,
+    )
 
     if args.plot is not None:
         check_plot(args.plot)
@@ -60,8 +66,9 @@ def _run(args: argparse.Namespace) -> None:
     else:
         table = read_table(args.table, args.targets, args.drop, classify=args.classify)
     if is_onnx(args.output):
-        check_onnx(table.X)
+        check_onnx()
     folds = choose_folds(table, args.folds, args.repeats, args.seed)
+    table = without_unrepeated(table, folds)
     for note in [*table.notes, *undefined_scores(table, folds)]:
         tell(f"note: {note}")
 

@@ -26,6 +26,7 @@ from skmtl._cli import table as _table
 from skmtl._cli.arguments import parser
 from skmtl._estimators.classifier import MultiTaskClassifier
 from skmtl._estimators.regressor import MultiTaskRegressor
+from skmtl._training import PROGRAMS
 from skmtl.metrics import target_scorers
 from skmtl.model_selection import SharingDepthSearchCV, sharing_verdict
 
@@ -108,9 +109,11 @@ def test_jobs_do_not_change_the_scores(save, capsys, monkeypatch):
 
 
 def test_a_warning_is_shown_once(save, capsys, monkeypatch):
+    plain = MultiTaskRegressor.predict
+
     def predict(self, X):
         warnings.warn("mind the gap", UserWarning, stacklevel=2)
-        return self._network.predict(X)
+        return plain(self, X)
 
     monkeypatch.setattr(MultiTaskRegressor, "predict", predict)
     assert main([*save(make_frame()), *FAST]) == 0
@@ -246,7 +249,7 @@ def test_missing_targets(save, capsys):
     out, err = capsys.readouterr()
     assert "5 of 40 rows have no observed target and are left out" in err
     assert err.count("no observed target") == 1
-    assert ": 35 rows, 5 features (8 encoded), 2 targets (14.3% of the cells" in out
+    assert ": 35 rows, 5 features (2 of categories), 2 targets (14.3% of the cells" in out
 
 
 def test_saved_model_takes_new_rows_as_they_come(save, capsys, tmp_path):
@@ -300,7 +303,7 @@ def test_text_is_classified(save, capsys, tmp_path):
         )
         X, Y = frame.drop(columns=["y", "z"]), frame[["y", "z"]]
         scores = cross_validate(
-            make_pipeline(_search.feature_encoder(X), network),
+            network,
             X,
             Y,
             cv=KFold(2, shuffle=True, random_state=0),
@@ -352,15 +355,18 @@ def test_dropped_columns_are_not_used(save, tmp_path):
     assert list(joblib.load(output).feature_names_in_) == ["b", "e"]
 
 
-def test_folds_have_the_same_columns():
-    """A category or a missing cell that only one fold has: still one architecture."""
-    X = make_frame()[["a", "c"]]
-    X.loc[0, "a"] = np.nan
-    X.loc[0, "c"] = "violet"
-    encoder = _search.feature_encoder(X)
-    assert (
-        encoder.fit(X[1:]).transform(X).shape[1] == encoder.fit_transform(X).shape[1] == 6
-    )
+def test_folds_that_lack_a_category_or_a_hole_share_programs(save, capsys):
+    """A category and a column's missing cell that only one fold has: as if all had them."""
+    frame = make_frame()
+    frame.loc[0, "a"] = np.nan
+    frame.loc[::5, "b"] = np.nan
+    frame.loc[0, "c"] = "violet"
+    PROGRAMS.clear()
+    n_built = PROGRAMS.n_built
+
+    assert main([*save(frame), *FAST]) == 0
+
+    assert PROGRAMS.n_built - n_built <= 2  # one for each depth
 
 
 @pytest.mark.parametrize(
@@ -375,16 +381,48 @@ def test_a_notebook_can_show_the_model(columns, holes):
     X = frame[columns]
     network = MultiTaskRegressor(trunk_sizes=(4,), head_sizes=(), epochs=1)
 
-    model = make_pipeline(_search.feature_encoder(X), network).fit(X, frame[["y", "z"]])
+    model = make_pipeline(_search.columns_of(X), network).fit(X, frame[["y", "z"]])
 
     html = model._repr_html_()
     assert all(name in html for name in [*columns, "MultiTaskRegressor"])
 
 
-def test_text_with_many_values_becomes_a_bounded_number_of_columns():
-    X = pd.DataFrame({"c": [f"name {i // 2}" for i in range(500)]})
-    encoded = _search.feature_encoder(X).fit_transform(X)
-    assert encoded.shape == (500, _search.MAX_CATEGORIES)
+@pytest.mark.parametrize("n_repeated", [0, 1], ids=["nowhere", "in one fold"])
+def test_texts_that_no_two_rows_share_are_left_out(n_repeated, save, capsys):
+    """Those that two rows share, too, if one fold does not train on any such two."""
+    frame = make_frame(60)
+    frame["c"] = [f"name {i}" for i in range(60)]
+    frame.loc[[1, 3], "c"] = np.nan
+    tests = [test for _, test in KFold(2, shuffle=True, random_state=0).split(frame)]
+    frame.loc[tests[0][:n_repeated], "c"] = frame.loc[tests[0][-1], "c"]
+
+    assert main([*save(frame), *FAST]) == 0
+
+    out, err = capsys.readouterr()
+    assert "note: left out 'c' (text, different in every row" in err
+    assert "4 features (1 of categories)" in out
+
+
+def test_numbers_of_few_values_stay_numbers(save, tmp_path):
+    output = tmp_path / "model.joblib"
+    frame = make_frame().assign(a=np.resize([1, 2, 3], 40))
+
+    assert main([*save(frame), *FAST, "--output", str(output)]) == 0
+
+    network = joblib.load(output)[-1]
+    assert list(network.categories_) == ["c", "d"]
+
+
+def test_dates_are_noted(save, capsys):
+    frame = make_frame()
+    frame["c"] = pd.date_range("2026-01-31", periods=40).astype(str)
+    frame["d"] = np.resize(frame["c"][:9], 40)
+
+    assert main([*save(frame), *FAST]) == 0
+
+    err = capsys.readouterr().err
+    assert "left out 'c' (dates, different in every row)" in err
+    assert "feature 'd' holds dates, which are read as categories" in err
 
 
 def test_rare_targets_are_noted(save, capsys):
@@ -560,7 +598,8 @@ def test_columns_are_listed_if_no_targets_are_named(save, capsys):
 @pytest.mark.parametrize("labels", [False, True], ids=["numbers", "labels"])
 def test_an_onnx_graph_predicts_what_the_pipeline_does(save, capsys, tmp_path, labels):
     onnxruntime = pytest.importorskip("onnxruntime")
-    frame = make_frame()
+    frame = make_frame(240)
+    frame["many"] = [f"text {i // 2}" for i in range(240)]
     frame.loc[::9, "a"] = np.nan
     frame.loc[::7, "c"] = None
     if labels:
@@ -593,15 +632,6 @@ def test_an_onnx_graph_without_what_writes_it(save, capsys, monkeypatch, tmp_pat
 
     assert main([*save(make_frame()), *FAST, "--output", output]) == 2
     assert "pip install 'skmtl[onnx]'" in capsys.readouterr().err
-
-
-def test_an_onnx_graph_of_a_column_with_very_many_texts(save, capsys, tmp_path):
-    frame = make_frame(240)
-    frame["c"] = [f"text {i // 2}" for i in range(240)]
-    output = str(tmp_path / "model.onnx")
-
-    assert main([*save(frame), *FAST, "--output", output]) == 2
-    assert "'c' has 120 different texts" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("no_search")

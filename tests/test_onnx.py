@@ -25,21 +25,36 @@ from skmtl.onnx import to_onnx
 from tests._inputs import TARGETS, small, small_classifier
 
 
-def run(graph, X) -> np.ndarray:
+def run_all(graph, X) -> list[np.ndarray]:
     """What onnxruntime makes of a table; a DataFrame goes in column by column."""
     session = onnxruntime.InferenceSession(
         graph.SerializeToString(), providers=["CPUExecutionProvider"]
     )
+    inputs = session.get_inputs()
     if isinstance(X, pd.DataFrame):
-        feeds = {name: column.to_numpy()[:, None] for name, column in X.items()}
+        feeds = {node.name: as_input(X[node.name], node.type) for node in inputs}
     else:
-        feeds = {session.get_inputs()[0].name: X}
-    return session.run(["variable"], feeds)[0]
+        feeds = {inputs[0].name: X}
+    return session.run(None, feeds)
+
+
+def as_input(column: pd.Series, kind: str) -> np.ndarray:
+    if kind == "tensor(string)":
+        column = column.astype(object).map(str, na_action="ignore").astype(object)
+        column = column.where(column.notna(), "")
+    elif kind == "tensor(double)":
+        column = column.astype(np.float64)
+    return column.to_numpy()[:, None]
+
+
+def run(graph, X) -> np.ndarray:
+    (variable,) = run_all(graph, X)
+    return variable
 
 
 def assert_same_as_onnx(model, X) -> None:
     expected = model.predict(X).reshape(len(X), -1)
-    predicted = run(to_onnx(model, X), X)
+    predicted = run(to_onnx(model, X[:1]), X)
     assert predicted.shape == expected.shape
     assert np.abs((predicted - expected) / expected.std(axis=0)).max() < 1e-5
 
@@ -167,6 +182,148 @@ def test_pipelines_of_arrays(table, name):
 def test_a_frame_goes_in_column_by_column(fitted_on_frames, table):
     X = pd.DataFrame(table[0], columns=fitted_on_frames.feature_names_in_)
     assert_same_as_onnx(fitted_on_frames, X)
+
+
+ARCHITECTURES = {
+    "shared trunk": {},
+    "networks of their own": {"sharing_depth": 0},
+    "experts": {"n_experts": 2, "n_task_experts": 1},
+    "experts of their own": {"sharing_depth": 0, "n_task_experts": 2},
+    "groups": {"target_groups": [[0, 2], [1]]},
+    "shared output": {"share_output": True, "linear_path": False},
+    "no hidden layers": {"trunk_sizes": (), "head_sizes": ()},
+    "members": {"n_members": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def raw():
+    """Every type of column, with holes where it may have them; three targets."""
+    rng = np.random.default_rng(0)
+    n = 80
+    X = pd.DataFrame(
+        {
+            "town": rng.choice([f"town {i}" for i in range(9)], n),
+            "mass": rng.normal(50, 10, n),
+            "size": pd.Categorical(rng.choice(["S", "M", "L"], n)),
+            "grade": pd.Categorical(rng.choice([3, 1, 2], n)),
+            "share": pd.Categorical(rng.choice([0.25, 0.1, 1 / 3], n)),
+            "new": rng.random(n) < 0.4,
+            "known": rng.choice(np.array([True, False, None]), n),
+            "floor": pd.array(rng.integers(0, 5, n), dtype="Int64"),
+            "count": rng.integers(0, 5, n),
+        }
+    )
+    for name in ("town", "mass", "size", "grade", "share", "floor"):
+        X.loc[rng.random(n) < 0.1, name] = None
+    noise = rng.normal(size=(n, 3))
+    by_town = X["town"].map(hash_of, na_action="ignore").fillna(0).astype(float)
+    signal = by_town + 2 * X["new"] + X["count"]
+    return X, pd.DataFrame(signal.to_numpy()[:, None] + noise, columns=TARGETS)
+
+
+def hash_of(text: str) -> int:
+    return sum(map(ord, text)) % 7
+
+
+def unlike(X):
+    """The rows with levels and holes that the fit did not see."""
+    more = X.astype({"size": object, "grade": float, "share": float})
+    more.loc[::3, ["town", "size"]] = "elsewhere"
+    more.loc[1::3, ["grade", "share"]] = 99.5
+    more.loc[2::3, ["mass", "grade", "share"]] = np.nan
+    return pd.concat([X.astype(more.dtypes), more], ignore_index=True)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_raw_tables(raw, name):
+    X, Y = raw
+    model = small(epochs=2, n_bins=4, **ARCHITECTURES[name]).fit(X, Y)
+
+    graph = to_onnx(model, X[:1])
+
+    expected = model.predict(unlike(X))
+    predicted = run(graph, unlike(X))
+    assert predicted.dtype == np.float64
+    assert np.abs((predicted - expected) / expected.std(axis=0)).max() < 1e-5
+
+
+def test_raw_tables_are_classified(raw):
+    X, Y = raw
+    labels = Y.apply(lambda y: np.where(y > y.median(), "high", "low"))
+    model = small_classifier(n_bins=4).fit(X, labels)
+
+    predicted = run_all(to_onnx(model, X), unlike(X))
+
+    for ours, expected in zip(predicted, model.predict_proba(unlike(X)), strict=True):
+        np.testing.assert_allclose(ours, expected, atol=1e-5)
+
+
+def test_a_raw_table_in_a_pipeline(raw):
+    X, Y = raw
+    X = X.sort_values("town", na_position="first")  # the row that types are read off
+    assert_same_as_onnx(make_pipeline(small(n_bins=4)).fit(X, Y), X)
+
+
+def test_positions_of_levels_from_another_step(raw):
+    X, Y = raw
+    X = X[["town", "size"]].astype(object).fillna("nowhere")
+    network = small(categorical_features=[0])
+
+    assert_same_as_onnx(make_pipeline(OrdinalEncoder(), network).fit(X, Y), X)
+
+
+@pytest.mark.parametrize("levels", [[3, 1, 2, -7], [0.1, 0.25, -1.5, 2]], ids=str)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_levels_in_arrays(table, levels, dtype):
+    X, Y = table
+    X = X.astype(dtype)
+    X[:, 1] = np.resize(levels, len(X))
+    X[::9, [1, 2]] = np.nan
+    model = small(categorical_features=[1]).fit(X, Y)
+
+    X[::7, 1] = 1.75
+    X[3::7, 1] = np.nan
+    assert_same_as_onnx(model, X)
+
+
+def test_texts_in_an_array(table):
+    X, Y = table
+    X = X[:, :3].astype(object)
+    X[:, 1] = np.resize(["one", "two", "three"], len(X))
+    model = small(categorical_features=[1]).fit(X, Y)
+
+    predicted = run(to_onnx(model, X), X.astype(str))
+
+    np.testing.assert_allclose(predicted, model.predict(X), rtol=1e-5)
+
+
+def test_very_many_levels():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"who": [f"person {i}" for i in rng.integers(0, 2000, 5000)]})
+    X["number"] = rng.integers(0, 2000, 5000) * 10**12
+    Y = rng.normal(size=(5000, 2))
+    model = small(epochs=1, categorical_features=["who", "number"]).fit(X, Y)
+    assert all(len(levels) > 1000 for levels in model.categories_.values())
+
+    assert_same_as_onnx(model, X)
+
+
+def test_levels_that_are_written_alike_are_refused(table):
+    _, Y = table
+    X = pd.DataFrame({"mark": np.resize(np.array([1, "1", "2"], dtype=object), len(Y))})
+    model = small().fit(X, Y)
+
+    with pytest.raises(ValueError, match="'mark' has levels that are written alike"):
+        to_onnx(model, X)
+
+
+def test_merged_networks_of_raw_tables(raw):
+    X, Y = raw
+    few = X["town"] != "town 3"
+    parts = [small().fit(X, Y[["cost"]]), small().fit(X[few], Y.loc[few, ["time"]])]
+
+    assert_same_as_onnx(merge_tasks(parts), X)
 
 
 def test_files_are_small(table):

@@ -20,10 +20,10 @@ best to all rows. Without a table: the bundled energy efficiency of buildings.""
 
 EPILOG = """\
 Targets of numbers are regressed, targets of text classified. Columns that are no targets
-are features: text is one-hot encoded, missing numbers are imputed. Missing targets are
-left empty in the table. Progress goes to the standard error,
-the report to the standard output. Compiled programs are kept for the next run in
-~/.cache/skmtl, or the folder SKMTL_CACHE_DIR ("off": not at all)."""
+are features: numbers, or categories if they are text. Cells of features and of targets may
+be empty. Progress goes to the standard error, the report to the standard output. Compiled
+programs are kept for the next run in ~/.cache/skmtl, or the folder SKMTL_CACHE_DIR ("off":
+not at all)."""
 
 
 def parser() -> argparse.ArgumentParser:

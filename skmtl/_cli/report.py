@@ -57,13 +57,13 @@ def how_to_load(path: str, table: Table, search: DepthSearch) -> str:
 def _data_line(table: Table, search: DepthSearch) -> str:
     n_rows, n_targets = table.Y.shape
     n_features = table.X.shape[1]
-    n_encoded = search.fitted.best_estimator_[-1].n_features_in_
-    encoded = f" ({n_encoded} encoded)" if n_encoded != n_features else ""
+    n_categories = table.X.select_dtypes(exclude="number").shape[1]
+    categories = f" ({n_categories} of categories)" if n_categories else ""
     n_missing = int(table.Y.isna().sum().sum())
     missing = f" ({n_missing / table.Y.size:.1%} of the cells missing)" if n_missing else ""
     return (
         f"{table.name}: {n_rows} rows, {n_features} feature{'s' if n_features > 1 else ''}"
-        f"{encoded}, {n_targets} targets{missing}, {_folds(search)}"
+        f"{categories}, {n_targets} targets{missing}, {_folds(search)}"
     )
 
 

@@ -6,18 +6,17 @@ import dataclasses
 import sys
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import pandas as pd
 from joblib import parallel_config
 from sklearn.base import is_classifier
 from sklearn.compose import make_column_transformer
-from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.model_selection import RepeatedKFold
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
+from sklearn.preprocessing import FunctionTransformer
 from tqdm import tqdm
 
 from .._estimators.base import BaseMultiTask
@@ -25,8 +24,6 @@ from .._estimators.networks_of import members_of
 from ..metrics import TargetScorer
 from ..model_selection import SharingDepthSearchCV
 from . import InputError
-
-MAX_CATEGORIES = 100  # columns that one text feature may become
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ def search_depths(
         # Said at once: the first fit of every depth compiles, and the bar stands still.
         progress.set_description("compiling and fitting")
         search = SharingDepthSearchCV(
-            make_pipeline(feature_encoder(X), network),
+            make_pipeline(columns_of(X), network),
             cv=folds,
             scoring=_CountingScorer(
                 metric="neg_log_loss" if is_classifier(network) else "r2",
@@ -81,42 +78,25 @@ def search_depths(
     return DepthSearch(search, _n_weights(search), list(texts))
 
 
-def feature_encoder(X: pd.DataFrame):
-    """Numbers with the median for missing ones and a flag for it; text one-hot encoded.
-
-    Which flags and categories there are is read off the whole table. So all folds have
-    the same columns, and one compiled program serves them all.
-    """
-    numeric = X.select_dtypes("number").columns
-    nominal = X.columns.drop(numeric)
-    with_missing = numeric[X[numeric].isna().any()]
-    one_hot = make_pipeline(
-        FunctionTransformer(as_text, feature_names_out="one-to-one"),
-        OneHotEncoder(
-            categories=[_categories(X[name]) for name in nominal],
-            max_categories=MAX_CATEGORIES,
-            handle_unknown="ignore",
-            sparse_output=False,
-        ),
+def columns_of(X: pd.DataFrame):
+    """The step that takes the columns of this table out of any other, text as such."""
+    texts = list(X.select_dtypes(exclude="number"))
+    step: Any = "passthrough"
+    if texts:
+        step = FunctionTransformer(
+            with_texts, kw_args={"names": texts}, feature_names_out="one-to-one"
+        )
+    step = make_column_transformer(
+        (step, list(X)), remainder="drop", verbose_feature_names_out=False
     )
-    parts = [
-        (SimpleImputer(strategy="median", keep_empty_features=True), list(numeric)),
-        (MissingIndicator(features="all"), list(with_missing)),
-        (one_hot, list(nominal)),
-    ]
-    # One without columns is never fitted, and a notebook fails to show it.
-    return make_column_transformer(*(part for part in parts if part[1]))
+    return step.set_output(transform="pandas")
 
 
-def as_text(X: pd.DataFrame) -> pd.DataFrame:
-    """Text columns as such: in a new file, one may hold only digits, or nothing at all."""
-    return X.apply(lambda column: column.map(str, na_action="ignore").astype(object))
-
-
-def _categories(column: pd.Series) -> list:
-    """The values of a column, and NaN last if there are missing ones."""
-    values = sorted(as_text(column.dropna().to_frame())[column.name].unique())
-    return [*values, np.nan] if column.isna().any() else values
+def with_texts(X: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Columns of text as such: in a new file, one may hold only digits, or nothing."""
+    return X.assign(
+        **{name: X[name].map(str, na_action="ignore").astype(object) for name in names}
+    )
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import lzma
 import zipfile
 import zlib
@@ -21,6 +22,7 @@ from pandas.errors import ParserError
 from sklearn.model_selection import RepeatedKFold
 
 from .._messages import did_you_mean, listed
+from .._tables.categories import MOST_UNREPEATED
 from ..datasets import load_energy
 from . import InputError
 
@@ -74,9 +76,9 @@ def read_table(
     if useless:
         notes.append(f"left out {', '.join(useless.values())}")
         X = X.drop(columns=list(useless))
-    if X.shape[1] == 0:
-        raise InputError(f"{path} has no column left to predict the targets from")
+    _check_any_left(X, path)
     _check_finite(X)
+    notes += _notes_on_dates(X)
     return Table(path, X.reset_index(drop=True), Y.reset_index(drop=True), classify, notes)
 
 
@@ -100,6 +102,28 @@ def choose_folds(table: Table, n_folds: int, n_repeats: int, seed: int) -> Repea
             "fewer --folds or leave it out"
         )
     return folds
+
+
+def without_unrepeated(table: Table, folds: RepeatedKFold) -> Table:
+    """The table without texts of which some fold has no two that are alike to train on."""
+    texts = table.X.select_dtypes(exclude="number")
+    splits = [train for train, _ in folds.split(table.X)]
+    useless = [
+        name
+        for name, column in texts.items()
+        if any(_is_unrepeated(column.iloc[train].dropna()) for train in splits)
+    ]
+    if not useless:
+        return table
+    X = table.X.drop(columns=useless)
+    _check_any_left(X, table.name)
+    names = ", ".join(map(repr, useless))
+    note = f"left out {names} (text, different in every row of a fold)"
+    return dataclasses.replace(table, X=X, notes=[*table.notes, note])
+
+
+def _is_unrepeated(values: pd.Series) -> bool:
+    return len(values) >= MOST_UNREPEATED and values.is_unique
 
 
 def undefined_scores(table: Table, folds: RepeatedKFold) -> list[str]:
@@ -299,11 +323,37 @@ def _useless_features(X: pd.DataFrame) -> dict[str, str]:
     """Columns without any value, or with another text in every row, and the reason."""
     reasons = {}
     for name, column in X.items():
-        if column.isna().all():
+        values = column.dropna()
+        if not len(values):
             reasons[name] = f"{name!r} (no values)"
-        elif not is_numeric_dtype(column) and column.is_unique:
-            reasons[name] = f"{name!r} (text, different in every row)"
+        elif not is_numeric_dtype(column) and values.is_unique:
+            kind = "dates" if _are_dates(values) else "text"
+            reasons[name] = f"{name!r} ({kind}, different in every row)"
     return reasons
+
+
+def _notes_on_dates(X: pd.DataFrame) -> list[str]:
+    texts = X.select_dtypes(exclude="number")
+    return [
+        f"feature {name!r} holds dates, which are read as categories: put numbers in their "
+        "place, such as year and month, or --drop it"
+        for name, column in texts.items()
+        if _are_dates(column.dropna())
+    ]
+
+
+def _are_dates(values: pd.Series) -> bool:
+    """Whether these are texts such as 2026-01-31."""
+    texts = values.unique()
+    if not all(isinstance(text, str) for text in texts):
+        return False
+    dates = pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=True)
+    return bool(dates.notna().all())
+
+
+def _check_any_left(X: pd.DataFrame, path: str) -> None:
+    if X.shape[1] == 0:
+        raise InputError(f"{path} has no column left to predict the targets from")
 
 
 def _check_finite(X: pd.DataFrame) -> None:

@@ -1,0 +1,1 @@
+"""Operators of ONNX graphs; needs skl2onnx."""
