@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,8 @@ ROWS_PER_FEATURE = 4  # likewise
 
 LARGEST_EMBEDDING = 16
 
-# Of large tables: passes over 16 000 rows, and the fewest over any number of rows.
+# Of large tables: passes over 16 000 rows, and the fewest over any number of rows; steps
+# of a pass, but for the smallest and the largest batches.
 EPOCHS, FEWEST_EPOCHS = 60, 8
 STEPS_PER_EPOCH = 90
 
@@ -35,23 +36,19 @@ class Course(NamedTuple):
 def course_of(estimator, n_rows: int) -> Course:
     """How a fit to so many rows goes, by the parameters and the rules for the others."""
     many = n_rows >= MANY_ROWS
-    epochs = n_epochs(n_rows) if many else 400
-    own = Course(
-        learning_rate=estimator.learning_rate,
-        annealed=estimator.learning_rate_schedule,
-        epochs=estimator.epochs,
-        patience=estimator.n_iter_no_change,
-        batch_size=estimator.batch_size,
+
+    def chosen(parameter: str, rule: Any) -> Any:
+        given = getattr(estimator, parameter)
+        return rule if given == "auto" else given
+
+    return Course(
+        learning_rate=chosen("learning_rate", 4e-3 if many else 1e-3),
+        annealed=chosen("learning_rate_schedule", "cosine" if many else "constant")
+        == "cosine",
+        epochs=chosen("epochs", n_epochs(n_rows) if many else 400),
+        patience=chosen("n_iter_no_change", 15 if many else 40),
+        batch_size=chosen("batch_size", rows_per_step(n_rows) if many else "auto"),
     )
-    rule = Course(
-        learning_rate=4e-3 if many else 1e-3,
-        annealed="cosine" if many else "constant",
-        epochs=epochs,
-        patience=15 if many else 40,
-        batch_size=rows_per_step_of_many(n_rows) if many else "auto",
-    )
-    course = Course(*(b if a == "auto" else a for a, b in zip(own, rule, strict=True)))
-    return course._replace(annealed=course.annealed == "cosine")
 
 
 def one_epoch_of(estimator) -> Course:
@@ -64,8 +61,8 @@ def n_epochs(n_rows: int) -> int:
     return max(FEWEST_EPOCHS, round(EPOCHS * (16_000 / n_rows) ** 0.75))
 
 
-def rows_per_step_of_many(n_rows: int) -> int:
-    """Rows of a batch, a power of two."""
+def rows_per_step(n_rows: int) -> int:
+    """Rows of a batch of a large table, a power of two."""
     return int(2 ** np.clip(np.round(np.log2(n_rows / STEPS_PER_EPOCH)), 6, 9))
 
 

@@ -55,6 +55,8 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
 
     n_features_in_: int
     feature_names_in_: NDArray[Any]
+    is_categorical_: NDArray[np.bool_] | None
+    categories_: Categories
     n_outputs_: int
     target_names_: NDArray[Any]
     history_: dict[str, list[float]]

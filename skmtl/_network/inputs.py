@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .bins import (
     LEAST_WIDTH,
@@ -141,14 +142,15 @@ class Inputs:
         scale: bool,
         limit: float,
         n_bins: int,
-        categorical: Sequence[int] = (),
-        n_levels: Sequence[int] = (),
+        categorical: ArrayLike = (),
+        n_levels: ArrayLike = (),
     ) -> Inputs:
         """For the rows of X (n, d), of which each counts ``weight`` (n,) times.
 
         The limit is that of scaled features; what is linear sees `LINEAR_REACH` times as
         far. The hidden layers see every number, and behind them each one's bins.
         """
+        categorical = np.array(categorical, dtype=int)
         if len(categorical):
             X = np.delete(X, categorical, axis=1)
         n_features = X.shape[1]
@@ -181,7 +183,7 @@ class Inputs:
         return cls(
             scaling,
             *(one_after_another(u) if len(u) > 1 else u[0] for u in (hidden, linear)),
-            np.array(categorical, dtype=int),
+            categorical,
             np.array(n_levels, dtype=int),
         )
 
