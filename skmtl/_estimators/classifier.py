@@ -288,6 +288,13 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Column names of X, if it was a DataFrame with string names.
 
+    is_categorical_ : ndarray of bool of shape (n_features_in_,), or None
+        Which features are categories; None if none are.
+
+    categories_ : dict of ndarray
+        The levels of each categorical feature, by its name, or its position if X had no
+        names, in the order in which the fit met them.
+
     n_outputs_ : int
         Number of targets T.
 

@@ -403,6 +403,13 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Column names of X, if it was a DataFrame with string names.
 
+    is_categorical_ : ndarray of bool of shape (n_features_in_,), or None
+        Which features are categories; None if none are.
+
+    categories_ : dict of ndarray
+        The levels of each categorical feature, by its name, or its position if X had no
+        names, in the order in which the fit met them.
+
     n_outputs_ : int
         Number of targets T.
 
@@ -441,7 +448,9 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     model_ : keras.Model
         The fitted network as a Keras model of its own, in standard layers: raw features
         in, targets in their own units out. Several members give their mean. It is built
-        when first asked for.
+        when first asked for. It reads categories as their positions in `categories_`, and
+        takes any other number, or NaN, for an unknown level. Missing numbers are NaN; where
+        the fit had none of a feature, predictions are NaN, too.
         It reads features in double precision if single precision would not tell their
         values apart, such as time stamps in milliseconds, else in single. Keras itself
         rounds NumPy arrays to single in ``model_.predict(X)``, but not in ``model_(X)``,
