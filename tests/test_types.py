@@ -35,6 +35,7 @@ from skmtl.model_selection import (
     MultiTargetStratifiedKFold,
     SharingDepthSearchCV,
     cross_val_predict,
+    model_verdict,
     sharing_verdict,
     suggest_groups,
     task_affinity,
@@ -74,6 +75,9 @@ sharing_verdict(search).upper()
 SharingGainDisplay.from_search(search, depth=1).figure_.savefig("gain.png")
 TrainingDisplay.from_estimator(model).plot(per_target=True).ax_.set_title("training")
 suggest_groups(task_affinity(model, X, y), 2)[0][0].upper()
+verdict = model_verdict(model, X, y, models=[("net", model)], depths=[0], cv=3)
+verdict.table["score"].idxmax()
+str(verdict).upper()
 cross_val_predict(model, X, y, cv=MultiTargetStratifiedKFold(3, n_bins=5))
 train, test = next(MultiTargetStratifiedKFold(random_state=0).split(X, y, groups=y[:, 0]))
 conformal = ConformalRegressor(model, cv=0.2, spread="std").fit(X, y, groups=y[:, 0])
@@ -121,6 +125,9 @@ ConformalRegressor(model).fit(X)
 ConformalRegressor(model).predict_interval(X, coverage="high")
 sharing_gain(model, by="rows")
 sharing_verdict(model) + 1
+model_verdict(model, X, y, depths="all")
+model_verdict(model, X, y) + "a"
+model_verdict(X, y)
 TrainingDisplay.from_estimator(model, 3)
 TrainingDisplay(history=[1.0])
 NetworkDisplay(hidden_sizes=64, sharing_depth=1)
