@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 
 from skmtl.metrics import r2_score
-from skmtl.model_selection import ModelVerdict, model_verdict
+from skmtl.model_selection import ModelVerdict, SharingDepthSearchCV, model_verdict
 from skmtl.model_selection._differences import Scored
 from skmtl.model_selection._model_words import in_words
 from tests._inputs import (
@@ -186,6 +186,27 @@ def test_groups_are_one_piece_of_evidence():
 
     ratio = grouped.table["se"]["mean"] / alone.table["se"]["mean"]
     np.testing.assert_allclose(ratio.dropna(), 2, rtol=0.05)
+
+
+def test_a_search_is_not_done_again():
+    """Its depths have the scores that networks of the same seed have on its folds."""
+    X, Y = as_frames(*make_table())
+    Y.iloc[::5, 1] = np.nan
+    folds = KFold(3, shuffle=True, random_state=1)
+    search = SharingDepthSearchCV(small(), cv=folds).fit(X, Y)
+
+    found = model_verdict(search, X, Y, models=RIDGE, random_state=0)
+
+    again = verdict_on(X, Y, depths=None, cv=folds)
+    pd.testing.assert_frame_equal(found.table, again.table, rtol=1e-6)
+    assert str(found) == str(again)
+    few = model_verdict(search, X, Y, depths=[2], models=[])
+    assert few.table["score"].columns.tolist() == ["mean", "network, depth 2"]
+    with pytest.raises(ValueError, match="not those of the search"):
+        model_verdict(search, X, Y[["cost"]], models=RIDGE)
+    drawn = SharingDepthSearchCV(small(), cv=KFold(3, shuffle=True)).fit(X, Y)
+    with pytest.raises(ValueError, match="cannot be made again"):
+        model_verdict(drawn, X, Y)
 
 
 # Forms of tables, targets and models

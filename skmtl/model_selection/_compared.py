@@ -13,6 +13,7 @@ from sklearn.utils import (
     check_consistent_length,
     check_random_state,
 )
+from sklearn.utils.validation import check_is_fitted
 
 from .._number_checks import is_int
 from ..ensemble import MultiTaskStackingClassifier, MultiTaskStackingRegressor
@@ -23,9 +24,10 @@ from ..ensemble._parts import FittedPart
 from ..ensemble._targets import Targets
 from ..ensemble._trees import boosted_trees, linear
 from ..metrics import target_scorers
+from . import _gain
 from ._differences import Scored
 from ._row_scores import Folds, row_scores
-from ._search import _candidates, _depth_parameter
+from ._search import SharingDepthSearchCV, _candidates, _depth_parameter
 
 MEAN, BOOSTED = "mean", "boosted trees"
 
@@ -62,8 +64,13 @@ def compare(
     estimator, X, y, models, depths, cv, sample_weight, groups, n_jobs, random_state
 ) -> Compared:
     """Fit all models without each fold, and score them on it."""
-    networks = _networks(estimator, depths)
     classify = is_classifier(estimator)
+    metric = "neg_log_loss" if classify else "r2"
+    networks: dict[int, tuple[str, Any]] = {}
+    if isinstance(estimator, SharingDepthSearchCV):
+        cv = _folds_of_search(estimator, metric)
+    else:
+        networks = _networks(estimator, depths)
     parts = [*_others(models, classify), *networks.values()]
     kind = MultiTaskStackingClassifier if classify else MultiTaskStackingRegressor
     # A stack whose parts are compared, not mixed.
@@ -75,7 +82,6 @@ def compare(
     parts = named_parts(stack, int(targets.counted.sum()), rng)
     folds = folds_of(cv, X, y, targets, groups, rng.randint(LARGEST_SEED))
     fitted = stack._fit_parts(parts, X, targets, [train for train, _ in folds])
-    metric = "neg_log_loss" if classify else "r2"
     scores = _scores(fitted, X, targets, folds, metric)
     rows = row_scores(
         [{"test_scores": own} for of_model in scores for own in of_model],
@@ -88,7 +94,56 @@ def compare(
     depth_of = {name: depth for depth, (name, _) in networks.items()}
     names = [name for name, _ in parts]
     ratio = float(np.mean([len(test) / len(train) for train, test in folds]))
-    return Compared(names, [depth_of.get(name) for name in names], scored, ratio, metric)
+    found = Compared(names, [depth_of.get(name) for name in names], scored, ratio, metric)
+    if isinstance(estimator, SharingDepthSearchCV):
+        return _with_search(found, estimator, depths)
+    return found
+
+
+def _folds_of_search(search: SharingDepthSearchCV, metric: str):
+    """The splitter of a search, which makes the same folds again."""
+    check_is_fitted(search, "cv_results_")
+    if _gain.metric_of(search) != metric:
+        raise ValueError(
+            f"The search was scored by {_gain.metric_of(search)!r}, but models are "
+            f"compared by {metric!r}: leave scoring out, or give the estimator itself."
+        )
+    splitter = check_cv(search.cv)
+    drawn = getattr(splitter, "shuffle", hasattr(splitter, "random_state"))
+    if drawn and not is_int(getattr(splitter, "random_state", 0)):
+        raise ValueError(
+            f"The folds of the search cannot be made again: {splitter}. Give its cv a "
+            "random_state that is an int, or give the estimator itself."
+        )
+    return splitter
+
+
+def _with_search(found: Compared, search: SharingDepthSearchCV, depths) -> Compared:
+    """The best candidate of each depth, as the search has scored it, beside the others."""
+    own, others = _gain.scored(search), found.scored
+    if own.names != others.names or len(own.folds) != len(others.folds):
+        raise ValueError(
+            f"X and y are not those of the search: it has the scores {own.names} on "
+            f"{len(own.folds)} folds, here they are {others.names} on {len(others.folds)}."
+        )
+    searched = _gain._depths(search)
+    kept = sorted(set(searched.tolist()) if depths is None else set(depths))
+    absent = set(kept) - set(searched.tolist())
+    if absent:
+        raise ValueError(f"depths holds {sorted(absent)}, which the search does not have.")
+    candidates = [own.best_of(searched == depth)[0] for depth in kept]
+    rows = None
+    if own.rows is not None and others.rows is not None:
+        if own.rows.shape[1] != others.rows.shape[1]:
+            raise ValueError(
+                f"X and y are not those of the search: rows {len(others.rows[0])} and "
+                f"{len(own.rows[0])}."
+            )
+        rows = np.concatenate([others.rows, own.rows[candidates]])
+    folds = np.concatenate([others.folds, own.folds[..., candidates]], axis=2)
+    scored = Scored(own.names, folds, rows, np.zeros(folds.shape[2], dtype=int), 0)
+    names = [*found.names, *(f"network, depth {depth}" for depth in kept)]
+    return found._replace(names=names, depths=[*found.depths, *kept], scored=scored)
 
 
 def _networks(estimator, depths) -> dict[int, tuple[str, Any]]:

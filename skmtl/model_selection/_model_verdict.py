@@ -107,7 +107,7 @@ class ModelVerdict:
 
 @validate_params(
     {
-        "estimator": [HasMethods(["fit", "predict", "get_params"])],
+        "estimator": [HasMethods(["fit", "get_params"])],
         "X": "no_validation",  # checked as by the stacks
         "y": "no_validation",  # likewise
         "models": [list, tuple, None],
@@ -154,8 +154,11 @@ def model_verdict(
 
     Parameters
     ----------
-    estimator : MultiTaskRegressor or MultiTaskClassifier, or a Pipeline that ends in one
-        The network. It is cloned, and not changed.
+    estimator : MultiTaskRegressor or MultiTaskClassifier, a Pipeline that ends in one, or \
+            a fitted SharingDepthSearchCV
+        The network. It is cloned, and not changed. Of a search, fitted to the same X and y,
+        the scores of its depths are taken: only the other models are fitted, to the folds
+        of the search (and not to `cv`).
     X : array-like or DataFrame of shape (n, d)
         Features, raw columns included if the estimator and the models take them, as the
         default models do.
@@ -167,7 +170,7 @@ def model_verdict(
         "ridge regression" (or "logistic regression") and "boosted trees", as in the stacks
         of `skmtl.ensemble`, which may be given here themselves.
     depths : sequence of int, default=None
-        Sharing depths of the network. None is all that it has.
+        Sharing depths of the network. None is all that it has, or all that were searched.
     cv : int, splitter or iterable of splits, default=5
         Folds, as for `skmtl.ensemble.MultiTaskStackingRegressor`: an int makes folds of
         rows in random order, or of whole groups. Of ``TimeSeriesSplit``, folds are the
