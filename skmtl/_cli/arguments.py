@@ -118,7 +118,7 @@ def _add_results(add: Callable) -> None:
     add(
         "--report",
         metavar="FILE",
-        help="write all of it to one HTML file, with pictures and the importance of features",
+        help="write all of it to an HTML file, with pictures and importances of features",
     )
     add("--plot", metavar="FILE", help="draw the scores here, as .png, .pdf or .svg")
     add(

@@ -137,7 +137,9 @@ def _with_column_of(X, j: int, rows: np.ndarray):
 
 def _names(X) -> list[str]:
     labels = column_labels(X)
-    return [f"x{j}" for j in range(X.shape[1])] if labels is None else [*map(name_of, labels)]
+    return (
+        [f"x{j}" for j in range(X.shape[1])] if labels is None else [*map(name_of, labels)]
+    )
 
 
 def _table(lost: np.ndarray, features: list[str], targets: list[str]) -> pd.DataFrame:
@@ -255,7 +257,9 @@ class TargetImportanceDisplay:
         metric = kwargs.get("metric")
         if metric is None:
             metric = "neg_log_loss" if is_classifier(estimator) else "r2"
-        name = {"r2": "R²"}.get(metric, metric.replace("neg_", "negative ").replace("_", " "))
+        name = {"r2": "R²"}.get(
+            metric, metric.replace("neg_", "negative ").replace("_", " ")
+        )
         display = cls(importance=found["importance"], std=found["std"], score_name=name)
         return display.plot(ax=ax, most=most)
 
