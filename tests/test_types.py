@@ -29,7 +29,7 @@ from skmtl import MultiTaskClassifier, MultiTaskRegressor, merge_tasks, stack_ta
 from skmtl.calibration import ConformalRegressor
 from skmtl.datasets import load_energy
 from skmtl.ensemble import MultiTaskStackingClassifier, MultiTaskStackingRegressor
-from skmtl.inspection import SharingGainDisplay, TrainingDisplay
+from skmtl.inspection import SharingGainDisplay, TrainingDisplay, target_importance
 from skmtl.metrics import r2_score, target_scorers
 from skmtl.model_selection import (
     MultiTargetStratifiedKFold,
@@ -74,6 +74,7 @@ search = SharingDepthSearchCV(
 sharing_verdict(search).upper()
 SharingGainDisplay.from_search(search, depth=1).figure_.savefig("gain.png")
 TrainingDisplay.from_estimator(model).plot(per_target=True).ax_.set_title("training")
+target_importance(model, X, y, n_repeats=2)["importance"].max()
 suggest_groups(task_affinity(model, X, y), 2)[0][0].upper()
 verdict = model_verdict(model, X, y, models=[("net", model)], depths=[0], cv=3)
 verdict.table["score"].idxmax()
@@ -130,6 +131,9 @@ model_verdict(model, X, y) + "a"
 model_verdict(X, y)
 TrainingDisplay.from_estimator(model, 3)
 TrainingDisplay(history=[1.0])
+target_importance(model, X)
+target_importance(model, X, y, n_repeats="two")
+TargetImportanceDisplay(importance=[1.0])
 NetworkDisplay(hidden_sizes=64, sharing_depth=1)
 MultiTaskStackingRegressor(None, 5)
 MultiTaskStackingRegressor(shrinkage="much")

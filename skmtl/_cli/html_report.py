@@ -20,7 +20,7 @@ from .._messages import shortened
 from .._network.diagram import diagram
 from .._network.svg import svg
 from ..model_selection import ModelVerdict, sharing_verdict
-from ..model_selection._verdict import highest_gain_first, judgement
+from ..model_selection._verdict import highest_gain_first, judgement, shared_layers
 from . import InputError
 from .page import code, drawing, page, paragraph, picture, section, table
 from .pictures import (
@@ -219,23 +219,24 @@ def _gains(search: DepthSearch) -> str:
 
     height = (0.32 if len(ordered) <= 20 else 0.18) * len(ordered) + 1.6
     return section(
-        f"Gain of sharing {found.depth} layers, for each target",
+        f"Gain of sharing {shared_layers(search.fitted, found.depth)}, for each target",
         picture(drawn(draw, (8, height)), "Gain of each target, with standard errors"),
         table(["target", "gain", "standard error", "folds gained", ""], rows),
     )
 
 
 def _models(verdict: ModelVerdict) -> str:
-    """Scores of all models, a line for each target, with the error of the difference."""
-    models = list(verdict.table["score"].columns)
-    rows = []
-    for name, own in verdict.table.head(MOST_NAMED + 1).iterrows():
-        cells = [_model_cell(own, model) for model in models]
-        rows.append(["mean of targets" if name == "mean" else _name(name), *cells])
+    """Scores of all models, a line for each, with the error of its difference."""
+    shown = verdict.table.head(MOST_NAMED + 1)
+    rows = [
+        [model, *(_model_cell(own, model) for _, own in shown.iterrows())]
+        for model in shown["score"].columns
+    ]
+    header = ["mean of targets" if name == "mean" else _name(name) for name in shown.index]
     score = "R2" if verdict.metric == "r2" else "Minus the log loss"
     return section(
         "Other models",
-        table(["target", *models], rows),
+        table(["model", *header], rows),
         paragraph(
             f"{score}; in parentheses the difference to the best model, marked by *, and "
             "its standard error.",
@@ -247,8 +248,8 @@ def _models(verdict: ModelVerdict) -> str:
 def _model_cell(own: pd.Series, model: str) -> str:
     score, effect = own[("score", model)], own[("effect", model)]
     if effect == "best":
-        return f"{score:.3f} *"
-    return f"{score:.3f} ({own[('difference', model)]:+.3f} ± {own[('se', model)]:.3f})"
+        return f"{score:.4f} *"
+    return f"{score:.4f} ({own[('difference', model)]:+.4f} ± {own[('se', model)]:.4f})"
 
 
 def _predictions(data: Table, search: DepthSearch, seen: OutOfFold) -> str:

@@ -28,7 +28,7 @@ th, td { padding: .2rem .6rem; text-align: right; border-bottom: 1px solid var(-
 th:first-child, td:first-child { text-align: left; }
 th { color: var(--faint); font-weight: 600; }
 tr.best td { font-weight: 600; }
-img { max-width: 100%; height: auto; background: #fff; border-radius: .3rem;
+img { width: 46rem; min-width: 30rem; max-width: 100%; height: auto; background: #fff; border-radius: .3rem;
   padding: .3rem; }
 code { background: var(--soft); padding: .1rem .3rem; border-radius: .2rem;
   font-size: .9em; }
@@ -73,7 +73,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], best: int | None
 
 
 def picture(uri: str, description: str) -> str:
-    return f'<p style="max-width:none"><img src="{uri}" alt="{escape(description)}"></p>'
+    return f'<div class="wide"><img src="{uri}" alt="{escape(description)}"></div>'
 
 
 def drawing(svg: str) -> str:
