@@ -36,6 +36,7 @@ from skmtl.model_selection import (
     SharingDepthSearchCV,
     cross_val_predict,
     model_verdict,
+    search_space,
     sharing_verdict,
     suggest_groups,
     task_affinity,
@@ -76,6 +77,7 @@ SharingGainDisplay.from_search(search, depth=1).figure_.savefig("gain.png")
 TrainingDisplay.from_estimator(model).plot(per_target=True).ax_.set_title("training")
 target_importance(model, X, y, n_repeats=2)["importance"].max()
 suggest_groups(task_affinity(model, X, y), 2)[0][0].upper()
+search_space(model, library="optuna").keys()
 verdict = model_verdict(model, X, y, models=[("net", model)], depths=[0], cv=3)
 verdict.table["score"].idxmax()
 str(verdict).upper()
@@ -129,11 +131,13 @@ sharing_verdict(model) + 1
 model_verdict(model, X, y, depths="all")
 model_verdict(model, X, y) + "a"
 model_verdict(X, y)
+search_space(model, library="hyperopt")
+search_space()
 TrainingDisplay.from_estimator(model, 3)
 TrainingDisplay(history=[1.0])
 target_importance(model, X)
 target_importance(model, X, y, n_repeats="two")
-TargetImportanceDisplay(importance=[1.0])
+TargetImportanceDisplay([1.0])
 NetworkDisplay(hidden_sizes=64, sharing_depth=1)
 MultiTaskStackingRegressor(None, 5)
 MultiTaskStackingRegressor(shrinkage="much")

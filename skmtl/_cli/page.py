@@ -28,7 +28,8 @@ th, td { padding: .2rem .6rem; text-align: right; border-bottom: 1px solid var(-
 th:first-child, td:first-child { text-align: left; }
 th { color: var(--faint); font-weight: 600; }
 tr.best td { font-weight: 600; }
-img { width: 46rem; min-width: 30rem; max-width: 100%; height: auto; background: #fff; border-radius: .3rem;
+img { width: 46rem; min-width: 30rem; max-width: 100%; height: auto;
+  background: #fff; border-radius: .3rem;
   padding: .3rem; }
 code { background: var(--soft); padding: .1rem .3rem; border-radius: .2rem;
   font-size: .9em; }
