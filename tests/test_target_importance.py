@@ -7,7 +7,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LinearRegression
 
-from skmtl.inspection import TargetImportanceDisplay, target_importance
+from skmtl.inspection import TargetImportanceDisplay, _target_importance, target_importance
 from skmtl.metrics import target_scorers
 from tests._inputs import as_frames, make_table, small, small_classifier, with_holes
 
@@ -59,6 +59,21 @@ def test_cells_that_are_not_observed_do_nothing():
 
     pd.testing.assert_frame_equal(found, weighted)
     assert found.index.tolist() == [f"x{j}" for j in range(5)]
+
+
+def test_it_does_nothing_how_many_rows_are_predicted_at_once(monkeypatch):
+    X, Y = as_frames(*make_table())
+    model = small().fit(X, Y)
+    metric = "neg_average_relative_rmse"
+    options = {"metric": metric, "n_repeats": 2, "random_state": 0}
+    together = target_importance(model, X, Y, **options)
+    monkeypatch.setattr(_target_importance, "MOST_ROWS", 1)
+
+    alone = target_importance(model, X, Y, **options)
+
+    pd.testing.assert_frame_equal(together, alone)
+    array = target_importance(small().fit(X.to_numpy(), Y), X.to_numpy(), Y, **options)
+    np.testing.assert_allclose(array, alone)
 
 
 def test_raw_columns_and_labels():

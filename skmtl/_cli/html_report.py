@@ -35,7 +35,8 @@ from .table import Table
 
 SUFFIXES = (".html", ".htm")
 MOST_NAMED = 60  # targets or features in a table
-MOST_PREDICTED = 500_000  # rows times features, of the importance
+MOST_PREDICTED = 15_000  # rows times features, of the importance, in each repeat
+MANY_FEATURES = 100  # which are shuffled once, as it takes long
 LIBRARIES = (
     "skmtl",
     "tensorflow",
@@ -275,10 +276,11 @@ def _importance(data: Table, search: DepthSearch) -> str:
     from ..inspection import TargetImportanceDisplay, target_importance
 
     model = search.fitted.best_estimator_
-    n_rows = min(len(data.X), max(100, MOST_PREDICTED // max(data.X.shape[1], 1) ** 2))
+    n_rows = min(len(data.X), max(50, MOST_PREDICTED // data.X.shape[1]))
     rows = np.sort(np.random.default_rng(0).permutation(len(data.X))[:n_rows])
+    n_repeats = 3 if data.X.shape[1] <= MANY_FEATURES else 1
     found = target_importance(
-        model, data.X.iloc[rows], data.Y.iloc[rows], n_repeats=3, random_state=0
+        model, data.X.iloc[rows], data.Y.iloc[rows], n_repeats=n_repeats, random_state=0
     )
     score = "negative log loss" if is_classifier(model) else "R²"
     shown = found["importance"].iloc[:, : MOST_NAMED + 1]
@@ -294,7 +296,7 @@ def _importance(data: Table, search: DepthSearch) -> str:
         "Importance of the features",
         paragraph(
             f"How much {score} is lost if a feature is shuffled among {n_rows} of the rows "
-            "that the model was fitted to, and the standard deviation of 3 repeats. Of "
+            "that the model was fitted to, and the standard deviation of {n_repeats} repeats. Of "
             "features that go together, each may seem of little importance.",
             "note",
         ),

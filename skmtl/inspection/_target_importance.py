@@ -17,12 +17,14 @@ from .._tables.containers import as_table, column_labels, name_of
 from .._third_party import HasMethods
 from .._types import Axes, RandomState, Targets, validate_params
 from ..metrics import target_scorers
+from ..metrics._scorers import _training_means
 from ._style import axes_for, label, row_font_size
 
 if TYPE_CHECKING:  # not installed everywhere
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
+MOST_ROWS = 2**15  # predicted at once
 MAX_NUMBERS = 12  # targets for which the cells hold numbers
 
 
@@ -51,8 +53,8 @@ def target_importance(
     """Say how much each target's score falls if a feature is shuffled among the rows.
 
     As `sklearn.inspection.permutation_importance` (Breiman 2001), for all targets at once,
-    by their observed cells: one prediction for each feature and repeat. It is of the
-    feature as it is in X, before any encoding.
+    by their observed cells: each feature is shuffled once per repeat, whatever the number
+    of targets, as it is in X, before any encoding.
 
     Parameters
     ----------
@@ -115,24 +117,63 @@ def target_importance(
     check_consistent_length(X, y)
     rng = check_random_state(random_state)
     whole = pd.Series(scorer(estimator, X, y, sample_weight))
-    lost = np.empty((X.shape[1], n_repeats, len(whole)))
-    for j, repeat in np.ndindex(lost.shape[:2]):
-        shuffled = _with_column_of(X, j, rng.permutation(len(X)))
-        scores = scorer(estimator, shuffled, y, sample_weight)
-        lost[j, repeat] = whole - pd.Series(scores)
+    n_rows, n_features = X.shape
+    lost = np.empty((n_features, n_repeats, len(whole)))
+    shuffles = list(np.ndindex(lost.shape[:2]))
+    step = max(1, MOST_ROWS // n_rows)
+    for start in range(0, len(shuffles), step):
+        part = shuffles[start : start + step]
+        orders = [(j, rng.permutation(n_rows)) for j, _ in part]
+        predicted = _Predicted(estimator, _shuffled(X, orders))
+        for k, place in enumerate(part):
+            rows: Any = slice(k * n_rows, (k + 1) * n_rows)
+            scores = scorer(predicted, rows, y, sample_weight)
+            lost[place] = whole - pd.Series(scores)
     return _table(lost, _names(X), list(whole.index))
 
 
-def _with_column_of(X, j: int, rows: np.ndarray):
-    """A copy of X whose column j is that of other rows."""
-    if isinstance(X, pd.DataFrame):
-        columns = [X.iloc[:, k] for k in range(X.shape[1])]
-        columns[j] = columns[j].iloc[rows].set_axis(X.index)
-        shuffled = pd.concat(columns, axis=1)
-        return shuffled.set_axis(X.columns, axis=1)
-    shuffled = X.copy()
-    shuffled[:, j] = X[rows, j]
-    return shuffled
+class _Predicted:
+    """An estimator that predicts slices of a table, all of which it predicts at once."""
+
+    def __init__(self, estimator, X):
+        self._estimator, self._X, self._found = estimator, X, None
+
+    def predict(self, rows: slice):
+        if self._found is None:
+            self._found = self._estimator.predict(self._X)
+        return self._found[rows]
+
+    def predict_proba(self, rows: slice):
+        if self._found is None:
+            self._found = self._estimator.predict_proba(self._X)
+        if isinstance(self._found, list):
+            return [of_target[rows] for of_target in self._found]
+        return self._found[rows]
+
+    @property
+    def classes_(self):
+        return self._estimator.classes_
+
+    @property
+    def target_means_(self):
+        return _training_means(self._estimator)
+
+
+def _shuffled(X, orders: list[tuple[int, np.ndarray]]):
+    """Copies of X below each other, each with a column whose cells are in this order."""
+    n_rows = len(X)
+    in_order = np.tile(np.arange(n_rows), len(orders))
+    found = X.take(in_order, axis=0)
+    whole: dict[int, np.ndarray] = {}
+    for k, (j, order) in enumerate(orders):
+        rows = whole.setdefault(j, in_order.copy())
+        rows[k * n_rows : (k + 1) * n_rows] = order
+    for j, rows in whole.items():
+        if isinstance(X, pd.DataFrame):
+            found.isetitem(j, X.iloc[:, j].array.take(rows))
+        else:
+            found[:, j] = X[rows, j]
+    return found
 
 
 def _names(X) -> list[str]:
