@@ -111,6 +111,8 @@ def test_names_and_the_command_are_escaped(made):
 
 
 def test_holes_and_scores_are_there(made):
+    assert "standard deviation of 3 repeats" in made
+    assert "{" not in made.partition("</style>")[2]
     assert "25.0%" in made
     assert "boosted trees" in made
     assert "haring 1 of 1 hidden layer" in made

@@ -283,6 +283,7 @@ def _importance(data: Table, search: DepthSearch) -> str:
         model, data.X.iloc[rows], data.Y.iloc[rows], n_repeats=n_repeats, random_state=0
     )
     score = "negative log loss" if is_classifier(model) else "R²"
+    spread = f", ± the standard deviation of {n_repeats} repeats" if n_repeats > 1 else ""
     shown = found["importance"].iloc[:, : MOST_NAMED + 1]
     size = min(11.0, 3.5 + 0.8 * shown.shape[1]), 1.8 + 0.3 * min(20, len(shown))
 
@@ -296,8 +297,8 @@ def _importance(data: Table, search: DepthSearch) -> str:
         "Importance of the features",
         paragraph(
             f"How much {score} is lost if a feature is shuffled among {n_rows} of the rows "
-            "that the model was fitted to, and the standard deviation of {n_repeats} repeats. Of "
-            "features that go together, each may seem of little importance.",
+            f"that the model was fitted to{spread}. Of features that go together, each may "
+            "seem of little importance.",
             "note",
         ),
         picture(drawn(draw, size), "Importance of each feature for each target"),
