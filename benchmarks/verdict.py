@@ -4,6 +4,7 @@
 
     python -m benchmarks.verdict [--seeds 20] [--first-seed 200] [--results FILE]
     python -m benchmarks.verdict --only 4    the fourth of the settings, printed only
+    python -m benchmarks.verdict --models    the verdict on models instead
 
 Two kinds of tables with 24 normal features. *Related*: every target is a random linear
 combination of the same 2 hidden features, so what one target teaches serves all.
@@ -33,7 +34,12 @@ import numpy as np
 from sklearn.model_selection import RepeatedKFold
 
 from skmtl._estimators.regressor import MultiTaskRegressor
-from skmtl.model_selection import SharingDepthSearchCV, sharing_verdict
+from skmtl.model_selection import (
+    ModelVerdict,
+    SharingDepthSearchCV,
+    model_verdict,
+    sharing_verdict,
+)
 from skmtl.model_selection._verdict import HELPS, HURTS, MEAN, Judgement, judgement
 
 from ._report import circumstances, markdown_table, write_section
@@ -157,6 +163,78 @@ def spread(gains: list[float]) -> str:
     return f"{np.median(gains):+.3f} ({min(gains):+.3f} to {max(gains):+.3f})"
 
 
+MODELS = """
+Three kinds of tables. *Steps*: 3 targets, each of 4 products of two thresholds of single
+features out of 8, 600 rows: trees are truly better. *Smooth*: the related targets above, of
+6 targets and 600 rows: networks are. *Nothing*: 3 targets of noise, 300 rows: no model is
+better than the mean. A verdict is right if it says to use the better kind for the mean over
+the targets, and the share of targets for which it says so is beside it. A claim is false if
+it names another kind as clearly best, for the mean or for any target.
+"""
+
+
+def steps(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(600, 8))
+    Y = np.zeros((600, 3))
+    for t in range(3):
+        for _ in range(4):
+            pair = rng.choice(8, 2, replace=False)
+            above = X[:, pair] > rng.uniform(-0.7, 0.7, size=2)
+            Y[:, t] += rng.choice([-2, 2]) * (above[:, 0] ^ above[:, 1])
+    return X, noisy(Y, rng)
+
+
+def smooth(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    X, Y = related(SETTINGS[0], seed)
+    return X[:600], Y[:600]
+
+
+def nothing(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(300, 8)), rng.normal(size=(300, 3))
+
+
+TRUTHS = {steps: "boosted trees", smooth: "a network", nothing: "the mean"}
+
+
+def model_trial(make: Callable, seed: int) -> ModelVerdict:
+    model = MultiTaskRegressor(trunk_sizes=(32,), head_sizes=(16,))
+    verdict = model_verdict(model, *make(seed), random_state=seed)
+    sys.stderr.write(f"{make.__name__} {seed}: {verdict}\n")
+    return verdict
+
+
+def models_row(make: Callable, seeds: range) -> list[str]:
+    truth = TRUTHS[make]
+    named = [model_trial(make, seed).clear for seed in seeds]
+    right = [own[MEAN] == truth for own in named]
+    # That the mean is not clearly beaten is all that can be said of noise.
+    false = [own.dropna().ne(truth).any() for own in named]
+    single = np.mean([own.drop(MEAN) == truth for own in named])
+    n = len(named)
+    return [
+        make.__name__,
+        truth,
+        f"{sum(right)} of {n}",
+        f"{single:.0%}",
+        f"{sum(false)} of {n}",
+    ]
+
+
+def models_lines(seeds: range) -> list[str]:
+    header = ["table", "truly best", "named for the mean", "for targets", "false claims"]
+    return [
+        "## Is the verdict on models right?",
+        "",
+        *circumstances(),
+        "",
+        " ".join(MODELS.split()),
+        "",
+        *markdown_table(header, [models_row(make, seeds) for make in TRUTHS]),
+    ]
+
+
 def main(argv=None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=20, help="tables of each kind")
@@ -170,10 +248,16 @@ def main(argv=None) -> None:
         metavar="K",
         help="settings, from 1",
     )
+    parser.add_argument("--models", action="store_true", help="the verdict on models")
     options = parser.parse_args(argv)
     settings = [SETTINGS[k - 1] for k in options.only] if options.only else SETTINGS
     seeds = range(options.first_seed, options.first_seed + options.seeds)
 
+    if options.models:
+        lines = models_lines(seeds)
+        write_section(options.results, "model verdict", lines)
+        sys.stdout.write("\n".join(lines) + "\n")
+        return
     lines = ["## Is the verdict on sharing right?", "", *circumstances(), ""]
     explanation = " ".join(__doc__.split("::\n")[1].split("\n\n", 1)[1].split())
     header = ["hidden", "targets", "rows", "folds"]

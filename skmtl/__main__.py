@@ -27,7 +27,9 @@ def main(argv=None) -> int:
         0, or 2 after bad input, or 130 after an interruption (Ctrl-C).
     """
     try:
-        _run(parser().parse_args(argv))
+        args = parser().parse_args(argv)
+        args.command = ["skmtl", *(sys.argv[1:] if argv is None else argv)]
+        _run(args)
     except InputError as error:
         tell(f"error: {error}")
         return 2
@@ -40,6 +42,7 @@ def main(argv=None) -> int:
 def _run(args: argparse.Namespace) -> None:
     _check_writable("--output", args.output)
     _check_writable("--plot", args.plot)
+    _check_writable("--report", args.report)
     if args.table is None and (args.targets or args.drop or args.classify):
         raise InputError("name the table, before --targets, --drop and --classify")
     if not (args.trunk or args.head):
@@ -47,6 +50,8 @@ def _run(args: argparse.Namespace) -> None:
 
     os.environ.setdefault(SETTING, default_folder())
     # Only now, so that --help and the errors above need not wait.
+    from ._cli.comparison import compare_models, comparison
+    from ._cli.html_report import OutOfFold, check_report, save_report
     from ._cli.onnx import check_onnx, is_onnx
     from ._cli.plot import check_plot, save_plot
     from ._cli.report import how_to_load, report
@@ -61,6 +66,8 @@ def _run(args: argparse.Namespace) -> None:
 
     if args.plot is not None:
         check_plot(args.plot)
+    if args.report is not None:
+        check_report(args.report)
     if args.table is None:
         table = bundled_table()
     else:
@@ -72,14 +79,24 @@ def _run(args: argparse.Namespace) -> None:
     for note in [*table.notes, *undefined_scores(table, folds)]:
         tell(f"note: {note}")
 
-    search = search_depths(table.X, table.Y, _network(args, table), folds, args.jobs)
+    network, seen = _network(args, table), OutOfFold()
+    watch = None if args.report is None else seen.add
+    search = search_depths(table.X, table.Y, network, folds, args.jobs, watch)
     for warning in search.warnings:
         tell(f"warning: {warning}")
     write(report(table, search))
+    verdict = None
+    if args.compare:
+        verdict = compare_models(table, search, args.jobs, args.seed)
+        write(comparison(verdict))
     if args.plot is not None:
         for warning in save_plot(search.fitted, args.plot):
             tell(f"warning: {warning}")
         write(f"\nThe scores of all depths are drawn in {args.plot}.\n")
+    if args.report is not None:
+        for warning in save_report(args.report, table, search, seen, verdict, args.command):
+            tell(f"warning: {warning}")
+        write(f"\nThe report is in {args.report}.\n")
     if args.output is not None:
         _save(search.fitted.best_estimator_, args.output, table.X)
         write(how_to_load(args.output, table, search))

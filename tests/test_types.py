@@ -29,12 +29,14 @@ from skmtl import MultiTaskClassifier, MultiTaskRegressor, merge_tasks, stack_ta
 from skmtl.calibration import ConformalRegressor
 from skmtl.datasets import load_energy
 from skmtl.ensemble import MultiTaskStackingClassifier, MultiTaskStackingRegressor
-from skmtl.inspection import SharingGainDisplay, TrainingDisplay
+from skmtl.inspection import SharingGainDisplay, TrainingDisplay, target_importance
 from skmtl.metrics import r2_score, target_scorers
 from skmtl.model_selection import (
     MultiTargetStratifiedKFold,
     SharingDepthSearchCV,
     cross_val_predict,
+    model_verdict,
+    search_space,
     sharing_verdict,
     suggest_groups,
     task_affinity,
@@ -73,7 +75,12 @@ search = SharingDepthSearchCV(
 sharing_verdict(search).upper()
 SharingGainDisplay.from_search(search, depth=1).figure_.savefig("gain.png")
 TrainingDisplay.from_estimator(model).plot(per_target=True).ax_.set_title("training")
+target_importance(model, X, y, n_repeats=2)["importance"].max()
 suggest_groups(task_affinity(model, X, y), 2)[0][0].upper()
+search_space(model, library="optuna").keys()
+verdict = model_verdict(model, X, y, models=[("net", model)], depths=[0], cv=3)
+verdict.table["score"].idxmax()
+str(verdict).upper()
 cross_val_predict(model, X, y, cv=MultiTargetStratifiedKFold(3, n_bins=5))
 train, test = next(MultiTargetStratifiedKFold(random_state=0).split(X, y, groups=y[:, 0]))
 conformal = ConformalRegressor(model, cv=0.2, spread="std").fit(X, y, groups=y[:, 0])
@@ -121,8 +128,16 @@ ConformalRegressor(model).fit(X)
 ConformalRegressor(model).predict_interval(X, coverage="high")
 sharing_gain(model, by="rows")
 sharing_verdict(model) + 1
+model_verdict(model, X, y, depths="all")
+model_verdict(model, X, y) + "a"
+model_verdict(X, y)
+search_space(model, library="hyperopt")
+search_space()
 TrainingDisplay.from_estimator(model, 3)
 TrainingDisplay(history=[1.0])
+target_importance(model, X)
+target_importance(model, X, y, n_repeats="two")
+TargetImportanceDisplay([1.0])
 NetworkDisplay(hidden_sizes=64, sharing_depth=1)
 MultiTaskStackingRegressor(None, 5)
 MultiTaskStackingRegressor(shrinkage="much")

@@ -109,6 +109,17 @@ def _add_results(add: Callable) -> None:
         help="save the best model here: as an ONNX graph if the name ends in .onnx, which "
         "needs skl2onnx, else with joblib",
     )
+    add(
+        "--compare",
+        action="store_true",
+        help="say which of the mean, ridge, boosted trees and networks is best for which "
+        "target",
+    )
+    add(
+        "--report",
+        metavar="FILE",
+        help="write all of it to an HTML file, with pictures and importances of features",
+    )
     add("--plot", metavar="FILE", help="draw the scores here, as .png, .pdf or .svg")
     add(
         "--jobs",

@@ -41,8 +41,12 @@ def search_depths(
     network: BaseMultiTask,
     folds: RepeatedKFold,
     n_jobs: int = 1,
+    watch: Callable[..., object] | None = None,
 ) -> DepthSearch:
-    """Cross-validate the network at every sharing depth and refit the best."""
+    """Cross-validate the network at every sharing depth and refit the best.
+
+    Each fitted model is shown to ``watch``, with the rows that it has not seen.
+    """
     n_depths = len(network.trunk_sizes) + len(network.head_sizes) + 1
     n_fits = n_depths * folds.get_n_splits() + 1  # the best once more, on all rows
     with (
@@ -65,6 +69,7 @@ def search_depths(
             scoring=_CountingScorer(
                 metric="neg_log_loss" if is_classifier(network) else "r2",
                 when_scored=_one_at_a_time(progress.update),
+                watch=watch,
             ),
             n_jobs=n_jobs,
             error_score="raise",
@@ -104,9 +109,12 @@ class _CountingScorer(TargetScorer):
     """Scores per target, and tells that a fit is done: each is scored once."""
 
     when_scored: Callable[[], object] = lambda: None
+    watch: Callable[..., object] | None = None
 
     def __call__(self, estimator, X, y, sample_weight=None) -> dict[str, float]:
         scores = super().__call__(estimator, X, y, sample_weight)
+        if self.watch is not None:
+            self.watch(estimator, X)
         self.when_scored()
         return scores
 

@@ -17,7 +17,9 @@ drawn on new axes or on those given as ``ax=``, which are then the attributes ``
 - `TaskAffinityDisplay`: which targets help each other;
 - `GatesDisplay`: which target uses which expert;
 - `TrainingDisplay`: the losses of every epoch;
-- `NetworkDisplay`: the trunk and the heads.
+- `NetworkDisplay`: the trunk and the heads;
+- `TargetImportanceDisplay`: which features each target is predicted from, by
+  `target_importance`.
 """
 
 from ._affinity import TaskAffinityDisplay
@@ -25,6 +27,7 @@ from ._depth import SharingDepthDisplay
 from ._gain import SharingGainDisplay
 from ._gates import GatesDisplay
 from ._network import NetworkDisplay
+from ._target_importance import TargetImportanceDisplay, target_importance
 from ._training import TrainingDisplay
 
 __all__ = [
@@ -32,6 +35,8 @@ __all__ = [
     "NetworkDisplay",
     "SharingDepthDisplay",
     "SharingGainDisplay",
+    "TargetImportanceDisplay",
     "TaskAffinityDisplay",
     "TrainingDisplay",
+    "target_importance",
 ]

@@ -52,16 +52,18 @@ class Scored(NamedTuple):
         found = {}
         for label in dict.fromkeys(labels.tolist()):
             a, b = self.best_of(labels == label, labels == base)
-            folds = pd.DataFrame(
-                self.folds[:, :, a] - self.folds[:, :, b], columns=self.names
-            )
-            rows = None
-            if self.rows is not None:
-                rows = pd.DataFrame(
-                    self.rows[a].astype(float) - self.rows[b], columns=self.names
-                )
-            found[label] = Differences(folds, rows, test_ratio)
+            found[label] = self.difference(a, b, test_ratio)
         return found
+
+    def difference(self, a: int, b: int, test_ratio: float) -> Differences:
+        """One candidate less another."""
+        folds = pd.DataFrame(self.folds[:, :, a] - self.folds[:, :, b], columns=self.names)
+        rows = None
+        if self.rows is not None:
+            rows = pd.DataFrame(
+                self.rows[a].astype(float) - self.rows[b], columns=self.names
+            )
+        return Differences(folds, rows, test_ratio)
 
     def chance(self, labels, base: Hashable, t: float, n: int) -> float:
         """How likely the best of the other candidates has a t of this size by chance.
@@ -77,9 +79,24 @@ class Scored(NamedTuple):
             return p * (len(set(labels.tolist())) - 1)
         (b,) = self.best_of(labels == base)
         rows = self.rows[..., self.leading].astype(float)
-        together = np.array(pd.DataFrame((rows[others] - rows[b]).T).corr().fillna(0))
-        np.fill_diagonal(together, 1)
-        return float(max(p, (_highest_t(together, n - 1) >= t).mean()))
+        highest = _highest_t(_correlations(rows[others] - rows[b]), n - 1)
+        return float(max(p, (highest >= t).mean()))
+
+    def chance_of_any(self, t: np.ndarray, n: int) -> np.ndarray:
+        """How likely any two candidates differ by such a t, to either side, by chance.
+
+        As Tukey's honest differences, by the joint distribution of all pairs; where rows
+        are not known, by Bonferroni.
+        """
+        p = 2 * stats.t.sf(np.abs(t), n - 1)
+        a, b = np.triu_indices(self.folds.shape[2], 1)
+        if self.rows is None or n < FEWEST_UNITS or not len(a):
+            return p * len(a)
+        rows = self.rows[..., self.leading].astype(float)
+        together = _correlations(rows[a] - rows[b])
+        largest = np.sort(_highest_t(together, n - 1, to_either_side=True))
+        n_larger = N_DRAWS - np.searchsorted(largest, np.abs(t))
+        return np.where(np.isnan(p), np.nan, np.maximum(p, n_larger / N_DRAWS))
 
     def best_of(self, *masks: np.ndarray) -> list[int]:
         """The best candidate of each mask, in the last iteration that has some of all."""
@@ -89,7 +106,14 @@ class Scored(NamedTuple):
         return [int(means[mask & (self.iterations == last)].idxmax()) for mask in masks]
 
 
-def _highest_t(together: np.ndarray, df: int) -> np.ndarray:
+def _correlations(differences: np.ndarray) -> np.ndarray:
+    """Of differences (K, rows), over the rows that both have."""
+    together = np.array(pd.DataFrame(differences.T).corr().fillna(0))
+    np.fill_diagonal(together, 1)
+    return together
+
+
+def _highest_t(together: np.ndarray, df: int, *, to_either_side=False) -> np.ndarray:
     """Draws of the highest of several t with these correlations, singular or not."""
     rng = np.random.default_rng(0)  # the same in every call
     variances, directions = np.linalg.eigh(together)
@@ -99,5 +123,7 @@ def _highest_t(together: np.ndarray, df: int) -> np.ndarray:
     for start in range(0, N_DRAWS, step):
         part = highest[start : start + step]
         normal = rng.standard_normal((len(part), len(together))) @ factor.T
+        if to_either_side:
+            np.abs(normal, out=normal)
         normal.max(axis=1, out=part)
     return highest / np.sqrt(rng.chisquare(df, N_DRAWS) / df)

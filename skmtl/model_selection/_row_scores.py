@@ -25,10 +25,14 @@ class Folds:
         if groups is not None:
             parameters["groups"] = groups
         folds = list(self.splitter.split(X, y, **parameters))
-        units = np.arange(len(y)) if groups is None else pd.factorize(np.asarray(groups))[0]
-        self.n_units = units.max() + 1
-        self.tested = [units[np.asarray(test)] for _, test in folds]
+        self.remember([test for _, test in folds], groups, len(y))
         return iter(folds)
+
+    def remember(self, tests, groups, n_rows: int) -> None:
+        """These rows were tested."""
+        units = np.arange(n_rows) if groups is None else pd.factorize(np.asarray(groups))[0]
+        self.n_units = units.max() + 1
+        self.tested = [units[np.asarray(test)] for test in tests]
 
     def get_n_splits(self, *args, **parameters):
         return self.splitter.get_n_splits(*args, **parameters)
