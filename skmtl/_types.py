@@ -14,6 +14,13 @@ if TYPE_CHECKING:  # takes in TensorFlow, or is not installed everywhere
     import keras
     import matplotlib.axes
 
+
+class Splitter(Protocol):
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Any: ...
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> Any: ...
+
+
 # NumPy's ArrayLike does not know lists with None, which means "not observed".
 Targets: TypeAlias = ArrayLike | Sequence[Any]
 Floats: TypeAlias = NDArray[np.float64]

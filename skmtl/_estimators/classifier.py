@@ -37,6 +37,7 @@ from .._types import (
     Optimizer,
     RandomState,
     Sizes,
+    Splitter,
     Targets,
 )
 from ..metrics import accuracy_score
@@ -170,8 +171,11 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         rows of a class are held out, the class is known all the same, and is predicted to
         be rare.
 
-    validation_fraction : float in (0, 1), default=0.125
-        Share of rows to hold out. Does nothing if `early_stopping` is False.
+    validation_fraction : float in (0, 1) or splitter, default=0.125
+        Share of rows to hold out, at random; of whole groups if `fit` is given `groups`.
+        Or a splitter of scikit-learn, such as ``TimeSeriesSplit()``, of which the last
+        split is taken, as for `MultiTaskRegressor`. Does nothing if `early_stopping` is
+        False, or if `fit` is given `X_val`.
 
     n_iter_no_change : int, default=40
         Patience in epochs. Does nothing if `early_stopping` is False.
@@ -357,7 +361,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         epochs: int = 400,
         batch_size: int | Literal["auto"] = "auto",
         early_stopping: bool = True,
-        validation_fraction: float = 0.125,
+        validation_fraction: float | Splitter = 0.125,
         n_iter_no_change: int = 40,
         refit: bool | Literal["auto"] = "auto",
         n_members: int = 1,

@@ -25,6 +25,7 @@ from .._types import (
     Optimizer,
     RandomState,
     Sizes,
+    Splitter,
     Targets,
 )
 from ..metrics import r2_score
@@ -243,8 +244,14 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         the best epoch. Separate networks (sharing depth 0) each stop by the loss of their
         own target, and keep their own best epoch.
 
-    validation_fraction : float in (0, 1), default=0.125
-        Share of rows to hold out. Does nothing if `early_stopping` is False.
+    validation_fraction : float in (0, 1) or splitter, default=0.125
+        Share of rows to hold out, at random; of whole groups if `fit` is given `groups`.
+        Or a splitter of scikit-learn, such as ``TimeSeriesSplit()``: the test rows of its
+        last split are validated on, and the others of that split trained on. Of several
+        members each has another of the last splits. It is given what `fit` was, without
+        rows that have no observed target. Rows on neither side take no part in training.
+        Give a splitter that shuffles a `random_state` of its own. Does nothing if
+        `early_stopping` is False, or if `fit` is given `X_val`.
 
     n_iter_no_change : int, default=40
         Patience in epochs. Does nothing if `early_stopping` is False.
@@ -258,7 +265,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         rows                4096 or fewer: more rows gain nothing by it
         best epoch          after more than half of `n_iter_no_change`: where the best
                             epoch comes early, more steps would overfit
-        `early_stopping`    True
+        `early_stopping`    True, without `X_val` in `fit`
         `callbacks`         none, as they may stop training themselves
         ==================  ==========================================================
 
@@ -633,7 +640,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         epochs: int = 400,
         batch_size: int | Literal["auto"] = "auto",
         early_stopping: bool = True,
-        validation_fraction: float = 0.125,
+        validation_fraction: float | Splitter = 0.125,
         n_iter_no_change: int = 40,
         refit: bool | Literal["auto"] = "auto",
         n_members: int = 1,
