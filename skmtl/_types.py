@@ -28,7 +28,8 @@ Floats: TypeAlias = NDArray[np.float64]
 # Parameters of the estimators.
 Sizes: TypeAlias = Sequence[int] | NDArray[np.integer[Any]]
 Groups: TypeAlias = Sequence[Sequence[Hashable]]
-LossWeights: TypeAlias = str | Mapping[Any, float] | Sequence[float] | NDArray[Any] | None
+_Weights: TypeAlias = Mapping[Any, float] | Sequence[float] | NDArray[Any]
+LossWeights: TypeAlias = str | _Weights | tuple[str, _Weights] | None
 # A keras.losses.Loss is a callable; a tuple such as ("quantile", 0.9) is a sequence.
 Loss: TypeAlias = str | Callable[..., Any] | Sequence[Any] | Mapping[Any, Any]
 ClassWeight: TypeAlias = (

@@ -139,7 +139,7 @@ def test_a_warm_start_has_own_rows_too():
 
 
 def test_a_classifier_has_own_rows_too():
-    labels = np.where(Y > Y.mean(axis=0), "high", "low")
+    labels = np.where(Y.mean(axis=0) < Y, "high", "low")
     model = small_classifier(class_weight="balanced")
 
     model.fit(X[:48], labels[:48], X_val=X[48:], y_val=labels[48:])
@@ -303,7 +303,7 @@ def test_groups_stay_beside_their_rows():
         (np.arange(63), ["64, 63"]),
         (np.zeros(64), ["groups", "at least two", "got 1"]),
         (np.arange(128).reshape(64, 2), ["groups", "(64, 2)", "(64,)"]),
-        ([None] + list("ab" * 31) + [None], ["groups", "2 rows", "row 0"]),
+        ([None, *"ab" * 31, None], ["groups", "2 rows", "row 0"]),
     ],
 )
 def test_groups_that_cannot_be_used(groups, messages):

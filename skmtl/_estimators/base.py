@@ -401,7 +401,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         sample_weight,
         resume,
         epochs,
-        given: Given | None = None,
+        given=None,
         *,
         classes=None,
     ):

@@ -135,12 +135,12 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         the observed cells of a target. A list of T, or a mapping by target name, has one of
         these for each target. Probabilities are then those of the reweighted classes.
 
-    loss_weights : None, array-like of shape (T,), mapping or str, default=None
+    loss_weights : None, array-like of shape (T,), mapping, str or pair, default=None
         How much each target counts, by position or by target name. None is 1 for all, and
         0 switches a target off. The name of a method lets the weights adapt during
         training: `MultiTaskRegressor` says when to try "famo", "geometric", "uncertainty",
         "dwa", "random", "mgda", "pcgrad", "cagrad", "imtl_g", "nash", "aligned" or
-        "upgrad".
+        "upgrad", and what a pair does, such as ``("famo", {"a": 2, "b": 1})``.
 
     optimizer : str or keras.optimizers.Optimizer, default="adam"
         A Keras optimizer. An instance is used with its own settings, and is not changed
@@ -286,7 +286,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
 
     loss_weights_ : ndarray of shape (n_outputs_,)
         Weight of each target's loss, as given. Where the weights adapt, the mean over the
-        steps of the last epoch.
+        steps of the last epoch, preferences included.
 
     model_ : keras.Model
         The fitted network as a Keras model: raw features in, the probabilities out that

@@ -106,8 +106,9 @@ def check_all_validated(own: Table, table: Table) -> None:
     """Each target that is trained needs a cell to validate on."""
     absent = table.W.any(axis=0) & ~own.W.any(axis=0)
     if absent.any():
+        names = list(table.names[absent])
         raise ValueError(
             "there is no observed value to validate on (not NaN, with a positive weight) "
-            f"in {listed('target', table.names[absent])}. Give some, or leave X_val and "
+            f"in {listed('target', names)}. Give some, or leave X_val and "
             "y_val away, so that rows of X are held out."
         )

@@ -170,11 +170,11 @@ def _cover_targets(observed: np.ndarray, sizes: np.ndarray, n_wanted: int) -> np
             for i in filter(may_go, np.flatnonzero(observed[:, target])):
                 take(i)
                 break
-    n_lacking = n_wanted - sizes[held_out].sum()
+    n_lacking: int = n_wanted - int(sizes[held_out].sum())
     for i in range(len(observed)):
         if n_lacking <= 0:
             break
         if sizes[i] <= 2 * n_lacking and may_go(i):
             take(i)
-            n_lacking -= sizes[i]
+            n_lacking -= int(sizes[i])
     return held_out
