@@ -488,7 +488,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         "famo"         v_t ~ p_t z_t / L_t, and it is falls divided by p_t that become alike
         "geometric"    minimises (L_1^p_1 ... L_T^p_T)^(1/T)
         "uncertainty"  minimises the mean of p_t (exp(-s_t) L_t + s_t)
-        "dwa"          v_t is multiplied by p_t
+        "dwa"          v_t ~ p_t exp(r_t / 2)
         "random"       v_t ~ p_t exp(a normal random number)
         "mgda"         of the gradients g_t / p_t: the step comes forward along g_t in
                        proportion to p_t, for all targets that it weighs

@@ -167,10 +167,10 @@ def _cover_targets(observed: np.ndarray, sizes: np.ndarray, n_wanted: int) -> np
 
     for target in np.argsort(n_left):
         if not observed[held_out, target].any():
-            for i in filter(may_go, np.flatnonzero(observed[:, target])):
-                take(i)
+            for first in filter(may_go, np.flatnonzero(observed[:, target])):
+                take(first)
                 break
-    n_lacking: int = n_wanted - int(sizes[held_out].sum())
+    n_lacking = n_wanted - int(sizes[held_out].sum())
     for i in range(len(observed)):
         if n_lacking <= 0:
             break

@@ -158,9 +158,10 @@ class TrainingStep:
             return losses / n_rows
 
         # The loss is a mean over all T targets: each counts 1 / T. Balancing knows only the
-        # n targets that the batch observes, and weighs equal ones by 1 / n each. Times n / T
-        # they count as they would without balancing; n is the sum of their preferences. A
-        # history reports weights whose mean is about 1, as users give them: times T.
+        # n targets that the batch observes, and weighs equal ones by 1 / n each. Times
+        # n / T, for n the sum of their preferences, they count as they would without
+        # balancing. A history reports weights whose mean is about 1, as users give them:
+        # times T.
         def task_weights_of(G):
             w = self._by_gradients(G, preferences, key[0] + key[1])
             return w * tf.reduce_sum(preferences) / n_targets

@@ -125,8 +125,9 @@ def cagrad(G, mean, seed):
 def imtl_g(G, mean, seed):
     """The step with equal projections on all gradients (Liu et al. 2021b, equation 3).
 
-    G w = |g| up to a factor, or |g| times the preference. The weights' absolute values sum to 1: where all are positive
-    that is the paper's sum of 1, which else may be 0, or turn the step round.
+    G w = |g| up to a factor, or |g| times the preference. The weights' absolute values sum
+    to 1: where all are positive that is the paper's sum of 1, which else may be 0, or turn
+    the step round.
     """
     # With cosines, so that the ridge weighs the same for large and for small gradients.
     C, inverse_norms = _cosines(G)
@@ -140,10 +141,10 @@ def nash(G, mean, seed):
     """The targets' bargain: G w = p / w (Navon et al. 2022, equation 3, for p = 1).
 
     That is the minimum of w^T G w / 2 - sum p log w, by damped Newton steps; preferences p
-    are the powers of an asymmetric bargain (Kalai 1977). The step keeps
-    its direction whatever a gradient is scaled by, so the cosines will do for G. The
-    paper's step has length sqrt(T); this one is as long as the mean of gradients of the
-    mean square, were they at right angles.
+    are the powers of an asymmetric bargain (Kalai 1977). The step keeps its direction
+    whatever a gradient is scaled by, so the cosines will do for G. The paper's step has
+    length sqrt(T); this one is as long as the mean of gradients of the mean square, were
+    they at right angles.
     """
     C, inverse_norms = _cosines(G)
     C = _with_ridge(C)
@@ -151,9 +152,10 @@ def nash(G, mean, seed):
     smallest = tf.reduce_min(tf.where(seen > 0, mean, float("inf")))
     # Steps are damped as Newton's method needs it where no power is below 1.
     powers = tf.where(seen > 0, mean / smallest, 1.0)
+    most_steps = tf.cast(60 * tf.sqrt(tf.reduce_max(powers)), tf.int32)
 
     def is_off(n_steps, w, decrement):
-        return (n_steps < 60) & (decrement > 1e-4)
+        return (n_steps < most_steps) & (decrement > 1e-4)
 
     def newton(n_steps, w, decrement):
         gradient = product(C, w) - powers / w
@@ -162,7 +164,7 @@ def nash(G, mean, seed):
         damping = tf.where(decrement < 0.25, 1.0, 1 / (1 + decrement))
         return n_steps + 1, w + damping * step, decrement
 
-    w = tf.ones_like(mean)
+    w = tf.sqrt(powers)  # of gradients at right angles
     _, w, _ = tf.while_loop(is_off, newton, (tf.constant(0), w, float("inf")))
     n_seen = tf.reduce_sum(seen)
     return seen * tf.sqrt(smallest * n_seen) / n_seen * inverse_norms * w

@@ -71,8 +71,9 @@ def _dwa(balance, losses, seen, preferences, key):
     """
     last, before = balance[0], balance[1]
     # ``before`` is zero until two epochs have passed.
-    r = tf.where(before > 0, last / tf.maximum(before, SMALLEST_LOSS), 1.0)
-    return losses.shape[0] * tf.nn.softmax(r / DWA_TEMPERATURE) * preferences
+    known = (before > 0) & (preferences > 0)
+    r = tf.where(known, last / tf.maximum(before, SMALLEST_LOSS), 1.0)
+    return _shared_out(tf.nn.softmax(r / DWA_TEMPERATURE), preferences)
 
 
 def _remember_epoch(balance, losses):
