@@ -412,8 +412,8 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
 
     loss_weights_ : ndarray of shape (n_outputs_,)
         Weight of each target's loss, as given. Where the weights adapt, the mean over the
-        steps of the last epoch, preferences included. Equal weights are 1. `history_` has the weights of every
-        epoch as ``loss_weight_<target>``. If another target is called
+        steps of the last epoch, preferences included. Equal weights are 1. `history_` has
+        the weights of every epoch as ``loss_weight_<target>``. If another target is called
         ``weight_<target>``, its loss has that entry, and the weight is
         ``weight_of_loss_<target>``.
 
