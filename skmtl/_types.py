@@ -14,6 +14,13 @@ if TYPE_CHECKING:  # takes in TensorFlow, or is not installed everywhere
     import keras
     import matplotlib.axes
 
+
+class Splitter(Protocol):
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Any: ...
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> Any: ...
+
+
 # NumPy's ArrayLike does not know lists with None, which means "not observed".
 Targets: TypeAlias = ArrayLike | Sequence[Any]
 Floats: TypeAlias = NDArray[np.float64]
@@ -21,7 +28,8 @@ Floats: TypeAlias = NDArray[np.float64]
 # Parameters of the estimators.
 Sizes: TypeAlias = Sequence[int] | NDArray[np.integer[Any]]
 Groups: TypeAlias = Sequence[Sequence[Hashable]]
-LossWeights: TypeAlias = str | Mapping[Any, float] | Sequence[float] | NDArray[Any] | None
+_Weights: TypeAlias = Mapping[Any, float] | Sequence[float] | NDArray[Any]
+LossWeights: TypeAlias = str | _Weights | tuple[str, _Weights] | None
 # A keras.losses.Loss is a callable; a tuple such as ("quantile", 0.9) is a sequence.
 Loss: TypeAlias = str | Callable[..., Any] | Sequence[Any] | Mapping[Any, Any]
 ClassWeight: TypeAlias = (

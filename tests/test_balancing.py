@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
 
 from skmtl._estimators.parameter_constraints import BALANCING, BY_GRADIENTS, BY_LOSSES
 from skmtl._training import build_keras_model
@@ -268,3 +269,165 @@ def test_losses_that_may_be_negative_have_no_quotient(method):
 def test_an_unknown_method_is_named():
     with raises_naming("loss_weights", "upgrad", "'upgrade'"):
         small(loss_weights="upgrade").fit(X, Y)
+
+
+# Preferences
+
+
+@pytest.mark.parametrize("method", BALANCING)
+def test_equal_preferences_change_nothing(method):
+    holed = with_holes(Y)
+    alone = full_batch(loss_weights=method).fit(X, holed)
+
+    equal = full_batch(loss_weights=(method, [0.3, 0.3, 0.3])).fit(X, holed)
+
+    np.testing.assert_array_equal(equal.predict(X), alone.predict(X))
+    np.testing.assert_array_equal(equal.loss_weights_, alone.loss_weights_)
+    assert equal.history_ == alone.history_
+
+
+@pytest.mark.parametrize("sharing_depth", [0, 2])
+@pytest.mark.parametrize("method", BALANCING)
+def test_a_preference_of_zero_switches_a_target_off(method, sharing_depth):
+    other = Y.copy()
+    other[:, 2] = np.random.default_rng(5).permutation(Y[:, 2] ** 3)
+    pair = (method, [2, 1, 0])
+    model = full_batch(loss_weights=pair, sharing_depth=sharing_depth)
+
+    models = [clone(model).fit(X, targets) for targets in (Y, other)]
+
+    predicted, changed = (model.predict(X)[:, :2] for model in models)
+    np.testing.assert_array_equal(changed, predicted)
+    assert models[0].loss_weights_[2] == 0
+    assert (models[0].loss_weights_[:2] > 0).all()
+
+
+@pytest.mark.parametrize("method", BALANCING)
+def test_what_is_preferred_weighs_more(method):
+    def weights(preferences):
+        pair = (method, preferences)
+        return full_batch(loss_weights=pair, epochs=1).fit(X, OPPOSED).loss_weights_
+
+    share = [weights(p)[0] / weights(p).sum() for p in ([1, 1, 1], [4, 1, 1])]
+    assert share[1] > share[0]
+
+
+@pytest.mark.parametrize("method", ["pcgrad", "upgrad"])
+def test_a_preferred_target_is_one_of_a_larger_loss(method):
+    """Of what compares no lengths, and for the heads."""
+
+    def scaled(factor):
+        return lambda y, f: factor * (y - f) ** 2
+
+    losses = [scaled(1.5), scaled(0.75), scaled(0.75)]
+    larger = stepping(loss_weights=method, loss=losses).fit(X, OPPOSED)
+    preferred = stepping(loss_weights=(method, [2, 1, 1])).fit(X, OPPOSED)
+    alone = stepping(loss_weights=method).fit(X, OPPOSED)
+
+    for mine, theirs in zip(weights_of(preferred), weights_of(larger), strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=2e-5)
+    assert np.abs(preferred.predict(X) - alone.predict(X)).max() > 1e-3
+
+
+def test_preferred_losses_weigh_in_the_geometric_mean():
+    p = np.array([1.5, 0.5, 1.0])
+    model = full_batch(loss_weights=("geometric", 2 * p), epochs=5).fit(X, Y)
+    L = course(model, "loss_")
+
+    expected = p * np.exp((p * np.log(L)).mean(axis=1, keepdims=True)) / L
+
+    np.testing.assert_allclose(course(model), expected, rtol=1e-3)
+    np.testing.assert_allclose(model.loss_weights_, expected[-1], rtol=1e-3)
+    np.testing.assert_allclose(model.history_["loss"], (p * L).mean(axis=1), rtol=1e-4)
+
+
+@pytest.mark.parametrize("method", ["dwa", "random"])
+def test_preferences_multiply_these_weights(method, courses):
+    p = np.array([1.5, 0.5, 1.0])
+    model = full_batch(loss_weights=(method, p), epochs=1).fit(X, Y)
+
+    expected = p * course(courses[method])[0]
+
+    expected *= p.sum() / expected.sum()
+    np.testing.assert_allclose(course(model)[0], expected, rtol=1e-4)
+
+
+def test_famo_makes_logarithms_fall_in_proportion_to_preferences():
+    p = np.array([1.5, 0.5, 1.0])
+    model = full_batch(loss_weights=("famo", p), epochs=2).fit(X, Y)
+    L = course(model, "loss_")
+
+    first = p / L[0]
+    np.testing.assert_allclose(course(model)[0], 3 * first / first.sum(), rtol=1e-3)
+    fall = np.log(L[0] / L[1]) / p
+    logits = -0.025 * np.sign(fall - fall.mean())  # Adam's first step
+    second = p * softmax(logits) / L[1]
+    np.testing.assert_allclose(course(model)[1], 3 * second / second.sum(), rtol=1e-3)
+
+
+def test_learnt_weights_end_as_preferences_over_losses():
+    """The derivative of p (exp(-s) L + s) by s is zero where exp(-s) L = 1."""
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(256, 3))
+    table = x + rng.normal(size=(256, 3)) * [0.3, 1, 3]
+    model = full_batch(
+        trunk_sizes=(),
+        head_sizes=(),
+        loss_weights=("uncertainty", [3, 2, 1]),
+        batch_size=256,
+        epochs=1500,
+        learning_rate=0.02,
+        n_bins=0,
+    ).fit(x, table)
+
+    losses = [model.history_[f"loss_target_{t}"][-1] for t in range(3)]
+
+    np.testing.assert_allclose(model.loss_weights_ * losses, [1.5, 1, 0.5], rtol=0.02)
+
+
+def test_validation_losses_are_weighted_by_preferences():
+    model = small(loss_weights=("upgrad", [0, 1, 2]), refit=False).fit(X, Y)
+
+    expected = (course(model, "val_loss_") * [0, 1, 2]).mean(axis=1)
+    np.testing.assert_allclose(model.history_["val_loss"], expected, rtol=1e-5)
+
+
+def test_preferences_are_a_parameter_like_others():
+    names = ["a", "b", "c"]
+    frame = pd.DataFrame(Y, columns=names)
+    pair = ("famo", {"c": 1, "a": 2, "b": 0.5})
+    by_position = small(loss_weights=("famo", [2, 0.5, 1])).fit(X, frame)
+    grid = {"loss_weights": [None, "famo", pair, [1, 2, 3]]}
+
+    search = GridSearchCV(small(), grid, cv=2).fit(X, frame)
+
+    assert search.best_params_["loss_weights"] in grid["loss_weights"]
+    model = pickle.loads(pickle.dumps(clone(small(loss_weights=pair)).fit(X, frame)))
+    assert model.loss_weights == pair
+    np.testing.assert_array_equal(model.predict(X), by_position.predict(X))
+    model.add_task(X, Y[:, 0], name="d").partial_fit(X, frame.assign(d=Y[:, 0]))
+    assert model.loss_weights == ("famo", {**pair[1], "d": 1.0})
+    by_position.add_task(X, Y[:, 0], name="d")
+    assert by_position.loss_weights == ("famo", [2, 0.5, 1, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("pair", "messages"),
+    [
+        (("upgrade", [1, 1, 1]), ["'upgrade'", "Did you mean 'upgrad'?"]),
+        (("famo", [1, 1]), ["loss_weights", "2", "3 targets"]),
+        (("famo", {"a": 1}), ["loss_weights", "'a'"]),
+        (("famo", [1, -1, 1]), ["loss_weights", "not negative", "-1"]),
+        (("famo", [0, 0, 0]), ["loss_weights", "not all 0"]),
+        (("famo", None), ["'famo'", "weight for each target"]),
+        (("famo", "dwa"), ["'famo'", "weight for each target"]),
+    ],
+)
+def test_preferences_that_cannot_be_used(pair, messages):
+    with raises_naming(*messages):
+        small(loss_weights=pair).fit(X, Y)
+
+
+def test_preferred_losses_that_may_be_negative_have_no_quotient():
+    with raises_naming("loss_weights='famo'", "'normal'", "target_0"):
+        small(loss="normal", loss_weights=("famo", [1, 2, 3])).fit(X, Y)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tqdm.auto
 
-import skmtl._estimators.base
+import skmtl._estimators.validation
 from tests._asserts import (
     assert_close,
     assert_differ,
@@ -40,14 +40,14 @@ def noise():
 def held_out(monkeypatch):
     """Collects the row numbers of every validation part."""
     drawn = []
-    hold_out = skmtl._estimators.base.hold_out
+    hold_out = skmtl._estimators.validation.hold_out
 
     def recorded(*args):
         parts = hold_out(*args)
         drawn.extend(validation for _, validation in parts)
         return parts
 
-    monkeypatch.setattr(skmtl._estimators.base, "hold_out", recorded)
+    monkeypatch.setattr(skmtl._estimators.validation, "hold_out", recorded)
     return drawn
 
 

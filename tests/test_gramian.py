@@ -287,6 +287,92 @@ def test_pcgrad_takes_each_order_of_the_others_now_and_then():
 
 
 # ---------------------------------------------------------------------------------------
+# Preferences
+
+
+def preferred(method, J, p):
+    """Weights where targets are preferred, and these preferences with the sum 1."""
+    J, p = np.asarray(J, np.float32), np.asarray(p, np.float32)
+    arguments = tf.constant(J @ J.T), tf.constant(p), tf.constant(0)
+    return compiled(method)(*arguments).numpy().astype(float), p / p.sum()
+
+
+def preferences_of(J):
+    return np.random.default_rng(9).permutation(np.linspace(0.5, 2, len(J)))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_equal_preferences_are_none(method):
+    J = unit(np.random.default_rng(4).normal(size=(4, 6)) - 0.3)
+
+    for p in (0.1, 7):
+        w, _ = preferred(method, J, np.full(4, p))
+        np.testing.assert_allclose(w, weights_of(method, J), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_at_right_angles_what_is_preferred_has_more_weight(method):
+    w, share = preferred(method, np.eye(4), [1, 2, 3, 4])
+
+    powers = np.sqrt(share / 4) if method == "nash" else share
+    if method == "cagrad":  # whatever the mean, the worst target is to gain more
+        assert (np.diff(w) >= 0).all()
+        assert w[-1] > w[0]
+    else:
+        np.testing.assert_allclose(w, powers, rtol=1e-4)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_preference_of_zero_leaves_the_target_out(method):
+    """Last, so that the others keep their numbers, which name their orders."""
+    J = unit(np.random.default_rng(4).normal(size=(5, 6)) - 0.3)
+
+    w, _ = preferred(method, J, [1, 2, 3, 0, 0])
+
+    np.testing.assert_array_equal(w[3:], 0)
+    fewer, _ = preferred(method, J[:3], [1, 2, 3])
+    np.testing.assert_allclose(w[:3], fewer, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["pcgrad", "upgrad"])
+@pytest.mark.parametrize("J", REGULAR)
+def test_a_preferred_gradient_is_a_longer_one(method, J):
+    """Of these methods, which do not compare how long gradients are."""
+    w, share = preferred(method, J, preferences_of(J))
+
+    scaled = len(J) * share[:, None] * J
+    np.testing.assert_allclose(w @ J, weights_of(method, scaled) @ scaled, atol=2e-3)
+
+
+@pytest.mark.parametrize("J", REGULAR)
+def test_mgda_gains_in_proportion_to_preferences(J):
+    """For the targets that it weighs, and no less for the others."""
+    w, share = preferred("mgda", J, preferences_of(J))
+    gains = J @ (w @ J) / share
+
+    np.testing.assert_allclose(w.sum(), 1, rtol=1e-5)
+    np.testing.assert_allclose(gains[w > 1e-3], gains.min(), atol=2e-3 * len(J))
+
+
+@pytest.mark.parametrize("J", REGULAR)
+def test_imtl_g_projects_in_proportion_to_preferences(J):
+    w, share = preferred("imtl_g", J, preferences_of(J))
+    projections = J @ (w @ J) / np.linalg.norm(J, axis=1) / share
+
+    np.testing.assert_allclose(projections, projections.mean(), rtol=2e-3)
+
+
+@pytest.mark.parametrize("J", REGULAR)
+@pytest.mark.parametrize("ratio", [2, 1000])
+def test_nash_bargains_with_preferences_as_powers(J, ratio):
+    p = preferences_of(J) ** (np.log(ratio) / np.log(4))
+    w, share = preferred("nash", J, p)
+
+    bargain = w * (J @ (w @ J)) / share
+    np.testing.assert_allclose(bargain, bargain.mean(), rtol=1e-2)
+
+
+# ---------------------------------------------------------------------------------------
 # Against TorchJD
 
 
@@ -311,6 +397,25 @@ def torchjd_weights(method, J):
     }[method]()
     w = weighting(G).numpy()
     return w / len(J) if method == "pcgrad" else w
+
+
+@pytest.mark.parametrize("J", REGULAR)
+@pytest.mark.parametrize("method", ["aligned", "upgrad"])
+def test_preferences_are_those_of_torchjd(method, J):
+    torchjd = pytest.importorskip("torchjd.aggregation", reason="TorchJD is in 'bench'")
+    linalg = pytest.importorskip("torchjd.linalg")
+    torch = pytest.importorskip("torch")
+    w, share = preferred(method, J, preferences_of(J))
+    vector = torch.tensor(share.astype(float))
+    if method == "aligned":
+        weighting = torchjd.AlignedMTLWeighting(pref_vector=vector)
+    else:
+        projector = linalg.QuadprogProjector(reg_eps=1e-7)
+        weighting = torchjd.UPGradWeighting(pref_vector=vector, projector=projector)
+
+    theirs = weighting(torch.tensor(J @ J.T)).numpy()
+
+    np.testing.assert_allclose(w @ J, theirs @ J, atol=2e-3)
 
 
 def normalised(w):

@@ -24,6 +24,7 @@ MODULES = (
 
 RIGHT = """\
 import numpy as np
+from sklearn.model_selection import GroupShuffleSplit, TimeSeriesSplit
 
 from skmtl import MultiTaskClassifier, MultiTaskRegressor, merge_tasks, stack_tasks
 from skmtl.calibration import ConformalRegressor
@@ -64,6 +65,11 @@ r2_score(y, model.predict(X), multioutput="raw_values").round(2)
 model.history_["loss"][-1] + float(model.loss_weights_[0])
 model.model_.summary()
 
+model.fit(X[:600], y[:600], X_val=X[600:], y_val=y[600:], sample_weight_val=[1.0] * 168)
+model.set_params(validation_fraction=GroupShuffleSplit()).fit(X, y, groups=y[:, 0])
+MultiTaskRegressor(validation_fraction=TimeSeriesSplit(4), loss_weights=("famo", [1, 2]))
+MultiTaskClassifier(loss_weights=("mgda", {"a": 2.0, "b": 1}), validation_fraction=0.1)
+
 labels = [["low", None], [None, "yes"], ["high", "no"]]
 classifier = MultiTaskClassifier(class_weight="balanced", epochs=5)
 classifier.fit(np.eye(3), labels).partial_fit(np.eye(3), labels, classes=labels)
@@ -100,11 +106,14 @@ MultiTaskRegressor(epochs="many")
 MultiTaskRegressor(trunk_size=(64,))
 MultiTaskRegressor((64,))
 MultiTaskRegressor(n_bins="many")
+MultiTaskRegressor(validation_fraction="half")
+MultiTaskRegressor(loss_weights=("famo", "even"))
 MultiTaskClassifier(class_weight="even")
 MultiTaskClassifier(loss="log_loss")
 model.predict(X) + "a"
 model.predict(X, return_std=True).shape
 model.fit()
+model.fit(X, y, None, X, y)
 model.score(X, y).shape
 model.add_task(X, y, name=3)
 classifier.predict_proba(X).keys()

@@ -24,7 +24,6 @@ from .._network.serialization import as_plain, from_plain
 from .._runtime.forks import check_not_forked
 from .._tables.categories import Categories, check_levels_repeat, only_levels_in
 from .._tables.features import categories_of, check_features
-from .._tables.held_out import hold_out
 from .._tables.holes_and_weights import cell_weights, check_observed
 from .._tables.per_target import with_new_weight
 from .._tables.table import CheckedTargets, Table
@@ -41,6 +40,7 @@ from .init_trunk import codes_of, trunks_of
 from .network_diagram import network_svg
 from .pickle_versions import with_version, without_version
 from .training_plan import check_balancing, generator, last_loss_weights, make_plan
+from .validation import Given, check_all_validated, parts_of, reading_own_rows
 from .warm_start import check_same
 
 if TYPE_CHECKING:  # takes in TensorFlow
@@ -95,7 +95,17 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
     def _join_targets(self, parts: Sequence[BaseMultiTask]) -> None:
         """Take over what is known of the targets of these fitted estimators."""
 
-    def fit(self, X: ArrayLike, y: Targets, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: Targets,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: Targets | None = None,
+        sample_weight_val: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Train the network.
 
         Parameters
@@ -109,6 +119,18 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
             How much each row, or each cell, counts; not negative. Weight 0 is the same
             as leaving the cell or row out. Columns of a DataFrame are matched by name with
             those of `y`, rows go by position.
+        X_val, y_val : as X and y, default=None
+            Rows to validate on, both or neither. Early stopping then goes by these alone:
+            all of X is trained on, whatever `validation_fraction`, by all members, and no
+            `refit` follows. Scaling, bins, levels of categories and classes are those of X
+            and y. Each target needs an observed value here, too. A Pipeline transforms
+            X_val like X with metadata routing and ``transform_input=["X_val"]``.
+        sample_weight_val : array-like of shape (n_val,) or (n_val, T), default=None
+            As `sample_weight`, for the rows to validate on.
+        groups : array-like of shape (n,), default=None
+            What each row belongs to, such as a patient. No group is then on both sides: of
+            the rows held out, and those to train on. A splitter that is
+            `validation_fraction` gets them. Does nothing if no rows of X are held out.
 
         Returns
         -------
@@ -133,9 +155,14 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         ['heating_load', 'cooling_load']
         >>> len(model.history_["loss"]) >= 5
         True
+
+        Trained on the first rows, and validated on the last:
+
+        >>> model = model.fit(X[:600], y[:600], X_val=X[600:], y_val=y[600:])
         """
         resume = self.warm_start and self.__sklearn_is_fitted__()
-        return self._train(X, y, sample_weight, resume)
+        given = Given(X, y, groups, X_val, y_val, sample_weight_val)
+        return self._train(X, y, sample_weight, resume, given)
 
     def partial_fit(
         self, X: ArrayLike, y: Targets, sample_weight: ArrayLike | None = None
@@ -372,23 +399,25 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         super().__setstate__(state)
 
     def _train_one_epoch(self, X, y, sample_weight, resume, classes=None):
-        return self._train(X, y, sample_weight, resume, classes, whole=False)
+        return self._train(X, y, sample_weight, resume, classes=classes)
 
-    def _train(self, X, y, sample_weight, resume, classes=None, *, whole=True):
-        """Train on a table, or for one epoch on rows that are not the whole of it."""
+    def _train(self, X, y, sample_weight, resume, given=None, *, classes=None):
+        """Fit to a whole table, or to a chunk of one if ``given`` is None."""
         check_not_forked()
         before = dict(vars(self))
         try:
             self._validate_params()
+            if given is not None:
+                given.check(self.early_stopping)
             table = self._read_table(X, y, sample_weight, resume, classes)
             if resume:
                 kinds = [loss.kind for loss in self._fitted_losses]
                 check_same(self, self._members, tuple(kinds))
             else:
-                if whole:  # a first chunk may have one row of each level
+                if given is not None:  # a first chunk may have one row of each level
                     check_levels_repeat(table.X, self.categories_, self.is_categorical_)
                 self._start(table)
-            self._run_epochs(table, whole)
+            self._run_epochs(table, given)
         except BaseException:  # a failed or interrupted fit leaves all as it was
             vars(self).clear()
             vars(self).update(before)
@@ -413,6 +442,19 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         table = Table(X, Y, W, names, one_dimensional)
         table = self._in_numbers(table, columns, resume, announced).counted()
         return table if resume else self._with_levels(table)
+
+    def _read_own_rows(self, given: Given, table: Table) -> Table:
+        """The rows to validate on, of the features and targets of the table."""
+        with reading_own_rows():
+            X = check_features(self, given.X_val, reset=False)
+            columns, Y, _ = self._check_y(given.y_val)
+            check_consistent_length(X, Y)
+            check_same_targets(given.y_val, Y, table.names)
+            W = cell_weights(Y, given.sample_weight_val, table.names)
+            own = dataclasses.replace(table, X=X, Y=Y, W=W, numbers=None)
+            own = self._in_numbers(own, columns, True, None).counted()
+            check_all_validated(own, table)
+        return own
 
     def _with_levels(self, table: Table) -> Table:
         """The table with codes of the levels that rows with any weight have."""
@@ -466,20 +508,28 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         names = getattr(self, "feature_names_in_", None)
         return trunks_of(self.init_trunk, self.n_members, self.n_features_in_, names)
 
-    def _run_epochs(self, table: Table, whole: bool) -> None:
-        """Train the members on these rows and take over what comes out."""
+    def _run_epochs(self, table: Table, given: Given | None) -> None:
+        """Train the members on these rows and take over what comes out.
+
+        Rows are held out, or rows of their own validated on, if ``given`` says what of.
+        """
         from .._training import extended_history, train_members
 
         rng = copy.deepcopy(self._rng)  # a failed fit draws nothing
         n_members = len(self._members)
         parts: list[tuple[Any, Any]] = [(slice(None), slice(0))] * n_members
-        if whole and self.early_stopping:
-            parts = hold_out(table.W, self.validation_fraction, table.names, rng, n_members)
+        own_rows = None
+        if given is not None and given.has_own_rows:
+            own_rows = self._read_own_rows(given, table)
+        elif given is not None and self.early_stopping:
+            parts = parts_of(given, table, self.validation_fraction, rng, n_members)
         seeds = rng.integers(2**63, size=n_members).tolist()
         names: Any = table.names
-        course = course_of(self, len(table.X)) if whole else one_epoch_of(self)
+        course = one_epoch_of(self) if given is None else course_of(self, len(table.X))
         plan = make_plan(self, self._fitted_losses, names, self._one_dimensional, course)
-        members, history, best = train_members(plan, self._members, table, parts, seeds)
+        members, history, best = train_members(
+            plan, self._members, table, parts, seeds, own_rows
+        )
         self.__dict__.pop("_model", None)
         self._members, self._rng = members, rng
         self.loss_weights_ = last_loss_weights(plan, members, history)

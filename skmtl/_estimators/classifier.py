@@ -37,6 +37,7 @@ from .._types import (
     Optimizer,
     RandomState,
     Sizes,
+    Splitter,
     Targets,
 )
 from ..metrics import accuracy_score
@@ -135,12 +136,12 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         the observed cells of a target. A list of T, or a mapping by target name, has one of
         these for each target. Probabilities are then those of the reweighted classes.
 
-    loss_weights : None, array-like of shape (T,), mapping or str, default=None
+    loss_weights : None, array-like of shape (T,), mapping, str or pair, default=None
         How much each target counts, by position or by target name. None is 1 for all, and
         0 switches a target off. The name of a method lets the weights adapt during
         training: `MultiTaskRegressor` says when to try "famo", "geometric", "uncertainty",
         "dwa", "random", "mgda", "pcgrad", "cagrad", "imtl_g", "nash", "aligned" or
-        "upgrad".
+        "upgrad", and what a pair does, such as ``("famo", {"a": 2, "b": 1})``.
 
     optimizer : str or keras.optimizers.Optimizer, default="adam"
         A Keras optimizer. An instance is used with its own settings, and is not changed
@@ -199,8 +200,11 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         rows of a class are held out, the class is known all the same, and is predicted to
         be rare.
 
-    validation_fraction : float in (0, 1), default=0.125
-        Share of rows to hold out. Does nothing if `early_stopping` is False.
+    validation_fraction : float in (0, 1) or splitter, default=0.125
+        Share of rows to hold out, at random; of whole groups if `fit` is given `groups`.
+        Or a splitter of scikit-learn, such as ``TimeSeriesSplit()``, of which the last
+        split is taken, as for `MultiTaskRegressor`. Does nothing if `early_stopping` is
+        False, or if `fit` is given `X_val`.
 
     n_iter_no_change : int or "auto", default="auto"
         Patience in epochs. "auto" is 40, or for large tables 15. Does nothing if
@@ -319,7 +323,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
 
     loss_weights_ : ndarray of shape (n_outputs_,)
         Weight of each target's loss, as given. Where the weights adapt, the mean over the
-        steps of the last epoch.
+        steps of the last epoch, preferences included.
 
     model_ : keras.Model
         The fitted network as a Keras model: raw features in, the probabilities out that
@@ -396,7 +400,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         max_seconds: float | None = None,
         batch_size: int | Literal["auto"] = "auto",
         early_stopping: bool = True,
-        validation_fraction: float = 0.125,
+        validation_fraction: float | Splitter = 0.125,
         n_iter_no_change: int | Literal["auto"] = "auto",
         refit: bool | Literal["auto"] = "auto",
         n_members: int = 1,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from numbers import Integral, Real
 
 from .._number_checks import Number
-from .._third_party import StrOptions
+from .._third_party import HasMethods, StrOptions
 
 # How the weights of the targets may adapt while the network is trained: learnt, by losses,
 # by gradients of what the targets share.
@@ -38,7 +38,10 @@ CONSTRAINTS = {
         Number(Integral, 1, None, closed="left"),
     ],
     "early_stopping": ["boolean"],
-    "validation_fraction": [Number(Real, 0, 1, closed="neither")],
+    "validation_fraction": [
+        Number(Real, 0, 1, closed="neither"),
+        HasMethods(["split", "get_n_splits"]),
+    ],
     "n_iter_no_change": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
     "refit": ["boolean", StrOptions({"auto"})],
     "n_members": [Number(Integral, 1, None, closed="left")],

@@ -25,6 +25,7 @@ from .._types import (
     Optimizer,
     RandomState,
     Sizes,
+    Splitter,
     Targets,
 )
 from ..metrics import r2_score
@@ -170,11 +171,16 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         standard deviation. Keras' losses for classes, counts, relative errors or
         directions are refused: of scaled targets they would mean nothing.
 
-    loss_weights : None, array-like of shape (T,), mapping or str, default=None
+    loss_weights : None, array-like of shape (T,), mapping, str or pair, default=None
         How much each target counts, by position or by target name. None is 1 for all, and
         0 switches a target off. The name of a method lets the weights adapt during
         training; validation losses are then not weighted. No method is better on every
         table: cross-validate it beside None. The Notes have the formulas and the gains.
+
+        A pair of a method and weights, as in ``("famo", {"a": 2, "b": 1})``, lets them
+        adapt and prefers some targets: the weights, divided by their mean, are then
+        preferences, as the Notes say for each method. Heads and validation losses are
+        weighted by them alone.
 
         Weights that follow from the losses hardly cost time, but for "famo", whose steps
         take 1.1 to 1.3 times as long. Try
@@ -272,8 +278,14 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         the best epoch. Separate networks (sharing depth 0) each stop by the loss of their
         own target, and keep their own best epoch.
 
-    validation_fraction : float in (0, 1), default=0.125
-        Share of rows to hold out. Does nothing if `early_stopping` is False.
+    validation_fraction : float in (0, 1) or splitter, default=0.125
+        Share of rows to hold out, at random; of whole groups if `fit` is given `groups`.
+        Or a splitter of scikit-learn, such as ``TimeSeriesSplit()``: the test rows of its
+        last split are validated on, and the others of that split trained on. Of several
+        members each has another of the last splits. It is given what `fit` was, without
+        rows that have no observed target. Rows on neither side take no part in training.
+        Give a splitter that shuffles a `random_state` of its own. Does nothing if
+        `early_stopping` is False, or if `fit` is given `X_val`.
 
     n_iter_no_change : int or "auto", default="auto"
         Patience in epochs. "auto" is 40, or for large tables 15. Does nothing if
@@ -290,7 +302,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         `max_seconds`       None
         best epoch          after more than half of `n_iter_no_change`: where the best
                             epoch comes early, more steps would overfit
-        `early_stopping`    True
+        `early_stopping`    True, without `X_val` in `fit`
         `callbacks`         none, as they may stop training themselves
         ==================  ==========================================================
 
@@ -440,8 +452,8 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
 
     loss_weights_ : ndarray of shape (n_outputs_,)
         Weight of each target's loss, as given. Where the weights adapt, the mean over the
-        steps of the last epoch. Equal weights are 1. `history_` has the weights of every
-        epoch as ``loss_weight_<target>``. If another target is called
+        steps of the last epoch, preferences included. Equal weights are 1. `history_` has
+        the weights of every epoch as ``loss_weight_<target>``. If another target is called
         ``weight_<target>``, its loss has that entry, and the weight is
         ``weight_of_loss_<target>``.
 
@@ -511,6 +523,20 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
                    the smallest one that is not 0
         "upgrad"   the mean of the g_t, each moved to the nearest d with g_s . d >= 0 for
                    all s
+
+    Preferences p, whose mean is 1, come into it like this. Equal ones change nothing, and a
+    target of preference 0 is switched off::
+
+        "famo"         v_t ~ p_t z_t / L_t, and it is falls divided by p_t that become alike
+        "geometric"    minimises (L_1^p_1 ... L_T^p_T)^(1/T)
+        "uncertainty"  minimises the mean of p_t (exp(-s_t) L_t + s_t)
+        "dwa"          v_t ~ p_t exp(r_t / 2)
+        "random"       v_t ~ p_t exp(a normal random number)
+        "mgda"         of the gradients g_t / p_t: the step comes forward along g_t in
+                       proportion to p_t, for all targets that it weighs
+        "imtl_g"       G w ~ (p_1 |g_1|, ..., p_T |g_T|)
+        "nash"         G w = p / w: p are the powers of an asymmetric bargain
+        others         what is a mean of all targets is weighted by p
 
     Published evidence is mixed: equal weights are often as good (Kurin et al. 2022; Xin et
     al. 2022). On 26 tables of 200 rows, "famo" and "geometric" took 2.2 % off the error
@@ -618,9 +644,10 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     >>> model.gates(X).shape
     (768, 2, 4)
 
-    Loss weights that are learnt:
+    Loss weights that are learnt, of targets of which one is preferred:
 
-    >>> model = model.set_params(n_experts=1, loss_weights="uncertainty").fit(X, y)
+    >>> preferred = ("uncertainty", {"heating_load": 3, "cooling_load": 1})
+    >>> model = model.set_params(n_experts=1, loss_weights=preferred).fit(X, y)
     >>> model.loss_weights_.shape
     (2,)
 
@@ -678,7 +705,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         max_seconds: float | None = None,
         batch_size: int | Literal["auto"] = "auto",
         early_stopping: bool = True,
-        validation_fraction: float = 0.125,
+        validation_fraction: float | Splitter = 0.125,
         n_iter_no_change: int | Literal["auto"] = "auto",
         refit: bool | Literal["auto"] = "auto",
         n_members: int = 1,

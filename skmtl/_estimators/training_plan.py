@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._messages import did_you_mean
 from .._network.heads import HeadKind
 from .._network.network import Network
-from .._tables.per_target import per_target
+from .._tables.per_target import is_preference, per_target
 from .._tables.targets import loss_weight_entries
 from .automatic import Course
-from .parameter_constraints import NEEDS_POSITIVE_LOSSES
+from .parameter_constraints import BALANCING, NEEDS_POSITIVE_LOSSES
 
 if TYPE_CHECKING:  # takes in TensorFlow, which predicting does without
     from .._training.plan import Plan
@@ -58,9 +59,13 @@ def make_plan(
 
 
 def loss_weights(value, names: np.ndarray) -> tuple[str | None, np.ndarray]:
-    """How the weights of the targets adapt, if they do, and those to start with (T,)."""
-    if value is None or isinstance(value, str):
-        return value, np.ones(len(names))
+    """How the weights of the targets adapt, if they do, and those given (T,).
+
+    Given beside a method they are preferences, whose mean is 1.
+    """
+    method, value = _method_and_weights(value)
+    if value is None:
+        return method, np.ones(len(names))
     weights = per_target("loss_weights", value, names, lambda value: False)
     weights = np.array(weights, dtype=np.float64)
     if weights.ndim != 1:
@@ -72,18 +77,39 @@ def loss_weights(value, names: np.ndarray) -> tuple[str | None, np.ndarray]:
             "loss_weights must be finite, not negative and not all 0, got "
             f"{weights.tolist()}."
         )
-    return None, weights
+    return method, weights / weights.mean() if method else weights
+
+
+def _method_and_weights(value) -> tuple[str | None, Any]:
+    if value is None or isinstance(value, str):
+        return value, None
+    if not is_preference(value):
+        return None, value
+    method, weights = value
+    if method not in BALANCING:
+        raise ValueError(
+            f"loss_weights={value!r} must be a method, one of "
+            f"{', '.join(map(repr, BALANCING))}, and a weight for each target."
+            f"{did_you_mean(method, BALANCING)}"
+        )
+    if weights is None or isinstance(weights, str) or not np.iterable(weights):
+        raise ValueError(
+            f"loss_weights={value!r} must have a weight for each target behind the method, "
+            f"as in ({method!r}, [2, 1]) or ({method!r}, {{'a': 2, 'b': 1}})."
+        )
+    return method, weights
 
 
 def check_balancing(value, kinds: Sequence[HeadKind], names: np.ndarray) -> None:
     """Logarithms and quotients of losses need losses that are positive."""
-    if not isinstance(value, str) or value not in NEEDS_POSITIVE_LOSSES:
+    method, _ = _method_and_weights(value)
+    if method not in NEEDS_POSITIVE_LOSSES:
         return
     for name, kind in zip(names, kinds, strict=True):
         if not kind.loss_may_be_negative:
             continue
         raise ValueError(
-            f"loss_weights={value!r} compares losses by their quotients, but the loss "
+            f"loss_weights={method!r} compares losses by their quotients, but the loss "
             f"{kind.own_loss!r} of the target {name!r} may be negative: choose another, "
             "such as 'uncertainty' or 'upgrad'."
         )
@@ -95,7 +121,7 @@ def last_loss_weights(plan, members: Sequence[Network], history) -> np.ndarray:
         return plan.loss_weights
     if plan.balancing == "uncertainty":
         learnt = np.array([member.log_variances for member in members], dtype=np.float64)
-        return np.exp(-learnt).mean(axis=0)
+        return plan.loss_weights * np.exp(-learnt).mean(axis=0)
     entries = loss_weight_entries(plan.target_names)
     return np.array([history[entry][-1] for entry in entries])
 

@@ -160,9 +160,9 @@ def check_known(
         found = np.unique(columns[t][unknown[:, t]].astype(str))
         raise ValueError(
             f"y has the {listed('label', found)} in target {names[t]!r}, but the estimator "
-            f"was fitted with the {listed('label', classes[t])}. Name all "
-            "classes in the first partial_fit(classes=...), or call fit with "
-            "warm_start=False."
+            f"was fitted with the {listed('label', classes[t])}. Leave such "
+            "rows out, name all classes in the first partial_fit(classes=...), or call fit "
+            "with warm_start=False."
         )
 
 

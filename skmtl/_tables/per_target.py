@@ -22,6 +22,9 @@ def with_new_target(loss, new, n_targets: int, name: str):
 
 def with_new_weight(loss_weights, name: str):
     """The parameter ``loss_weights`` with the weight 1 for one more target."""
+    if is_preference(loss_weights):
+        method, preferences = loss_weights
+        return method, with_new_weight(preferences, name)
     if loss_weights is None or isinstance(loss_weights, str):
         return loss_weights
     if isinstance(loss_weights, Mapping):
@@ -81,3 +84,12 @@ def is_one_loss(loss) -> bool:
 
 def is_quantile(loss) -> bool:
     return isinstance(loss, tuple) and len(loss) == 2 and loss[0] == "quantile"
+
+
+def is_preference(loss_weights) -> bool:
+    """Whether ``loss_weights`` is a method and how much each target is preferred."""
+    return (
+        isinstance(loss_weights, (tuple, list))
+        and len(loss_weights) == 2
+        and isinstance(loss_weights[0], str)
+    )

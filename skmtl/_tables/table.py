@@ -29,12 +29,16 @@ class Table:
     names: np.ndarray  # of the targets (T,)
     one_dimensional: bool = False  # whether y had no axis of targets
     classes: Sequence[np.ndarray] | None = None  # of each target, if they are labels
+    numbers: np.ndarray | None = None  # of the rows in what `fit` was given, if not all
 
     def rows(self, which) -> Table:
         """The table of these rows."""
-        return dataclasses.replace(self, X=self.X[which], Y=self.Y[which], W=self.W[which])
+        X, Y, W = self.X[which], self.Y[which], self.W[which]
+        return dataclasses.replace(self, X=X, Y=Y, W=W, numbers=None)
 
     def counted(self) -> Table:
         """The rows that have any weight."""
         counts = self.W.any(axis=1)
-        return self if counts.all() else self.rows(counts)
+        if counts.all():
+            return self
+        return dataclasses.replace(self.rows(counts), numbers=np.flatnonzero(counts))

@@ -32,17 +32,19 @@ def train_members(
     table: Table,
     parts: Sequence[tuple],
     seeds: Sequence[int],
+    own_rows: Table | None = None,
 ) -> tuple[list[Network], History, np.ndarray]:
     """Train the networks of an ensemble on a table.
 
-    Each has rows to train on and to validate on (`parts`), and a seed. Returns the trained
-    networks, the mean of their histories, and for each target the best epoch of the network
-    that it is part of (n_members, T).
+    Each has rows to train on and to validate on (`parts`), and a seed. With ``own_rows``,
+    all are validated on these. Returns the trained networks, the mean of their histories,
+    and for each target the best epoch of the network that it is part of (n_members, T).
     """
-    networks = [
-        dataclasses.replace(network, features=network.features.for_rows(table.X))
-        for network in networks
-    ]
+    for A in [table.X] if own_rows is None else [table.X, own_rows.X]:
+        networks = [
+            dataclasses.replace(network, features=network.features.for_rows(A))
+            for network in networks
+        ]
     # Threads share the compiled programs, while every process would compile its own.
     # Callbacks are written for one training at a time.
     n_jobs = 1 if plan.callbacks else plan.n_jobs
@@ -51,7 +53,7 @@ def train_members(
         each = plan.max_seconds * at_a_time / len(networks)
         plan = dataclasses.replace(plan, max_seconds=each)
     trained = Parallel(n_jobs=n_jobs, require="sharedmem")(
-        delayed(_train)(plan, network, table, rows, seed)
+        delayed(_train)(plan, network, table, rows, seed, own_rows)
         for network, rows, seed in zip(networks, parts, seeds, strict=True)
     )
     members, first, second, best = zip(*trained, strict=True)
@@ -63,13 +65,20 @@ def train_members(
 
 
 def _train(
-    plan: Plan, network: Network, table: Table, rows: tuple, seed: int
+    plan: Plan,
+    network: Network,
+    table: Table,
+    rows: tuple,
+    seed: int,
+    own_rows: Table | None,
 ) -> tuple[Network, History, History | None, np.ndarray]:
     """A trained network; its history; that of going on with all rows; best epochs (T,).
 
     The second history is None where training did not go on.
     """
     train_rows, validation_rows = (TableRows(network, table, part) for part in rows)
+    if own_rows is not None:
+        validation_rows = TableRows(network, own_rows, slice(None))
     spec = plan.program_spec(network, len(train_rows))
     settings = plan.settings(network, len(train_rows), len(validation_rows))
     callbacks = nullcontext()
@@ -92,26 +101,30 @@ def _train(
             **options,
         )
     more = None
-    refits = plan.refit and len(validation_rows) > 0 and not plan.annealed
+    held_out = len(validation_rows) > 0 and own_rows is None
+    refits = plan.refit and held_out and not plan.annealed
     if refits and not plan.callbacks and plan.max_seconds is None:
         # Where the best epoch came early, the network got worse with training almost from
         # the start. More of it would do no good.
         n_epochs = np.where(best > plan.patience // 2, best, 0)
-        if n_epochs.any() and len(table.X) <= MOST_ROWS_TO_REFIT:
-            network, more = _go_on(spec, settings, network, table, n_epochs, seed, options)
+        if n_epochs.any() and len(train_rows) + len(validation_rows) <= MOST_ROWS_TO_REFIT:
+            both = np.union1d(train_rows.numbers, validation_rows.numbers)
+            everything = TableRows(network, table, both)
+            network, more = _go_on(
+                spec, settings, network, everything, n_epochs, seed, options
+            )
     return network, history, more, best[list(network.architecture.networks)]
 
 
 def _go_on(
-    spec, settings, network, table, n_epochs, seed, options
+    spec, settings, network, everything, n_epochs, seed, options
 ) -> tuple[Network, History | None]:
     """The network after more epochs (n_networks,) with all rows, if they didn't diverge."""
     # The optimizer went on until the last of the networks stopped, so what it remembers of
     # one depends on the others.
     if len(n_epochs) > 1:
         network = dataclasses.replace(network, optimizer_state=None)
-    everything = TableRows(network, table, slice(None))
-    nothing = TableRows(network, table, slice(0))
+    nothing = TableRows(network, everything.table, slice(0))
     settings = settings._replace(
         n_train=len(everything),
         n_validation=0,

@@ -28,7 +28,7 @@ class Plan:
     target_names: Sequence[str]  # T of them
     one_dimensional: bool  # whether there is one target, without an axis
     losses: tuple[TaskLoss, ...]  # of each target
-    loss_weights: np.ndarray  # (T,), those to start with where they adapt
+    loss_weights: np.ndarray  # (T,), or preferences where they adapt
     balancing: str | None  # how they adapt, if they do
     optimizer: OptimizerChoice
     batch_size: int | str  # rows per step, or "auto"

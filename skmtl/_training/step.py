@@ -79,7 +79,11 @@ class TrainingStep:
             after = self.task_losses(weights, batch, settings, drop)
             means, seen = _means_and_seen(losses, batch.W)
             means_after, _ = _means_and_seen(after, batch.W)
-            balance = [self._by_losses.after_step(*balance, means, means_after, seen)]
+            balance = [
+                self._by_losses.after_step(
+                    *balance, means, means_after, seen, settings.loss_weights
+                )
+            ]
         return Learnt(weights, optimizer, balance), losses, loss_weights
 
     def after_epoch(self, balance, losses):
@@ -89,9 +93,9 @@ class TrainingStep:
         return balance
 
     def loss_weights(self, weights, settings: Settings):
-        """Given weights (T,), or learnt: exp(-s) with log-variances s, which cost s."""
+        """Given weights (T,), times exp(-s) with log-variances s, if any are learnt."""
         if self._spec.learns_loss_weights:
-            return tf.exp(-weights[-1])
+            return settings.loss_weights * tf.exp(-weights[-1])
         return settings.loss_weights
 
     def task_losses(
@@ -129,11 +133,11 @@ class TrainingStep:
                 # The weights follow from the losses, but the gradient takes them as given.
                 means, seen = _means_and_seen(tf.stop_gradient(losses), batch.W)
                 weights = self._by_losses.weights(
-                    *(learnt.balance or [None]), means, seen, key
+                    *(learnt.balance or [None]), means, seen, settings.loss_weights, key
                 )
             loss = tf.reduce_mean(weights * losses) / n_rows
             if self._spec.learns_loss_weights:
-                loss += tf.reduce_mean(learnt.weights[-1])
+                loss += tf.reduce_mean(settings.loss_weights * learnt.weights[-1])
             loss = self.optimizer.scale_loss(loss, learnt.optimizer)
         # Of a look-up TensorFlow gives the rows that were met, and where they belong.
         gradients = [
@@ -146,7 +150,7 @@ class TrainingStep:
         """Gradients of losses that are balanced by their gradients of shared weights."""
         n_targets = self._spec.architecture.n_targets
         _, seen = _means_and_seen(tf.zeros(n_targets), batch.W)
-        n_seen = tf.reduce_sum(seen)
+        preferences = seen * settings.loss_weights
         drop = self._dropout(key, settings)
 
         def losses_of(architecture, weights):
@@ -154,11 +158,13 @@ class TrainingStep:
             return losses / n_rows
 
         # The loss is a mean over all T targets: each counts 1 / T. Balancing knows only the
-        # n_seen targets that the batch observes, and weighs equal ones by 1 / n_seen each.
-        # Times n_seen / T they count as they would without balancing. A history reports
-        # weights whose mean is about 1, as users give them: times T.
+        # n targets that the batch observes, and weighs equal ones by 1 / n each. Times
+        # n / T, for n the sum of their preferences, they count as they would without
+        # balancing. A history reports weights whose mean is about 1, as users give them:
+        # times T.
         def task_weights_of(G):
-            return self._by_gradients(G, seen, key[0] + key[1]) * n_seen / n_targets
+            w = self._by_gradients(G, preferences, key[0] + key[1])
+            return w * tf.reduce_sum(preferences) / n_targets
 
         gradients, losses, weights = balanced_gradients(
             learnt.weights,
@@ -166,6 +172,7 @@ class TrainingStep:
             self._spec.n_frozen,
             losses_of,
             task_weights_of,
+            settings.loss_weights / n_targets,
         )
         scale = self.optimizer.scale_loss(1.0, learnt.optimizer)
         return [g * scale for g in gradients], losses * n_rows, weights * n_targets

@@ -8,6 +8,10 @@ they would have without it; where all gradients are 0, all weights are equal.
 All but the length of Nash's step depends on G up to a factor, so each function gets G with
 a mean of 1 on its diagonal, and the mean's weights, 1 / T for each observed target. Equal
 targets at right angles have these weights, but for "cagrad", which goes further.
+
+Where some targets are preferred, the mean's weights are the preferences, with sum 1. What
+is a mean of some gradients is then weighted by them; what a method makes equal for all
+targets is made proportional to them.
 """
 
 from __future__ import annotations
@@ -29,8 +33,10 @@ CAGRAD_RADIUS = 0.5  # of the ball around the mean gradient, in units of its nor
 
 def _of_observed(weights_of: Callable) -> Callable:
     @wraps(weights_of)
-    def weights(G, seen, seed=0):
-        mean = tf.math.divide_no_nan(seen, tf.reduce_sum(seen))
+    def weights(G, preferences, seed=0):
+        """``preferences`` (T,) are 0 for targets that the batch does not observe."""
+        mean = tf.math.divide_no_nan(preferences, tf.reduce_sum(preferences))
+        seen = tf.sign(preferences)
         mean_square = tf.reduce_sum(mean * tf.linalg.diag_part(G))
         is_something = mean_square > 0
         G = tf.where(is_something, G / mean_square, 0.0) * seen[:, None] * seen
@@ -77,9 +83,13 @@ def mgda(G, mean, seed):
 
     min w^T G w over w >= 0, 1^T w = 1 (Sener & Koltun 2018, equation 4). Up to a factor, w
     is the minimum of w^T (G + 1 1^T) w / 2 - 1^T w over w >= 0, by the same conditions.
+    The step comes forward alike along all g_t of positive weight. It is to be in proportion
+    to preferences, so these divide the gradients first.
     """
     seen = tf.sign(mean)
-    w = nonnegative_minimum(_with_ridge(G + seen[:, None] * seen), -seen)
+    inverse = tf.math.divide_no_nan(1 / tf.reduce_sum(seen), mean)  # 1 if all are equal
+    G = G * inverse[:, None] * inverse
+    w = inverse * nonnegative_minimum(_with_ridge(G + seen[:, None] * seen), -seen)
     return w / tf.reduce_sum(w)
 
 
@@ -115,41 +125,49 @@ def cagrad(G, mean, seed):
 def imtl_g(G, mean, seed):
     """The step with equal projections on all gradients (Liu et al. 2021b, equation 3).
 
-    G w = |g| up to a factor. The weights' absolute values sum to 1: where all are positive
-    that is the paper's sum of 1, which else may be 0, or turn the step round.
+    G w = |g| up to a factor, or |g| times the preference. The weights' absolute values sum
+    to 1: where all are positive that is the paper's sum of 1, which else may be 0, or turn
+    the step round.
     """
     # With cosines, so that the ridge weighs the same for large and for small gradients.
     C, inverse_norms = _cosines(G)
     C = tf.linalg.set_diag(C, tf.fill([C.shape[0]], 1 + IMTL_RIDGE))
-    w = inverse_norms * solution(C, tf.sign(mean))
+    w = inverse_norms * solution(C, mean)
     return tf.math.divide_no_nan(w, tf.reduce_sum(tf.abs(w)))
 
 
 @_of_observed
 def nash(G, mean, seed):
-    """The targets' bargain: G w = 1 / w (Navon et al. 2022, equation 3).
+    """The targets' bargain: G w = p / w (Navon et al. 2022, equation 3, for p = 1).
 
-    That is the minimum of w^T G w / 2 - sum log w, by damped Newton steps. The step keeps
-    its direction whatever a gradient is scaled by, so the cosines will do for G. The
-    paper's step has length sqrt(T); this one is as long as the mean of gradients of the
-    mean square, were they at right angles.
+    That is the minimum of w^T G w / 2 - sum p log w, by damped Newton steps; preferences p
+    are the powers of an asymmetric bargain (Kalai 1977). The step keeps its direction
+    whatever a gradient is scaled by, so the cosines will do for G. The paper's step has
+    length sqrt(T); this one is as long as the mean of gradients of the mean square, were
+    they at right angles.
     """
     C, inverse_norms = _cosines(G)
     C = _with_ridge(C)
+    seen = tf.sign(mean)
+    smallest = tf.reduce_min(tf.where(seen > 0, mean, float("inf")))
+    # Steps are damped as Newton's method needs it where no power is below 1.
+    powers = tf.where(seen > 0, mean / smallest, 1.0)
+    most_steps = tf.cast(60 * tf.sqrt(tf.reduce_max(powers)), tf.int32)
 
     def is_off(n_steps, w, decrement):
-        return (n_steps < 60) & (decrement > 1e-4)
+        return (n_steps < most_steps) & (decrement > 1e-4)
 
     def newton(n_steps, w, decrement):
-        gradient = product(C, w) - 1 / w
-        step = solution(C + tf.linalg.diag(w**-2), -gradient)
+        gradient = product(C, w) - powers / w
+        step = solution(C + tf.linalg.diag(powers * w**-2), -gradient)
         decrement = tf.sqrt(tf.maximum(-tf.reduce_sum(gradient * step), 0.0))
         damping = tf.where(decrement < 0.25, 1.0, 1 / (1 + decrement))
         return n_steps + 1, w + damping * step, decrement
 
-    w = tf.ones_like(mean)
+    w = tf.sqrt(powers)  # of gradients at right angles
     _, w, _ = tf.while_loop(is_off, newton, (tf.constant(0), w, float("inf")))
-    return mean * inverse_norms * w
+    n_seen = tf.reduce_sum(seen)
+    return seen * tf.sqrt(smallest * n_seen) / n_seen * inverse_norms * w
 
 
 @_of_observed

@@ -24,12 +24,13 @@ def balanced_gradients(
     n_frozen: int,
     losses_of: Callable,
     task_weights_of: Callable,
+    own_weights,
 ):
     """Gradients of all weights but the frozen ones; losses (T,); weights of tasks (T,).
 
     ``losses_of(architecture, weights)`` computes the losses (T,). ``task_weights_of(G)``
     computes the weights of the tasks from the Gramian G = J J^T of their gradients.
-    What a task has for itself is trained on the mean of the losses.
+    What a task has for itself is trained on its loss, times its ``own_weights`` (T,).
     """
     trained = weights[n_frozen:]
     # Two tapes, for the two halves of the chain from weights by copies to losses. What
@@ -54,7 +55,7 @@ def balanced_gradients(
     stacked = [tf.reshape(g, (n_targets, -1, *g.shape[1:])) for g in by_copies]
     task_weights = task_weights_of(_gramian(stacked, n_shared, architecture))
     weighted = [
-        tf.reshape(_coefficients(task_weights, g.shape[1], n) * g, copy.shape)
+        tf.reshape(_coefficients(task_weights, own_weights, g.shape[1], n) * g, copy.shape)
         for g, n, copy in zip(stacked, n_shared, copies, strict=True)
     ]
     return to_weights.gradient(copies, trained, weighted), losses, task_weights
@@ -85,15 +86,14 @@ def _n_shared(architecture: Architecture) -> list[int]:
     ]
 
 
-def _coefficients(task_weights, n_copies: int, n_shared: int):
+def _coefficients(task_weights, own_weights, n_copies: int, n_shared: int):
     """Factors (T, n, 1, 1) of the gradients by each task's n copies.
 
-    For copies of what is shared, the weight of the task. For what is the task's own, 1 / T,
-    as in the mean of the losses.
+    For copies of what is shared, the weight of the task; else that of what is its own.
     """
     of_shared = (np.arange(n_copies) < n_shared)[None, :]
-    alone = 1 / task_weights.shape[0]
-    return tf.where(of_shared, task_weights[:, None], alone)[:, :, None, None]
+    factors = tf.where(of_shared, task_weights[:, None], own_weights[:, None])
+    return factors[:, :, None, None]
 
 
 def _same_network(architecture: Architecture):
