@@ -111,7 +111,7 @@ def _network(args: argparse.Namespace, table):
     return cls(
         trunk_sizes=tuple(args.trunk),
         head_sizes=tuple(args.head),
-        epochs=args.epochs,
+        epochs=args.epochs or "auto",
         n_members=args.members,
         random_state=args.seed,
     )

@@ -74,7 +74,7 @@ def test_is_a_regressor_for_several_targets():
     assert tags.target_tags.required
     assert tags.target_tags.multi_output
     assert tags.target_tags.single_output
-    assert not tags.input_tags.allow_nan
+    assert tags.input_tags.allow_nan
 
 
 def test_parameters_are_those_of_the_signature_and_keyword_only():

@@ -752,10 +752,11 @@ def test_help_states_the_defaults_and_they_are_the_estimator_s():
     arguments, network = parser().parse_args([]), MultiTaskRegressor()
     assert tuple(arguments.trunk) == network.trunk_sizes
     assert tuple(arguments.head) == network.head_sizes
-    assert arguments.epochs == network.epochs
+    assert arguments.epochs is None
+    assert network.epochs == "auto"
     assert arguments.members == network.n_members
     text = re.sub(r"\s+", " ", parser().format_help())
-    for sizes in (network.trunk_sizes, network.head_sizes, [network.epochs]):
+    for sizes in (network.trunk_sizes, network.head_sizes, [400]):
         assert f"(default: {' '.join(map(str, sizes))})" in text
 
 

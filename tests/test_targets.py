@@ -486,7 +486,7 @@ def test_only_the_numbers_count(container):
     expected = small().fit(X, Y)
     A, B = CONTAINERS[container](X), CONTAINERS[container](Y)
 
-    estimator = small().fit(A, B)
+    estimator = small(categorical_features=None).fit(A, B)
 
     assert_close(estimator.predict(A), expected.predict(X), atol=1e-6)
     assert estimator.score(A, B) == pytest.approx(expected.score(X, Y))

@@ -95,9 +95,9 @@ def _add_network_and_search(add: Callable) -> None:
     add(
         "--epochs",
         type=positive,
-        default=400,
         metavar="N",
-        help="most epochs of a fit, which stops early (default: 400)",
+        help="most epochs of a fit, which stops early (default: 400); of 5000 rows or "
+        "more, fewer",
     )
 
 

@@ -193,7 +193,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         3
         """
         resume = self.__sklearn_is_fitted__()
-        return self._train_one_epoch(X, y, sample_weight, resume)
+        return self._train(X, y, sample_weight, resume)
 
     @property
     def model_(self) -> keras.Model:
@@ -397,9 +397,6 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
             state["categories_"] = Categories(state.get("categories_", {}))
             state.setdefault("is_categorical_", None)
         super().__setstate__(state)
-
-    def _train_one_epoch(self, X, y, sample_weight, resume, classes=None):
-        return self._train(X, y, sample_weight, resume, classes=classes)
 
     def _train(self, X, y, sample_weight, resume, given=None, *, classes=None):
         """Fit to a whole table, or to a chunk of one if ``given`` is None."""

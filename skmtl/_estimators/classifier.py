@@ -499,7 +499,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         3
         """
         resume = self.__sklearn_is_fitted__()
-        return self._train_one_epoch(X, y, sample_weight, resume, classes)
+        return self._train(X, y, sample_weight, resume, classes=classes)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Predict the most probable label of every target.

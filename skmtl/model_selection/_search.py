@@ -348,7 +348,9 @@ class SharingDepthSearchCV(GridSearchCV):
     def __sklearn_tags__(self):
         search = self._spelt_out()
         tags = super(SharingDepthSearchCV, search).__sklearn_tags__()
-        tags.target_tags = get_tags(search.estimator).target_tags
+        own = get_tags(search.estimator)
+        tags.target_tags = own.target_tags
+        tags.input_tags.allow_nan = own.input_tags.allow_nan
         return tags
 
     def _sk_visual_block_(self):
