@@ -699,7 +699,7 @@ def test_intervals_are_labels(table):
     copied = pickle.loads(pickle.dumps(estimator))
     np.testing.assert_array_equal(copied.predict(X), estimator.predict(X))
     other = frame.assign(third=pd.cut(Y[:, 0], 4))
-    with raises_naming("label", "'third'", "Name all classes"):
+    with raises_naming("label", "'third'", "name all classes"):
         estimator.partial_fit(X, other)
 
 
