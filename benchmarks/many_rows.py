@@ -2,8 +2,8 @@
 
 ::
 
-    python -m benchmarks.many_rows                        into RESULTS.md, many_rows.png
-    python -m benchmarks.many_rows --rows 10000 100000    printed only
+    python -m benchmarks.many_rows --results benchmarks/RESULTS.md    and many_rows.png
+    python -m benchmarks.many_rows --rows 10000 100000                printed only
 
 The table is that of `benchmarks.large`: 30 features, 5 targets, in single precision. The
 last 50 000 rows are tested on. Every fit is one of a fresh process and is timed with its
@@ -25,8 +25,7 @@ from ._clocks import duration, in_fresh_process
 from ._report import circumstances, markdown_table, write_section
 from .large import N_FEATURES, N_TARGETS, table
 
-HERE = Path(__file__).parent
-RESULTS, PICTURE = HERE / "RESULTS.md", HERE / "many_rows.png"
+PICTURE = "many_rows.png"
 ROWS = (10_000, 100_000, 1_000_000)
 N_TEST = 50_000
 MOST_ROWS_TO_THE_END = 100_000
@@ -97,7 +96,7 @@ def draw(figures: dict[tuple[str, int], tuple[float, float, float]], path: Path)
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     for axes, column in zip(figure.subplots(1, 2), (1, 0), strict=True):
         label = ("error", "seconds")[column]
-        for name in MODELS:
+        for name in dict.fromkeys(model for model, _ in figures):
             rows = [n for model, n in figures if model == name]
             values = [figures[name, n][column] for n in rows]
             axes.plot(rows, values, marker="o", label=name)
@@ -112,6 +111,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--rows", type=int, nargs="+", default=ROWS, metavar="N")
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
+    parser.add_argument("--results", type=Path, metavar="FILE", help="where to write")
     return parser.parse_args(argv)
 
 
@@ -133,9 +133,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     lines = ["## Default fits to many rows", "", *where, f"- table: {title}", ""]
     lines += markdown_table(header, cells)
     sys.stdout.write("\n".join([*lines, ""]))
-    if tuple(arguments.rows) == ROWS and arguments.models == list(MODELS):
-        write_section(RESULTS, "many_rows", lines)
-        draw(figures, PICTURE)
+    if arguments.results is not None:
+        write_section(arguments.results, "many_rows", lines)
+        draw(figures, arguments.results.with_name(PICTURE))
 
 
 if __name__ == "__main__":
