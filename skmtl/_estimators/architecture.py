@@ -22,7 +22,6 @@ def inputs_of(
     estimator, X: np.ndarray, weight: np.ndarray, trunk: Trunk | None = None
 ) -> Inputs:
     """How the features of `fit` enter the network: as in the trunk it starts from."""
-    categorical = estimator.is_categorical_
     if trunk is not None and trunk.features is not None:
         return trunk.features
     limit = estimator.clip_features
@@ -31,6 +30,7 @@ def inputs_of(
         n_bins = 0  # of Keras: it reads the features themselves
     elif n_bins == "auto":
         n_bins = automatic_bins(*X.shape)
+    categorical = estimator.is_categorical_
     return Inputs.fit(
         X,
         weight,

@@ -36,7 +36,7 @@ from .._tables.targets import (
 from .._types import Floats, Targets
 from .architecture import architecture_of, inputs_of, warn_of_random_trunk
 from .automatic import course_of, one_epoch_of
-from .init_trunk import codes_of, trunks_of
+from .init_trunk import codes_of, trunks_of, unfrozen
 from .network_diagram import network_svg
 from .pickle_versions import with_version, without_version
 from .training_plan import check_balancing, generator, last_loss_weights, make_plan
@@ -464,9 +464,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
 
     def _in_levels_of_trunk(self, X: np.ndarray) -> np.ndarray:
         """The table in codes of the levels that the trunk knows."""
-        source = self.init_trunk
-        if isinstance(source, FrozenEstimator):
-            source = source.estimator
+        source = unfrozen(self.init_trunk)
         own = codes_of(source, X, self.categories_, self.is_categorical_)
         if own is None:
             return X

@@ -23,8 +23,7 @@ def trunks_of(
     ``names`` are those of the features, if they have any. Of an ensemble, each member
     lends its trunk to one network; a single trunk serves all.
     """
-    if isinstance(source, FrozenEstimator):
-        source = source.estimator
+    source = unfrozen(source)
     if hasattr(source, "get_params"):
         trunks = _of_estimator(source)
         if source.n_features_in_ != n_features:
@@ -48,6 +47,11 @@ def trunks_of(
             "expected the same, or an init_trunk of one."
         )
     return trunks
+
+
+def unfrozen(source):
+    """What a search is kept from cloning."""
+    return source.estimator if isinstance(source, FrozenEstimator) else source
 
 
 def codes_of(source, X: np.ndarray, own: Categories, is_categorical) -> np.ndarray | None:

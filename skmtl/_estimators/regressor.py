@@ -13,10 +13,9 @@ from sklearn.utils.validation import check_is_fitted
 from .._messages import listed
 from .._network.scaling import Scaling
 from .._tables.features import check_features
-from .._tables.holes_and_weights import weights_of
 from .._tables.per_target import is_one_loss, per_target, with_new_target
 from .._tables.table import CheckedTargets
-from .._tables.targets import check_same_targets, check_targets, check_values
+from .._tables.targets import check_targets, check_values
 from .._types import (
     Floats,
     Groups,
@@ -28,9 +27,9 @@ from .._types import (
     Splitter,
     Targets,
 )
-from ..metrics import r2_score
 from .base import BaseMultiTask
 from .parameter_constraints import CONSTRAINTS
+from .scoring import r2_of
 
 if TYPE_CHECKING:  # takes in TensorFlow
     import keras
@@ -916,14 +915,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         >>> model.score(X, y) < 1.0
         True
         """
-        Y, _ = check_targets(y, estimator=self)
-        predicted = self.predict(X).reshape(-1, self.n_outputs_)
-        check_same_targets(y, Y, self.target_names_)
-        if np.isnan(Y).all():
-            raise ValueError("y has no observed value (all are NaN): there is no score.")
-        if sample_weight is not None:
-            sample_weight = weights_of(sample_weight, list(self.target_names_))
-        return r2_score(Y, predicted, sample_weight=sample_weight)
+        return r2_of(self, X, y, sample_weight)
 
     def add_task(
         self,

@@ -7,10 +7,9 @@ from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
 
 from .._estimators.regressor import MultiTaskRegressor
-from .._tables.holes_and_weights import weights_of
-from .._tables.targets import check_same_targets, check_targets
+from .._estimators.scoring import r2_of
+from .._tables.targets import check_targets
 from .._types import Floats, Targets
-from ..metrics import r2_score
 from ._base import BaseStacking
 from ._parts import FEW_ROWS
 from ._trees import boosted_trees, extra_trees, linear
@@ -243,14 +242,7 @@ class MultiTaskStackingRegressor(RegressorMixin, BaseStacking):
         >>> 0.9 < stack.score(X, y) < 1
         True
         """
-        predicted = self.predict(X).reshape(-1, self.n_outputs_)
-        Y, _ = check_targets(y, estimator=self)
-        check_same_targets(y, Y, self.target_names_)
-        if np.isnan(Y).all():
-            raise ValueError("y has no observed value (all are NaN): there is no score.")
-        if sample_weight is not None:
-            sample_weight = weights_of(sample_weight, list(self.target_names_))
-        return r2_score(Y, predicted, sample_weight=sample_weight)
+        return r2_of(self, X, y, sample_weight)
 
     def _default_parts(self, n_rows):
         parts = [
