@@ -47,7 +47,7 @@ def course_of(estimator, n_rows: int) -> Course:
         == "cosine",
         epochs=chosen("epochs", n_epochs(n_rows) if many else 400),
         patience=chosen("n_iter_no_change", 15 if many else 40),
-        batch_size=chosen("batch_size", rows_per_step(n_rows) if many else "auto"),
+        batch_size=chosen("batch_size", batch_size_of_large(n_rows) if many else "auto"),
     )
 
 
@@ -61,7 +61,7 @@ def n_epochs(n_rows: int) -> int:
     return max(FEWEST_EPOCHS, round(EPOCHS * (16_000 / n_rows) ** 0.75))
 
 
-def rows_per_step(n_rows: int) -> int:
+def batch_size_of_large(n_rows: int) -> int:
     """Rows of a batch of a large table, a power of two."""
     return int(2 ** np.clip(np.round(np.log2(n_rows / STEPS_PER_EPOCH)), 6, 9))
 
