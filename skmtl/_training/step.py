@@ -13,6 +13,7 @@ from .._network.forward import forward
 from .balancing.by_gradients import GRAMIAN_WEIGHTS
 from .balancing.by_losses import BY_LOSSES
 from .balancing.jacobian import balanced_gradients, shares_trained_weights
+from .columns import by_product
 from .dropout import dropout_mask, uniform
 from .losses import cell_losses
 from .optimizer import compiled_optimizer
@@ -108,7 +109,7 @@ class TrainingStep:
             architecture,
             architecture.shapes.with_leaves(weights[: self._n_network_weights]),
             numbers,
-            settings.inputs,
+            [by_product(units) for units in settings.inputs],
             self._activation,
             codes=codes,
             drop=drop,
