@@ -3,7 +3,7 @@
 ::
 
     python -m benchmarks.throughput --results benchmarks/RESULTS.md
-    python -m benchmarks.throughput --inputs 400 --batches 512    printed only
+    python -m benchmarks.throughput --features 400 --batches 512    printed only
 
 Three targets, the default layers, features without bins (``n_bins=0``) or with 64 of them;
 no rows held out. A row takes 2 operations per weight on the way forward, 2 for the weight's
@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 from time import perf_counter
 
@@ -27,6 +28,7 @@ from ._report import circumstances, markdown_table, write_section
 N_TARGETS, TRUNK, HEAD = 3, (128, 128), 64
 SQUARE, N_SQUARES = 2048, 10
 EPOCHS = 4
+MOST_NUMBERS = 2**26
 
 
 def operations(n_inputs: int) -> int:
@@ -35,35 +37,28 @@ def operations(n_inputs: int) -> int:
     return 4 * n_inputs * first + 6 * first * second + 6 * second * N_TARGETS * HEAD
 
 
-def peak(A) -> float:
-    """Operations a second of products of square matrices."""
-    started = perf_counter()
-    _products(A).numpy()
-    return 2 * N_SQUARES * SQUARE**3 / (perf_counter() - started)
-
-
-def _products(A):
+def products_of_squares() -> Callable[[], float]:
+    """A function for the operations a second of products of square matrices."""
     import tensorflow as tf
 
-    global _compiled
-    if _compiled is None:
+    rng = np.random.default_rng(0)
+    A = tf.constant(rng.normal(size=(SQUARE, SQUARE)) / SQUARE**0.5, tf.float32)
 
-        @tf.function(jit_compile=True)
-        def products(A):
-            return tf.reduce_sum(
-                tf.while_loop(
-                    lambda i, B: i < N_SQUARES,
-                    lambda i, B: (i + 1, A @ B),
-                    (tf.constant(0), A),
-                )[1]
-            )
+    @tf.function(jit_compile=True)
+    def products():
+        def one(i, B):
+            return i + 1, A @ B
 
-        _compiled = products
-        products(A)
-    return _compiled(A)
+        _, B = tf.while_loop(lambda i, _: i < N_SQUARES, one, (tf.constant(0), A))
+        return tf.reduce_sum(B)
 
+    def peak() -> float:
+        started = perf_counter()
+        products().numpy()
+        return 2 * N_SQUARES * SQUARE**3 / (perf_counter() - started)
 
-_compiled = None
+    peak()  # compiles
+    return peak
 
 
 def epoch_seconds(X, Y, batch_size: int, n_bins: int) -> float:
@@ -84,43 +79,30 @@ def epoch_seconds(X, Y, batch_size: int, n_bins: int) -> float:
     return (seconds[1] - seconds[0]) / EPOCHS
 
 
-def cases(inputs: Sequence[int], batches: Sequence[int], bins: Sequence[int]):
-    for n_bins in bins:
-        for n_features in inputs:
-            for batch_size in batches:
-                yield n_features, n_bins, batch_size
-
-
 def measure(arguments) -> list[list[str]]:
-    import tensorflow as tf
-
-    rng = np.random.default_rng(0)
-    square = tf.constant(rng.normal(size=(SQUARE, SQUARE)) / SQUARE**0.5, tf.float32)
-    peak(square)
+    rng, peak = np.random.default_rng(0), products_of_squares()
     rows = []
-    for n_features, n_bins, batch_size in cases(
-        arguments.inputs, arguments.batches, arguments.bins
+    for n_bins, n_features, batch_size in product(
+        arguments.bins, arguments.features, arguments.batches
     ):
-        n_rows = min(arguments.rows, 2**26 // (n_features * (1 + n_bins)))
+        n_rows = min(arguments.rows, MOST_NUMBERS // n_features)
         X = rng.normal(size=(n_rows, n_features)).astype(np.float32)
         Y = np.sin(X[:, :N_TARGETS])
         epoch_seconds(X, Y, batch_size, n_bins)  # compiles
         rounds = [
-            (peak(square), n_rows / epoch_seconds(X, Y, batch_size, n_bins))
+            (peak(), n_rows / epoch_seconds(X, Y, batch_size, n_bins))
             for _ in range(arguments.rounds)
         ]
         at_most, speed = np.median(rounds, axis=0)
-        shares = [
-            speed * operations(n_features * (1 + n_bins)) / at_most
-            for at_most, speed in rounds
-        ]
+        of_row = operations(n_features * (1 + n_bins))
+        share = np.median([speed * of_row / at_most for at_most, speed in rounds])
         row = [
             f"{n_features}",
             f"{n_bins}",
             f"{batch_size}",
             f"{speed:,.0f}".replace(",", " "),
             f"{at_most / 1e9:.0f}",
-            f"{np.median(shares):.0%}",
+            f"{share:.0%}",
         ]
         sys.stderr.write(" | ".join(row) + "\n")
         rows.append(row)
@@ -131,7 +113,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.throughput", description="Rows a second in training."
     )
-    parser.add_argument("--inputs", type=int, nargs="+", default=[50, 400, 1000])
+    parser.add_argument("--features", type=int, nargs="+", default=[30, 50, 400, 1000])
     parser.add_argument("--batches", type=int, nargs="+", default=[256, 512, 1024])
     parser.add_argument("--bins", type=int, nargs="+", default=[0])
     parser.add_argument("--rows", type=int, default=200_000)
