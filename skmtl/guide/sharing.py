@@ -33,7 +33,7 @@ Did targets pull in different directions? What a step on one target's loss does 
 others' is their affinity, and `suggest_groups` makes groups of those that help each other::
 
     >>> from skmtl.model_selection import suggest_groups, task_affinity
-    >>> affinity = task_affinity(network, X, y)
+    >>> affinity = task_affinity(search.best_estimator_, X, y)
     >>> groups = suggest_groups(affinity, n_groups=2)
     >>> sorted(target for group in groups for target in group) == sorted(y)
     True
