@@ -73,9 +73,10 @@ says which model is best for which horizon. **Intervals**: ``loss="normal"`` or 
 
 Limits
 ------
-- On this series ridge regressions are about as good: see ``horizons`` in
-  benchmarks/RESULTS.md, which has errors and seconds. Networks gain with many rows, and
-  with features that act together.
+- On this series, ridge regressions for each horizon have an error of 4.05 %, one network
+  4.01, four 3.89, trees 4.21. On persons employed in 17 sectors all are alike (1.87 to 1.94
+  %), and separate networks take twelve times as long as one. Try ridge first; see
+  ``python -m benchmarks.horizons``.
 - Nothing here knows the future of other features (holidays, weather forecasts): make
   columns of what is known ahead.
 - As a regressor, it goes into the direct forecasters and reductions of skforecast and
