@@ -148,8 +148,9 @@ def test_forecasts_are_trained_on_what_was_known():
     assert parts.Y_train.isna().sum().tolist() == list(range(12))
     assert parts.X_test.index[0] == pd.Timestamp("2006-01")
     assert parts.Y_test.notna().all(axis=None)
-    ahead, now = known["2006-03":"2007-02"].to_numpy(), known["2006-02"]
-    np.testing.assert_allclose(parts.Y_test.loc[pd.Timestamp("2006-02")], ahead - now)
+    origin = pd.Timestamp("2006-02")
+    ahead = known["2006-03":"2007-02"].to_numpy()
+    np.testing.assert_allclose(parts.Y_test.loc[origin], ahead - known[origin])
 
 
 def test_errors_on_raw_tables_are_those_of_the_observed_cells():
