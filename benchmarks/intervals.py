@@ -8,7 +8,7 @@ made for that.
     python -m benchmarks.held_out DIR
     python -m benchmarks.intervals --data DIR
     python -m benchmarks.intervals --data DIR --models normal quantiles --tables bdf
-    python -m benchmarks.intervals --models conformal-normal-8 conformal-quantiles-8
+    python -m benchmarks.intervals --models conformal-normal-8 normal-8 --section calibrated
 
 DIR as for `benchmarks.accuracy`; the first command makes the tables that no default was
 chosen on. Needs the extra ``bench``. Figures are means over KFold(3, shuffle=True,
@@ -23,6 +23,7 @@ import argparse
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,6 +60,8 @@ class Figures(NamedTuple):
     coverage: np.ndarray  # (T,)
     jointly: float  # rows with all targets in their intervals
     in_boxes: float
+    width: float  # of intervals, mean over targets
+    box_width: float
     score: float  # mean over targets
 
 
@@ -168,13 +171,20 @@ def figures(fold: Fold, found: Interval | Intervals) -> Figures:
     (low, high), Y = found.own, fold.Y_test
     outside = np.maximum(low - Y, 0) + np.maximum(Y - high, 0)
     score = np.abs(high - low) + 2 / (1 - LEVEL) * outside
-    inside = _inside(found.own, Y)
+    inside, box, std = _inside(found.own, Y), found.box, fold.Y_train.std(axis=0)
     return Figures(
         coverage=inside.mean(axis=0),
         jointly=inside.all(axis=1).mean(),
-        in_boxes=np.nan if found.box is None else _inside(found.box, Y).all(axis=1).mean(),
-        score=(score.mean(axis=0) / fold.Y_train.std(axis=0)).mean(),
+        in_boxes=np.nan if box is None else _inside(box, Y).all(axis=1).mean(),
+        width=_width(found.own, std),
+        box_width=np.nan if box is None else _width(box, std),
+        score=(score.mean(axis=0) / std).mean(),
     )
+
+
+def _width(ends: Interval, std: np.ndarray) -> float:
+    low, high = ends
+    return (np.abs(high - low).mean(axis=0) / std).mean()
 
 
 def _inside(ends: Interval, Y: np.ndarray) -> np.ndarray:
@@ -182,14 +192,15 @@ def _inside(ends: Interval, Y: np.ndarray) -> np.ndarray:
     return (low <= Y) & (high >= Y)
 
 
-def measure(tables: Sequence[Table], models: Sequence[str]) -> pd.DataFrame:
-    """The mean figures over folds, a row per table and a column per model."""
+def measure(tables: Sequence[Table], models: Sequence[str], n_folds: int) -> pd.DataFrame:
+    """The mean figures over the first folds, a row per table and a column per model."""
     frame = pd.DataFrame(index=[t.name for t in tables], columns=models, dtype=object)
     for table in tables:
         for name in models:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", module="mapie")
-                found = [figures(f, MODELS[name](f)) for f in folds(table, N_FOLDS)]
+                shown = islice(folds(table, N_FOLDS), n_folds)
+                found = [figures(fold, MODELS[name](fold)) for fold in shown]
             mean = Figures(
                 *(np.mean(of_folds, axis=0) for of_folds in zip(*found, strict=True))
             )
@@ -215,11 +226,14 @@ def summary(found: pd.DataFrame) -> list[str]:
         "of its worst target": each(found, lambda f: f.coverage.min()).min(),
         "rows in intervals": each(found, lambda f: f.jointly).mean(),
         "rows in boxes": each(found, lambda f: f.in_boxes).mean(),
+        "width": each(found, lambda f: f.width).mean(),
+        "width of boxes": each(found, lambda f: f.box_width).mean(),
         "score": scores.mean(),
     }
     for own in [name for name in OWN if name in scores]:
         shown = [own, *(peer for peer in PEERS if peer in scores)]
-        columns[f"rank with {own}"] = mean_ranks(scores[shown])
+        if len(shown) > 1:
+            columns[f"rank with {own}"] = mean_ranks(scores[shown])
     return as_markdown(pd.DataFrame(columns).reindex(scores.columns))
 
 
@@ -231,6 +245,8 @@ def details(found: pd.DataFrame) -> list[str]:
         "Coverage of the target that is covered most": lambda f: f.coverage.max(),
         "Rows with all targets in their intervals": lambda f: f.jointly,
         "Rows with all targets in their boxes": lambda f: f.in_boxes,
+        "Width of intervals, in standard deviations": lambda f: f.width,
+        "Width of boxes, in standard deviations": lambda f: f.box_width,
         "Interval score, in standard deviations": lambda f: f.score,
     }
     lines = []
@@ -254,6 +270,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, metavar="DIR", help="default: bundled tables")
     parser.add_argument("--models", nargs="+", choices=MODELS, metavar="NAME")
     parser.add_argument("--tables", nargs="+", metavar="NAME", help="of DIR")
+    parser.add_argument("--folds", type=int, default=N_FOLDS, help="of three; default: all")
+    parser.add_argument(
+        "--section",
+        metavar="NAME",
+        help="of RESULTS.md to write (default: intervals, or none if models, tables or "
+        "folds are chosen)",
+    )
     arguments = parser.parse_args(argv)
     where = circumstances()
     tables = [
@@ -261,11 +284,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         for table in read_tables(arguments.data)
         if arguments.tables is None or table.name in arguments.tables
     ]
-    found = measure(tables, arguments.models or list(MODELS))
-    lines = ["## Intervals", "", *where, "", *summary(found), *details(found)]
+    found = measure(tables, arguments.models or list(MODELS), arguments.folds)
+    name = arguments.section
+    chosen = arguments.models or arguments.tables or arguments.folds != N_FOLDS
+    if name is None and not chosen:
+        name = "intervals"
+    title = f"## {(name or 'intervals').replace('_', ' ').capitalize()}"
+    lines = [title, "", *where, "", *summary(found), *details(found)]
     sys.stdout.write("\n".join([*lines, ""]))
-    if not (arguments.models or arguments.tables):
-        write_section(RESULTS, "intervals", lines)
+    if name is not None:
+        write_section(RESULTS, name, lines)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ estimator of several fitted ones. `skmtl.model_selection` says whether sharing h
 `skmtl.ensemble` weighs networks and trees by target, `skmtl.calibration` has intervals
 that hold as many values as they say, `skmtl.metrics` scores for targets with holes,
 `skmtl.inspection` draws pictures, `skmtl.onnx` writes ONNX graphs, and `skmtl.datasets` has
-small real tables.
+small real tables. `skmtl.guide` has recipes, such as ``help(skmtl.guide.forecasting)``.
 ``python -m skmtl`` is the search from a shell.
 """
 
@@ -28,7 +28,15 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what `__getattr__` loads, for type checkers
-    from . import calibration, datasets, ensemble, inspection, metrics, model_selection
+    from . import (
+        calibration,
+        datasets,
+        ensemble,
+        guide,
+        inspection,
+        metrics,
+        model_selection,
+    )
     from ._estimators.classifier import MultiTaskClassifier
     from ._estimators.merging import merge_tasks
     from ._estimators.regressor import MultiTaskRegressor
@@ -41,6 +49,7 @@ __all__ = [
     "calibration",
     "datasets",
     "ensemble",
+    "guide",
     "inspection",
     "merge_tasks",
     "metrics",

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import accuracy, held_out, raw
+from benchmarks import accuracy, held_out, horizons, raw
 from benchmarks._raw_peers import FrequentLevels
 from benchmarks._tables import Table, average_relative_rmse, folds
 from benchmarks.scaling import Point
@@ -131,6 +131,26 @@ def test_held_out_storms_have_their_past_and_their_future():
         np.testing.assert_array_equal(table[f"{name}_+24h"], table[name] + 24)
     for name in held_out.STORM[:3]:
         np.testing.assert_array_equal(table[f"{name}_-12h"], table[name] - 12)
+
+
+def test_forecasts_are_trained_on_what_was_known():
+    months = pd.date_range("2000-01", periods=90, freq="MS")
+    known = pd.Series(np.random.default_rng(0).normal(size=90), index=months)
+    other = known.copy()
+    other["2006":] += 1
+
+    parts, others = (
+        horizons.split({"a": s}, [1, 12], "2005-12", "2006-06") for s in (known, other)
+    )
+
+    pd.testing.assert_frame_equal(parts.X_train, others.X_train)
+    pd.testing.assert_frame_equal(parts.Y_train, others.Y_train)
+    assert parts.Y_train.isna().sum().tolist() == list(range(12))
+    assert parts.X_test.index[0] == pd.Timestamp("2006-01")
+    assert parts.Y_test.notna().all(axis=None)
+    origin = pd.Timestamp("2006-02")
+    ahead = known["2006-03":"2007-02"].to_numpy()
+    np.testing.assert_allclose(parts.Y_test.loc[origin], ahead - known[origin])
 
 
 def test_errors_on_raw_tables_are_those_of_the_observed_cells():

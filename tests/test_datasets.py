@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skmtl.datasets import load_energy, load_slump
+from skmtl.datasets import load_electricity, load_energy, load_slump
 
 LOADERS = [(load_energy, (768, 8), (768, 2)), (load_slump, (103, 7), (103, 3))]
 
@@ -81,3 +81,12 @@ def test_energy_columns_fit_together_as_in_a_building():
 def test_concrete_mixtures_weigh_what_concrete_weighs():
     mass = load_slump(as_frame=True).data.sum(axis=1)
     assert mass.between(2100, 2500).all()
+
+
+def test_electricity_has_a_value_for_every_month_and_its_seasons():
+    series = load_electricity()
+    assert series.index.freqstr == "MS"
+    assert len(series) == 40 * 12 + 6
+    assert series.gt(0).all()
+    by_month = series.groupby(series.index.month).mean()
+    assert {by_month.idxmax(), by_month.nlargest(2).index[1]} == {7, 8}  # cooling

@@ -1,4 +1,4 @@
-"""Small real tables with several targets, bundled with the package."""
+"""Small real tables with several targets, and a series, bundled with the package."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sklearn.utils import Bunch
 
 from .._types import Floats
 
-__all__ = ["load_energy", "load_slump"]
+__all__ = ["load_electricity", "load_energy", "load_slump"]
 
 _ENERGY = """\
 Energy performance of residential buildings
@@ -190,10 +190,35 @@ def load_slump(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
     return _load("slump", 3, _SLUMP, return_X_y, as_frame)
 
 
+def load_electricity() -> pd.Series:
+    """Electricity generated in the USA in each month from January 1973 to June 2013.
+
+    Returns
+    -------
+    Series of shape (486,)
+        Total net generation in billions of kilowatt hours, by the first day of the month.
+
+    References
+    ----------
+    U.S. Energy Information Administration, "Monthly Energy Review", as in the series
+    ``usmelec`` of the R package fpp2. A work of the US government, in the public domain.
+
+    Examples
+    --------
+    >>> from skmtl.datasets import load_electricity
+    >>> load_electricity().tail(2)
+    month
+    2013-05-01    322.118
+    2013-06-01    356.400
+    Freq: MS, Name: net_generation, dtype: float64
+    """
+    table = _read("electricity", index_col="month", parse_dates=True)
+    return table["net_generation"].asfreq("MS")
+
+
 def _load(name: str, n_targets: int, description: str, return_X_y: bool, as_frame: bool):
     """A bundled table, whose last columns are the targets."""
-    with (files(__name__) / "data" / f"{name}.csv.gz").open("rb") as file:
-        frame = pd.read_csv(file, compression="gzip")
+    frame = _read(name)
     data, target = frame.iloc[:, :-n_targets].copy(), frame.iloc[:, -n_targets:].copy()
     feature_names, target_names = list(data), list(target)
     if not as_frame:
@@ -208,3 +233,8 @@ def _load(name: str, n_targets: int, description: str, return_X_y: bool, as_fram
         target_names=target_names,
         DESCR=description,
     )
+
+
+def _read(name: str, **options: Any) -> pd.DataFrame:
+    with (files(__name__) / "data" / f"{name}.csv.gz").open("rb") as file:
+        return pd.read_csv(file, compression="gzip", **options)
