@@ -25,7 +25,11 @@ from .._runtime.forks import check_not_forked
 from .._tables.categories import Categories, check_levels_repeat, only_levels_in
 from .._tables.features import categories_of, check_features
 from .._tables.holes_and_weights import cell_weights, check_observed
-from .._tables.per_target import with_new_weight
+from .._tables.per_target import (
+    is_one_score,
+    with_new_score,
+    with_new_weight,
+)
 from .._tables.table import CheckedTargets, Table
 from .._tables.targets import (
     check_same_targets,
@@ -287,11 +291,14 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
             init_trunk=FrozenEstimator(self),
             freeze_trunk=True,
             warm_start=False,
+            scoring=self.scoring if is_one_score(self.scoring) else "loss",
             **own,
         )
         head.fit(X, y, sample_weight)
         self.set_params(
-            loss_weights=with_new_weight(self.loss_weights, name), **with_entries
+            loss_weights=with_new_weight(self.loss_weights, name),
+            scoring=with_new_score(self.scoring, name),
+            **with_entries,
         )
         members = [
             add_head(*pair) for pair in zip(self._members, head._members, strict=True)
