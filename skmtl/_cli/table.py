@@ -171,8 +171,9 @@ def _as_groups(column: pd.Series) -> pd.Series:
     missing = int(column.isna().sum())
     if missing:
         raise InputError(
-            f"column {column.name!r} of --groups is empty in {missing} of {len(column)} rows: say what each "
-            "row belongs to, or give rows that belong to no other a group of their own"
+            f"column {column.name!r} of --groups is empty in {missing} of {len(column)} "
+            "rows: say what each row belongs to, or give rows that belong to no other a "
+            "group of their own"
         )
     return column
 
