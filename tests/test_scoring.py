@@ -9,6 +9,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 
 from skmtl import merge_tasks
 from skmtl._network.heads import Classes, Mean, Probability
+from skmtl._tables.per_target import with_new_score
 from skmtl._training import PROGRAMS
 from skmtl._training.scoring import (
     OF_CLASSES,
@@ -290,8 +291,8 @@ def test_a_new_target_goes_by_its_loss_where_each_has_a_score_of_its_own():
     model = small(scoring=["r2", "loss"], epochs=2).fit(X, Y[:, :2])
 
     assert model.add_task(X, Y[:, 2], "new").scoring == ["r2", "loss", "loss"]
-    same = small(scoring="r2", epochs=2).fit(X, Y[:, :2])
-    assert same.add_task(X, Y[:, 2], "new").scoring == "r2"
+    assert with_new_score("r2", "new") == "r2"
+    assert with_new_score({"a": "r2"}, "new") == {"a": "r2", "new": "loss"}
 
 
 def test_merged_estimators_keep_their_scores():
@@ -327,3 +328,13 @@ def test_functions_are_refused_with_what_to_do_instead():
     for scoring in (target_scorers(), ["r2", target_scorers(), "r2"]):
         with raises_naming("TargetScorer", "function", "callbacks", error=TypeError):
             small(scoring=scoring).fit(X_FRAME, Y_FRAME)
+
+
+def test_errors_in_huge_units_do_not_overflow():
+    huge = Y * [1e150, 1e-150, 1.0]
+    model = small(scoring=["r2", "neg_mean_absolute_error", "r2"], **SLOW)
+
+    model.fit(X, huge)
+
+    assert model.best_epoch_[0, 0] > 0
+    assert np.isfinite(model.history_["val_score"]).all()

@@ -12,7 +12,7 @@ from .._network.network import Network
 from .losses import TaskLoss
 from .optimizer import OptimizerChoice
 from .rows import TableRows
-from .scoring import TaskScore, score_units
+from .scoring import ScoreUnits, TaskScore, score_units
 from .spec import ProgramSpec, Settings
 
 # Share of the categories that a step of training takes for unknown, at random: so the
@@ -87,14 +87,13 @@ class Plan:
             unknown=network.features.unknown.astype(np.float32),
             unknown_rate=UNKNOWN_RATE,
             annealed=float(self.annealed),
-            score_units=self._score_units(network, validation_rows),
+            score_units=self._score_units(validation_rows),
         )
 
-    def _score_units(self, network: Network, rows: TableRows):
+    def _score_units(self, rows: TableRows) -> ScoreUnits | None:
         if not (self.scores and len(rows)):
             return None
-        own = rows.table.rows(rows.numbers)
-        return score_units(self.scores, network, self.target_means, own)
+        return score_units(self.scores, rows, self.target_means)
 
 
 def rows_per_step(batch_size: int | str, n_rows: int) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import keras
 import numpy as np
@@ -19,12 +19,14 @@ from sklearn.exceptions import UndefinedMetricWarning
 
 from .._messages import did_you_mean, listed
 from .._network.heads import HeadKind, Probability
-from .._network.network import Network
 from .._tables.per_target import is_one_score, per_target
-from .._tables.table import Table
 from .losses import TaskLoss
 
+if TYPE_CHECKING:  # which imports this file
+    from .rows import TableRows
+
 BY_LOSS = "loss"
+SCALES = 1e-30, 1e30  # smallest and largest
 
 
 @dataclass(frozen=True)
@@ -80,17 +82,18 @@ def scores_of(scores: Sequence[TaskScore], losses, Y, F, W, units: ScoreUnits):
 
 
 def score_units(
-    scores: Sequence[TaskScore], network: Network, means: np.ndarray, held_out: Table
+    scores: Sequence[TaskScore], rows: TableRows, means: np.ndarray
 ) -> ScoreUnits:
-    """Units of the scores of these rows, of targets with these means in training.
+    """Units of the scores of rows to validate on, of targets with these training means.
 
     Warns of targets that have no score.
     """
     undefined: dict[str, list[str]] = {}
-    defined = np.ones(len(scores))
+    defined, table = np.ones(len(scores)), rows.table
     for t, score in enumerate(scores):
-        if not _is_defined(score, held_out.Y[held_out.W[:, t] > 0, t]):
-            undefined.setdefault(score.name, []).append(held_out.names[t])
+        y, w = table.Y[rows.numbers, t], table.W[rows.numbers, t]
+        if not _is_defined(score, y[w > 0]):
+            undefined.setdefault(score.name, []).append(table.names[t])
             defined[t] = 0.0
     for metric, names in undefined.items():
         warnings.warn(
@@ -102,8 +105,10 @@ def score_units(
             UndefinedMetricWarning,
             stacklevel=2,
         )
-    scale = network.targets.scale
-    return ScoreUnits(scale, (means - network.targets.mean) / scale, defined)
+    targets = rows.network.targets
+    centers = (means - targets.mean) / targets.scale
+    # Errors in such units are finite in single precision.
+    return ScoreUnits(np.clip(targets.scale, *SCALES), centers, defined)
 
 
 NEEDS = {
