@@ -174,8 +174,8 @@ def test_wrappers_pass_groups_on_to_who_takes_them():
     for name, estimators in names.items():
         for estimator in estimators:
             assert list(fit_parameters(estimator, **given)) == [name]
-    nobody = [LinearRegression(), make_pipeline(Same(), LinearRegression())]
-    for estimator in [*nobody, FrozenEstimator(LinearRegression())]:
+    nobody = [LinearRegression(), FrozenEstimator(Spy()), TransformedTargetRegressor()]
+    for estimator in [*nobody, make_pipeline(Same(), LinearRegression())]:
         assert fit_parameters(estimator, **given) == {}
         with config_context(enable_metadata_routing=True):
             assert fit_parameters(estimator, **given) == {}
@@ -185,8 +185,8 @@ def test_what_a_user_has_requested_is_kept():
     with config_context(enable_metadata_routing=True):
         refused = make_pipeline(Same(), Spy().set_fit_request(groups=False))
         assert fit_parameters(refused, groups=GROUPS) == {}
-        unset = make_pipeline(Same(), Spy())
-        assert list(fit_parameters(clone(unset), groups=GROUPS)) == ["groups"]
+        for unset in (make_pipeline(Same(), Spy()), TransformedTargetRegressor(Spy())):
+            assert list(fit_parameters(clone(unset), groups=GROUPS)) == ["groups"]
 
 
 def test_repeated_folds_of_groups():

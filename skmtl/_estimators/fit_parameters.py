@@ -68,6 +68,8 @@ def _takes_groups(estimator: Any) -> bool:
 def _routed(estimator: Any, given: dict[str, Any]) -> dict[str, Any]:
     """What the innermost estimator takes, requested unless its user has said otherwise."""
     inner = innermost(estimator)
+    if isinstance(inner, TransformedTargetRegressor):
+        inner = innermost(inner.regressor)
     if inner is estimator:
         return {k: v for k, v in given.items() if k != "groups" or _takes_groups(inner)}
     requests = get_routing_for_object(inner)
