@@ -43,26 +43,22 @@ def _run(args: argparse.Namespace) -> None:
     _check_writable("--output", args.output)
     _check_writable("--plot", args.plot)
     _check_writable("--report", args.report)
-    if args.table is None and (args.targets or args.drop or args.classify):
-        raise InputError("name the table, before --targets, --drop and --classify")
+    of_a_table = args.targets or args.drop or args.groups or args.classify
+    if args.table is None and of_a_table:
+        raise InputError("name the table, before --targets and other options of tables")
     if not (args.trunk or args.head):
         raise InputError("--trunk and --head are both empty: there is no layer to share")
 
     os.environ.setdefault(SETTING, default_folder())
     # Only now, so that --help and the errors above need not wait.
     from ._cli.comparison import compare_models, comparison
+    from ._cli.folds import choose_folds, undefined_scores, without_unrepeated
     from ._cli.html_report import OutOfFold, check_report, save_report
     from ._cli.onnx import check_onnx, is_onnx
     from ._cli.plot import check_plot, save_plot
     from ._cli.report import how_to_load, report
     from ._cli.search import search_depths
-    from ._cli.table import (
-        bundled_table,
-        choose_folds,
-        read_table,
-        undefined_scores,
-        without_unrepeated,
-    )
+    from ._cli.table import bundled_table, read_table
 
     if args.plot is not None:
         check_plot(args.plot)
@@ -71,7 +67,9 @@ def _run(args: argparse.Namespace) -> None:
     if args.table is None:
         table = bundled_table()
     else:
-        table = read_table(args.table, args.targets, args.drop, classify=args.classify)
+        table = read_table(
+            args.table, args.targets, args.drop, args.groups, classify=args.classify
+        )
     if is_onnx(args.output):
         check_onnx()
     folds = choose_folds(table, args.folds, args.repeats, args.seed)
@@ -81,7 +79,7 @@ def _run(args: argparse.Namespace) -> None:
 
     network, seen = _network(args, table), OutOfFold()
     watch = None if args.report is None else seen.add
-    search = search_depths(table.X, table.Y, network, folds, args.jobs, watch)
+    search = search_depths(table, network, folds, args.jobs, watch)
     for warning in search.warnings:
         tell(f"warning: {warning}")
     write(report(table, search))

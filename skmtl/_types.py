@@ -32,6 +32,7 @@ _Weights: TypeAlias = Mapping[Any, float] | Sequence[float] | NDArray[Any]
 LossWeights: TypeAlias = str | _Weights | tuple[str, _Weights] | None
 # A keras.losses.Loss is a callable; a tuple such as ("quantile", 0.9) is a sequence.
 Loss: TypeAlias = str | Callable[..., Any] | Sequence[Any] | Mapping[Any, Any]
+Scoring: TypeAlias = str | Sequence[str] | Mapping[Any, str]
 ClassWeight: TypeAlias = (
     Literal["balanced"] | Mapping[Any, Any] | list[Any] | tuple[Any, ...] | None
 )

@@ -12,6 +12,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from skmtl._estimators.parameter_constraints import BALANCING, BY_GRADIENTS, BY_LOSSES
+from skmtl._estimators.reading import read_table
 from skmtl._training import build_keras_model
 from skmtl._training.balancing.by_gradients import GRAMIAN_WEIGHTS
 from skmtl._training.balancing.by_losses import BY_LOSSES as LOSS_WEIGHTINGS
@@ -78,7 +79,7 @@ def test_a_step_by_gradients_is_that_written_for_keras(method):
     model = one_epoch(loss_weights=method).fit(X, targets)
     plain = one_epoch().fit(X, targets)
     start = one_epoch(loss_weights=method)
-    table = start._read_table(X, targets, None, resume=False)
+    table = read_table(start, X, targets, None, resume=False)
     start._start(table)
     _, y, _ = start._network.encode(table.X, table.Y, table.W)
 

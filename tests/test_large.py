@@ -6,6 +6,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from skmtl._estimators.classifier import MultiTaskClassifier
+from skmtl._estimators.reading import read_table
 from skmtl._estimators.regressor import MultiTaskRegressor
 from skmtl._network.inputs import Inputs
 from skmtl._network.prediction import MANY_ROWS, in_single
@@ -106,7 +107,7 @@ def test_single_precision_is_not_widened(table):
     X, Y = (A.astype(np.float32) for A in table)
     model = small()
 
-    read = model._read_table(X, Y, None, resume=False)
+    read = read_table(model, X, Y, None, resume=False)
 
     assert read.X is X or np.shares_memory(read.X, X)
     assert np.shares_memory(read.Y, Y)
@@ -129,7 +130,7 @@ def test_memory_mapped_files_are_read_where_they_are(table, tmp_path):
     model = small().fit(X, Y)
 
     np.testing.assert_array_equal(model.predict(X), expected)
-    assert np.shares_memory(model._read_table(X, Y, None, resume=True).X, X)
+    assert np.shares_memory(read_table(model, X, Y, None, resume=True).X, X)
 
 
 @pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow"])
@@ -175,6 +176,6 @@ def test_single_precision_of_arrow_is_not_widened(table):
     X, Y = (A.astype(np.float32) for A in as_frames(*table))
     X, Y = (A.convert_dtypes(dtype_backend="pyarrow") for A in (X, Y))
 
-    read = small()._read_table(X, Y, None, resume=False)
+    read = read_table(small(), X, Y, None, resume=False)
     for A in (read.X, read.Y):
         assert A.dtype == np.float32

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import warnings
-from functools import partial
+from functools import partial, wraps
 from xml.etree import ElementTree
 
 import joblib
@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from skmtl import __version__
 from skmtl.__main__ import main
+from skmtl._cli import folds as _folds
 from skmtl._cli import plot as _plot
 from skmtl._cli import report as _report
 from skmtl._cli import search as _search
@@ -155,7 +156,7 @@ def test_repeats_have_folds_of_their_own():
     """The first are those of a shuffled KFold, whatever the number of repeats."""
     table = _table.Table("", make_frame()[["a"]], make_frame()[["y", "z"]])
 
-    folds = _table.choose_folds(table, n_folds=4, n_repeats=3, seed=5)
+    folds = _folds.choose_folds(table, n_folds=4, n_repeats=3, seed=5)
 
     tests = [test.tolist() for _, test in folds.split(table.X)]
     plain = KFold(4, shuffle=True, random_state=5).split(table.X)
@@ -814,3 +815,53 @@ def test_text_columns_of_new_rows_may_look_like_numbers_or_be_empty(tmp_path, ca
         model.predict(pd.DataFrame({"x": [0.5], "kind": [1]})), as_text
     )
     assert np.isfinite(model.predict(pd.DataFrame({"x": [0.5], "kind": [np.nan]}))).all()
+
+
+def test_rows_of_a_group_stay_together(save, capsys, monkeypatch):
+    seen = []
+    fit, predict = MultiTaskRegressor.fit, MultiTaskRegressor.predict
+
+    @wraps(fit)
+    def seeing_fit(self, X, *args, groups=None, **kwargs):
+        assert list(groups) == [f"p{number:g}" for number in X["a"]]
+        seen.append((set(groups), set()))
+        return fit(self, X, *args, groups=groups, **kwargs)
+
+    def seeing_predict(self, X):
+        seen[-1][1].update(f"p{number:g}" for number in X["a"])
+        return predict(self, X)
+
+    monkeypatch.setattr(MultiTaskRegressor, "fit", seeing_fit)
+    monkeypatch.setattr(MultiTaskRegressor, "predict", seeing_predict)
+    frame = make_frame()
+    frame["a"] = np.arange(40) % 8
+    frame["patient"] = [f"p{number}" for number in frame["a"]]
+    frame.loc[5, ["y", "z"]] = np.nan  # left out, with its group
+
+    assert main([*save(frame), *FAST, "--groups", "patient", "--compare"]) == 0
+
+    out, _ = capsys.readouterr()
+    assert "5 features" in out.split("\n")[0]
+    assert "2 folds of whole groups (8 in 'patient')" in out
+    assert len(seen) == N_FITS
+    for fitted, predicted in seen[:-1]:
+        assert not fitted & predicted
+        assert fitted | predicted == {f"p{number}" for number in range(8)}
+
+
+@pytest.mark.usefixtures("no_search")
+@pytest.mark.parametrize(
+    ("patient", "arguments", "parts"),
+    [
+        (["a", "b"] * 20, [], ["'patient'", "2 groups", "2 folds", "at least 3"]),
+        ([None, *"abcd" * 9, *"abc"], [], ["'patient'", "empty in 1 of 40 rows"]),
+        (["a", "b"] * 20, ["--drop", "patient"], ["'patient'", "twice", "--groups"]),
+        (None, [], ["no column 'patient'"]),
+    ],
+)
+def test_groups_that_cannot_be_used(patient, arguments, parts, save, capsys):
+    frame = make_frame() if patient is None else make_frame().assign(patient=patient)
+
+    assert main([*save(frame), *FAST, "--groups", "patient", *arguments]) == 2
+
+    assert_one_line(capsys, *parts)

@@ -10,6 +10,7 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.model_selection import cross_validate
 
+from skmtl._estimators.reading import read_table
 from skmtl.metrics import (
     accuracy_score,
     balanced_accuracy_score,
@@ -307,7 +308,7 @@ def test_masked_features_are_missing(table, dtype):
     mask = np.arange(X.size).reshape(X.shape) == 17
     masked = np.ma.array(X.astype(dtype), mask=mask)
 
-    found = small()._read_table(masked, Y, None, resume=False).X
+    found = read_table(small(), masked, Y, None, resume=False).X
 
     np.testing.assert_array_equal(
         found, np.where(mask, np.nan, X.astype(dtype).astype(float))
@@ -409,12 +410,12 @@ def test_weights_without_names_go_by_position(table, weights):
         (targets, pd.DataFrame(values)),  # whose columns are 0, 1, 2
         (Y, weights),  # y has no names
     ]:
-        W = small()._read_table(frame, y, weight, resume=False).W
+        W = read_table(small(), frame, y, weight, resume=False).W
         np.testing.assert_array_equal(W, values)
     # A single column is of rows, whatever it is called.
-    W = small()._read_table(frame, targets[["cost"]], weights[["risk"]], False).W
+    W = read_table(small(), frame, targets[["cost"]], weights[["risk"]], False).W
     np.testing.assert_array_equal(W, weights[["risk"]])
-    W = small()._read_table(frame, targets, weights["risk"], resume=False).W
+    W = read_table(small(), frame, targets, weights["risk"], resume=False).W
     np.testing.assert_array_equal(W, np.tile(weights[["risk"]], 3))
 
 

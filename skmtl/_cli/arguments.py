@@ -46,6 +46,12 @@ def _add_table(add: Callable) -> None:
         help="columns that are neither targets nor features",
     )
     add(
+        "--groups",
+        metavar="COLUMN",
+        help="column, which is no feature, that says what a row belongs to, such as a "
+        "patient: rows of one are never both trained on and tested or held out",
+    )
+    add(
         "--classify",
         action="store_true",
         help="take targets that are numbers as classes; those of text are anyway",

@@ -21,7 +21,12 @@ def compare_models(
         warnings.simplefilter("ignore")  # undefined scores, of which the search has told
         try:
             return model_verdict(
-                search.fitted, table.X, table.Y, n_jobs=n_jobs, random_state=seed
+                search.fitted,
+                table.X,
+                table.Y,
+                groups=table.groups,
+                n_jobs=n_jobs,
+                random_state=seed,
             )
         except ValueError as error:
             raise InputError(str(error)) from error

@@ -63,8 +63,14 @@ def _data_line(table: Table, search: DepthSearch) -> str:
     missing = f" ({n_missing / table.Y.size:.1%} of the cells missing)" if n_missing else ""
     return (
         f"{table.name}: {n_rows} rows, {n_features} feature{'s' if n_features > 1 else ''}"
-        f"{categories}, {n_targets} targets{missing}, {_folds(search)}"
+        f"{categories}, {n_targets} targets{missing}, {_folds(search)}{_of_groups(table)}"
     )
+
+
+def _of_groups(table: Table) -> str:
+    if table.groups is None:
+        return ""
+    return f" of whole groups ({table.groups.nunique()} in {table.groups.name!r})"
 
 
 def _folds(search: DepthSearch) -> str:

@@ -14,16 +14,17 @@ import pandas as pd
 from joblib import parallel_config
 from sklearn.base import is_classifier
 from sklearn.compose import make_column_transformer
-from sklearn.model_selection import RepeatedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from tqdm import tqdm
 
 from .._estimators.base import BaseMultiTask
 from .._estimators.networks_of import members_of
+from .._types import Splitter
 from ..metrics import TargetScorer
 from ..model_selection import SharingDepthSearchCV
 from . import InputError
+from .table import Table
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,9 @@ class DepthSearch:
 
 
 def search_depths(
-    X: pd.DataFrame,
-    Y: pd.DataFrame,
+    table: Table,
     network: BaseMultiTask,
-    folds: RepeatedKFold,
+    folds: Splitter,
     n_jobs: int = 1,
     watch: Callable[..., object] | None = None,
 ) -> DepthSearch:
@@ -64,7 +64,7 @@ def search_depths(
         # Said at once: the first fit of every depth compiles, and the bar stands still.
         progress.set_description("compiling and fitting")
         search = SharingDepthSearchCV(
-            make_pipeline(columns_of(X), network),
+            make_pipeline(columns_of(table.X), network),
             cv=folds,
             scoring=_CountingScorer(
                 metric="neg_log_loss" if is_classifier(network) else "r2",
@@ -75,7 +75,8 @@ def search_depths(
             error_score="raise",
         )
         try:
-            search.fit(X, Y)
+            grouped = {} if table.groups is None else {"groups": table.groups}
+            search.fit(table.X, table.Y, **grouped)
         except ValueError as error:  # the estimator's own words, such as a divergence
             raise InputError(str(error)) from error
         progress.update()  # the last fit, to all rows, is not scored

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import lzma
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -19,16 +18,13 @@ from pandas.api.types import (
     is_numeric_dtype,
 )
 from pandas.errors import ParserError
-from sklearn.model_selection import RepeatedKFold
 
 from .._messages import did_you_mean, listed
-from .._tables.categories import MOST_UNREPEATED
 from ..datasets import load_energy
 from . import InputError
 
 # What pandas raises for a file that is missing, not text, not CSV or damaged.
 UNREADABLE = (OSError, ValueError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
-MIN_ROWS_PER_FOLD = 2  # R2 is not defined for fewer
 MIN_ROWS_PER_CLASS = 3  # on average
 
 
@@ -39,6 +35,7 @@ class Table:
     Y: pd.DataFrame  # float64, or labels as they are; NaN where not observed
     of_classes: bool = False  # whether the targets are labels
     notes: list[str] = field(default_factory=list)  # what was left out, and why
+    groups: pd.Series | None = None  # what each row belongs to; has the column's name
 
 
 def bundled_table() -> Table:
@@ -50,19 +47,23 @@ def read_table(
     path: str,
     targets: Sequence[str] | None,
     dropped: Sequence[str],
+    grouping: str | None = None,
     *,
     classify: bool = False,
 ) -> Table:
     """A table from a CSV file, without rows and columns that nothing can be learnt of.
 
-    Targets are numbers or, if they are text or if it is asked for, labels.
+    Targets are numbers or, if they are text or if it is asked for, labels. The column
+    ``grouping`` has the groups of rows.
     """
     frame = _read_csv(path)
-    _check_columns(frame, path, targets, dropped)
+    by = [] if grouping is None else [grouping]
+    _check_columns(frame, path, targets, dropped, by)
     classify = classify or _are_labels(frame[list(targets)])
     as_target = _as_labels if classify else _as_numbers
     Y = pd.DataFrame({name: as_target(frame[name]) for name in targets})
-    X = frame.drop(columns=[*targets, *dropped])
+    X = frame.drop(columns=[*targets, *dropped, *by])
+    groups = None if grouping is None else _as_groups(frame[grouping])
     left_out, notes = _row_numbers(X)
     X = X.drop(columns=left_out)
 
@@ -72,93 +73,17 @@ def read_table(
             f"{(~observed).sum()} of {len(Y)} rows have no observed target and are left out"
         )
         X, Y = X[observed], Y[observed]
+        groups = None if groups is None else groups[observed]
     useless = _useless_features(X)
     if useless:
         notes.append(f"left out {', '.join(useless.values())}")
         X = X.drop(columns=list(useless))
-    _check_any_left(X, path)
+    check_any_left(X, path)
     _check_finite(X)
     notes += _notes_on_dates(X)
-    return Table(path, X.reset_index(drop=True), Y.reset_index(drop=True), classify, notes)
-
-
-def choose_folds(table: Table, n_folds: int, n_repeats: int, seed: int) -> RepeatedKFold:
-    """Folds, in each of which every target can be scored.
-
-    Those of the first repeat are the same for any number of repeats.
-    """
-    if len(table.Y) < MIN_ROWS_PER_FOLD * n_folds:
-        raise InputError(
-            f"{table.name} has {len(table.Y)} rows with an observed target, but {n_folds} "
-            f"folds need at least {MIN_ROWS_PER_FOLD * n_folds}: use fewer --folds"
-        )
-    folds = RepeatedKFold(n_splits=n_folds, n_repeats=n_repeats, random_state=seed)
-    n_observed = [test.notna().sum() for test in _test_targets(table, folds)]
-    fewest = np.min(n_observed, axis=0)
-    for name in table.Y.columns[fewest < MIN_ROWS_PER_FOLD]:
-        raise InputError(
-            f"target {name!r} is observed in {table.Y[name].notna().sum()} of "
-            f"{len(table.Y)} rows, and in fewer than {MIN_ROWS_PER_FOLD} of one fold: use "
-            "fewer --folds or leave it out"
-        )
-    return folds
-
-
-def without_unrepeated(table: Table, folds: RepeatedKFold) -> Table:
-    """The table without texts of which some fold has no two that are alike to train on."""
-    texts = table.X.select_dtypes(exclude="number")
-    splits = [train for train, _ in folds.split(table.X)]
-    useless = [
-        name
-        for name, column in texts.items()
-        if any(_is_unrepeated(column.iloc[train].dropna()) for train in splits)
-    ]
-    if not useless:
-        return table
-    X = table.X.drop(columns=useless)
-    _check_any_left(X, table.name)
-    names = ", ".join(map(repr, useless))
-    note = f"left out {names} (text, different in every row of a fold)"
-    return dataclasses.replace(table, X=X, notes=[*table.notes, note])
-
-
-def _is_unrepeated(values: pd.Series) -> bool:
-    return len(values) >= MOST_UNREPEATED and values.is_unique
-
-
-def undefined_scores(table: Table, folds: RepeatedKFold) -> list[str]:
-    """Notes on rare targets, whose R2 is not defined where all test rows are alike.
-
-    Or, of labels, on classes that training rows lack: their log loss counts in full.
-    """
-    if table.of_classes:
-        return _unseen_classes(table, folds)
-    n_values = pd.DataFrame([test.nunique() for test in _test_targets(table, folds)])
-    n_constant = (n_values == 1).sum()
-    return [
-        f"target {name!r} has a single value in {n} of {len(n_values)} test folds, where "
-        "its R2 counts as 0"
-        for name, n in n_constant[n_constant > 0].items()
-    ]
-
-
-def _unseen_classes(table: Table, folds: RepeatedKFold) -> list[str]:
-    """Notes on classes that are among the test rows of a fold alone."""
-    splits = [train for train, _ in folds.split(table.Y)]
-    notes = []
-    for name, column in table.Y.items():
-        every = set(column.dropna())
-        unseen = set().union(*(every - set(column.iloc[train]) for train in splits))
-        if unseen:
-            notes.append(
-                f"target {name!r} has the {listed('label', sorted(unseen))} in none "
-                "of the training rows of a fold, where the log loss counts as very large"
-            )
-    return notes
-
-
-def _test_targets(table: Table, folds: RepeatedKFold) -> Iterator[pd.DataFrame]:
-    return (table.Y.iloc[test] for _, test in folds.split(table.Y))
+    X, Y = X.reset_index(drop=True), Y.reset_index(drop=True)
+    groups = None if groups is None else groups.reset_index(drop=True)
+    return Table(path, X, Y, classify, notes, groups)
 
 
 def _read_csv(path: str) -> pd.DataFrame:
@@ -214,7 +139,7 @@ def _row_numbers(X: pd.DataFrame) -> tuple[list[str], list[str]]:
     return unnamed, notes
 
 
-def _check_columns(frame, path, targets, dropped) -> None:
+def _check_columns(frame, path, targets, dropped, by) -> None:
     if frame.shape[1] == 1:
         raise InputError(
             f"{path} has one column only, {frame.columns[0]!r}: separate columns by commas "
@@ -225,20 +150,32 @@ def _check_columns(frame, path, targets, dropped) -> None:
             "name the columns to predict, as in --targets A B: "
             f"{path} has the {listed('column', frame.columns)}"
         )
-    asked = [*targets, *dropped]
+    asked = [*targets, *dropped, *by]
     for name in asked:
         if name not in frame.columns:
             has = f" It has the {listed('column', frame.columns)}."
             hint = did_you_mean(name, frame.columns) or has
             raise InputError(f"{path} has no column {name!r}.{hint}")
         if asked.count(name) > 1:
-            raise InputError(f"column {name!r} is named twice in --targets and --drop")
+            options = "--targets, --drop and --groups" if by else "--targets and --drop"
+            raise InputError(f"column {name!r} is named twice in {options}")
     if "mean" in targets:
         raise InputError(
             "target 'mean' is called as the mean over targets is: rename the column"
         )
     if len(targets) < 2:
         raise InputError("--targets names one column: sharing needs at least two targets")
+
+
+def _as_groups(column: pd.Series) -> pd.Series:
+    missing = int(column.isna().sum())
+    if missing:
+        raise InputError(
+            f"column {column.name!r} of --groups is empty in {missing} of {len(column)} "
+            "rows: say what each row belongs to, or give rows that belong to no other a "
+            "group of their own"
+        )
+    return column
 
 
 def _are_labels(targets: pd.DataFrame) -> bool:
@@ -351,7 +288,7 @@ def _are_dates(values: pd.Series) -> bool:
     return bool(dates.notna().all())
 
 
-def _check_any_left(X: pd.DataFrame, path: str) -> None:
+def check_any_left(X: pd.DataFrame, path: str) -> None:
     if X.shape[1] == 0:
         raise InputError(f"{path} has no column left to predict the targets from")
 

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MultiOutputMixin, clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from .._network.grafting import add_head, with_trunk
@@ -22,25 +21,20 @@ from .._network.network import Network
 from .._network.scaling import Scaling
 from .._network.serialization import as_plain, from_plain
 from .._runtime.forks import check_not_forked
-from .._tables.categories import Categories, check_levels_repeat, only_levels_in
-from .._tables.features import categories_of, check_features
-from .._tables.holes_and_weights import cell_weights, check_observed
-from .._tables.per_target import with_new_weight
+from .._tables.categories import Categories, check_levels_repeat
+from .._tables.features import check_features
+from .._tables.per_target import is_one_score, with_new_score, with_new_weight
 from .._tables.table import CheckedTargets, Table
-from .._tables.targets import (
-    check_same_targets,
-    loss_weight_entries,
-    new_target_name,
-    target_names,
-)
+from .._tables.targets import loss_weight_entries, new_target_name
 from .._types import Floats, Targets
 from .architecture import architecture_of, inputs_of, warn_of_random_trunk
 from .automatic import course_of, one_epoch_of
-from .init_trunk import codes_of, trunks_of, unfrozen
+from .init_trunk import trunks_of
 from .network_diagram import network_svg
 from .pickle_versions import with_version, without_version
+from .reading import read_own_rows, read_table
 from .training_plan import check_balancing, generator, last_loss_weights, make_plan
-from .validation import Given, check_all_validated, parts_of, reading_own_rows
+from .validation import Given, parts_of
 from .warm_start import check_same
 
 if TYPE_CHECKING:  # takes in TensorFlow
@@ -287,11 +281,14 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
             init_trunk=FrozenEstimator(self),
             freeze_trunk=True,
             warm_start=False,
+            scoring=self.scoring if is_one_score(self.scoring) else "loss",
             **own,
         )
         head.fit(X, y, sample_weight)
         self.set_params(
-            loss_weights=with_new_weight(self.loss_weights, name), **with_entries
+            loss_weights=with_new_weight(self.loss_weights, name),
+            scoring=with_new_score(self.scoring, name),
+            **with_entries,
         )
         members = [
             add_head(*pair) for pair in zip(self._members, head._members, strict=True)
@@ -406,7 +403,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
             self._validate_params()
             if given is not None:
                 given.check(self.early_stopping)
-            table = self._read_table(X, y, sample_weight, resume, classes)
+            table = read_table(self, X, y, sample_weight, resume, classes)
             if resume:
                 kinds = [loss.kind for loss in self._fitted_losses]
                 check_same(self, self._members, tuple(kinds))
@@ -420,56 +417,6 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
             vars(self).update(before)
             raise
         return self
-
-    def _read_table(self, X, y, sample_weight, resume, announced=None) -> Table:
-        """The rows that have any weight, with targets in numbers.
-
-        With ``resume``, the table must be one of those that the network was fitted to.
-        """
-        X = check_features(self, X, reset=not resume)
-        columns, Y, one_dimensional = self._check_y(y)
-        check_consistent_length(X, Y)
-        if resume:
-            check_same_targets(y, Y, self.target_names_)
-            names = self.target_names_
-        else:
-            names = target_names(y, Y.shape[1])
-        W = cell_weights(Y, sample_weight, names)
-        check_observed(Y, W, names, all_of=not resume)
-        table = Table(X, Y, W, names, one_dimensional)
-        table = self._in_numbers(table, columns, resume, announced).counted()
-        return table if resume else self._with_levels(table)
-
-    def _read_own_rows(self, given: Given, table: Table) -> Table:
-        """The rows to validate on, of the features and targets of the table."""
-        with reading_own_rows():
-            X = check_features(self, given.X_val, reset=False)
-            columns, Y, _ = self._check_y(given.y_val)
-            check_consistent_length(X, Y)
-            check_same_targets(given.y_val, Y, table.names)
-            W = cell_weights(Y, given.sample_weight_val, table.names)
-            own = dataclasses.replace(table, X=X, Y=Y, W=W, numbers=None)
-            own = self._in_numbers(own, columns, True, None).counted()
-            check_all_validated(own, table)
-        return own
-
-    def _with_levels(self, table: Table) -> Table:
-        """The table with codes of the levels that rows with any weight have."""
-        X, self.categories_ = only_levels_in(
-            table.X, self.categories_, self.is_categorical_
-        )
-        if self.init_trunk is not None:
-            X = self._in_levels_of_trunk(X)
-        return dataclasses.replace(table, X=X)
-
-    def _in_levels_of_trunk(self, X: np.ndarray) -> np.ndarray:
-        """The table in codes of the levels that the trunk knows."""
-        source = unfrozen(self.init_trunk)
-        own = codes_of(source, X, self.categories_, self.is_categorical_)
-        if own is None:
-            return X
-        self.categories_ = categories_of(source)
-        return own
 
     def _start(self, table: Table) -> None:
         """Fresh networks, scaled to these rows."""
@@ -515,7 +462,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         parts: list[tuple[Any, Any]] = [(slice(None), slice(0))] * n_members
         own_rows = None
         if given is not None and given.has_own_rows:
-            own_rows = self._read_own_rows(given, table)
+            own_rows = read_own_rows(self, given, table)
         elif given is not None and self.early_stopping:
             parts = parts_of(given, table, self.validation_fraction, rng, n_members)
         seeds = rng.integers(2**63, size=n_members).tolist()

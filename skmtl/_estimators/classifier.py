@@ -36,6 +36,7 @@ from .._types import (
     LossWeights,
     Optimizer,
     RandomState,
+    Scoring,
     Sizes,
     Splitter,
     Targets,
@@ -80,7 +81,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
     - What is learnt: `class_weight`, `loss_weights`.
     - Training: `optimizer`, `learning_rate`, `learning_rate_schedule`,
       `weight_decay`, `ema_momentum`, `epochs`, `max_seconds`, `batch_size`,
-      `early_stopping`, `validation_fraction`, `n_iter_no_change`, `refit`.
+      `early_stopping`, `scoring`, `validation_fraction`, `n_iter_no_change`, `refit`.
     - Ensembles: `n_members`, `n_jobs`.
     - Features: `categorical_features`, `embedding_size`, `scale_features`, `clip_features`,
       `n_bins`.
@@ -200,6 +201,12 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         rows of a class are held out, the class is known all the same, and is predicted to
         be rare.
 
+    scoring : str, or one per target, default="loss"
+        What the best epoch is chosen by, and when to stop: "loss" (the log loss), or
+        "accuracy", "balanced_accuracy", "roc_auc" or "neg_log_loss", for all targets or one
+        for each, as for `MultiTaskRegressor`. Class weights count in it like sample
+        weights. Does nothing if `early_stopping` is False.
+
     validation_fraction : float in (0, 1) or splitter, default=0.125
         Share of rows to hold out, at random; of whole groups if `fit` is given `groups`.
         Or a splitter of scikit-learn, such as ``TimeSeriesSplit()``, of which the last
@@ -308,7 +315,8 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
     history_ : dict of list of float
         One entry per epoch, log losses in nats: ``loss`` (mean over targets) and
         ``loss_<target>`` and, on the rows held out, ``val_loss`` and
-        ``val_loss_<target>``.
+        ``val_loss_<target>``; with `scoring` other than "loss" also ``val_score`` and
+        ``val_score_<target>``.
 
     n_iter_ : int
         Number of epochs run: the most of any member.
@@ -316,7 +324,8 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
     best_epoch_ : ndarray of int of shape (n_members, n_outputs_)
         For each member and target, the epoch of `history_`, counted from 1, whose weights
         the last call of `fit` or `partial_fit` kept for the network that the target is part
-        of: that of the lowest validation loss, or the last if no rows were held out. A
+        of: that of the lowest validation loss, or highest score if there is a `scoring`, or
+        the last if no rows were held out. A
         refit goes on from there. Equal within a row unless targets have networks of their
         own (``sharing_depth`` 0, `target_groups`). 0 where `history_` has no such epoch, as
         for a target that `add_task` added, and after `merge_tasks`.
@@ -400,6 +409,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         max_seconds: float | None = None,
         batch_size: int | Literal["auto"] = "auto",
         early_stopping: bool = True,
+        scoring: Scoring = "loss",
         validation_fraction: float | Splitter = 0.125,
         n_iter_no_change: int | Literal["auto"] = "auto",
         refit: bool | Literal["auto"] = "auto",
@@ -438,6 +448,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         self.max_seconds = max_seconds
         self.batch_size = batch_size
         self.early_stopping = early_stopping
+        self.scoring = scoring
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.refit = refit

@@ -19,6 +19,7 @@ from .._number_checks import is_int
 from .._tables.categories import Categories, all_levels
 from .._tables.features import categories_of
 from .._tables.labels import index_of
+from .._tables.per_target import is_one_score, per_target
 from .base import BaseMultiTask
 from .networks_of import members_of
 
@@ -45,7 +46,7 @@ def merge_tasks(estimators: Sequence[Estimator], sharing_depth: int = 0) -> Esti
     -------
     MultiTaskRegressor or MultiTaskClassifier
         Fitted, with the parameters of the first estimator and the losses, or weights of
-        classes, of each. Its optimizer state and history are empty.
+        classes, and the scoring of each. Its optimizer state and history are empty.
 
     Raises
     ------
@@ -153,7 +154,15 @@ def _check_alike(estimators: list) -> None:
 
 def _estimator_of(members: list[Network], estimators: list, categories: Categories):
     first = estimators[0]
-    of_targets = [own for e in estimators for own in e._own_parameters()]
+    of_targets = [
+        {**own, "scoring": score}
+        for e in estimators
+        for own, score in zip(
+            e._own_parameters(),
+            per_target("scoring", e.scoring, e.target_names_, is_one_score),
+            strict=True,
+        )
+    ]
     own = {
         name: values[0] if all(value == values[0] for value in values) else values
         for name in of_targets[0]

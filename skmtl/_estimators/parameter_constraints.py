@@ -38,6 +38,7 @@ CONSTRAINTS = {
         Number(Integral, 1, None, closed="left"),
     ],
     "early_stopping": ["boolean"],
+    "scoring": "no_validation",  # checked with the losses, by near names too
     "validation_fraction": [
         Number(Real, 0, 1, closed="neither"),
         HasMethods(["split", "get_n_splits"]),

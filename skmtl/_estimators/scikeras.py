@@ -20,6 +20,7 @@ from .._tables.targets import check_same_targets, check_targets
 from .._training import build_keras_model, mean_loss, optimizer_class
 from ..metrics import r2_score
 from .automatic import course_of
+from .reading import read_table
 from .training_plan import loss_weights
 
 
@@ -113,7 +114,7 @@ class KerasMultiTaskRegressor(KerasRegressor):
         self.prepared_ = copy.deepcopy(source)
         self.prepared_._validate_params()
         fitted = source.__sklearn_is_fitted__()
-        table = self.prepared_._read_table(X, y, sample_weight, resume=fitted)
+        table = read_table(self.prepared_, X, y, sample_weight, resume=fitted)
         if not fitted:
             self.prepared_._start(table)
         return super().fit(*self._packed(table), **kwargs)
@@ -122,7 +123,7 @@ class KerasMultiTaskRegressor(KerasRegressor):
         check_not_forked()
         if not self.initialized_:
             return self.fit(X, y, sample_weight, epochs=1, **kwargs)
-        table = self.prepared_._read_table(X, y, sample_weight, resume=True)
+        table = read_table(self.prepared_, X, y, sample_weight, resume=True)
         return super().partial_fit(*self._packed(table), **kwargs)
 
     def predict(self, X, **kwargs):

@@ -26,7 +26,7 @@ def make_plan(
 
     The one place where parameters of training are read.
     """
-    from .._training import Plan, choose_optimizer
+    from .._training import Plan, choose_optimizer, task_scores
 
     balancing, weights = loss_weights(estimator.loss_weights, names)
     refit = estimator.refit
@@ -36,6 +36,8 @@ def make_plan(
         target_names=names,
         one_dimensional=one_dimensional,
         losses=losses,
+        scores=task_scores(estimator.scoring, losses, names),
+        target_means=getattr(estimator, "target_means_", np.zeros(len(names))),
         loss_weights=weights,
         balancing=balancing,
         optimizer=choose_optimizer(

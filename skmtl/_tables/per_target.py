@@ -32,6 +32,15 @@ def with_new_weight(loss_weights, name: str):
     return [*loss_weights, 1.0]
 
 
+def with_new_score(scoring, name: str):
+    """The parameter ``scoring`` with an entry for one more target: its loss."""
+    if is_one_score(scoring):
+        return scoring
+    if isinstance(scoring, Mapping):
+        return {**scoring, name: "loss"}
+    return [*scoring, "loss"]
+
+
 def per_target(
     parameter: str, value, names: Sequence[str], is_one: Callable[[object], bool]
 ) -> list:
@@ -80,6 +89,11 @@ def _differences(noun: str, names: Iterable[str], own: Iterable[str]) -> str:
 def is_one_loss(loss) -> bool:
     """Whether ``loss`` is one for all targets."""
     return isinstance(loss, str) or callable(loss) or is_quantile(loss)
+
+
+def is_one_score(scoring) -> bool:
+    """Whether ``scoring`` is one for all targets; what is none of either is so as well."""
+    return scoring is None or isinstance(scoring, str) or callable(scoring)
 
 
 def is_quantile(loss) -> bool:

@@ -19,6 +19,7 @@ from .losses import class_losses, mean_loss, task_losses  # noqa: E402
 from .optimizer import choose_optimizer, optimizer_class  # noqa: E402
 from .plan import Plan, rows_per_step  # noqa: E402
 from .program_cache import PROGRAMS  # noqa: E402
+from .scoring import task_scores  # noqa: E402
 
 __all__ = [
     "PROGRAMS",
@@ -33,5 +34,6 @@ __all__ = [
     "optimizer_class",
     "rows_per_step",
     "task_losses",
+    "task_scores",
     "train_members",
 ]

@@ -24,11 +24,22 @@ class Best(NamedTuple):
 
 
 def better(
-    spec: ProgramSpec, best: Best, weights, task_losses, number, settings: Settings
+    spec: ProgramSpec,
+    best: Best,
+    weights,
+    task_losses,
+    task_scores: list,
+    number,
+    settings: Settings,
 ) -> Best:
-    """The best of the epochs so far and of this one, for every network."""
+    """The best of the epochs so far and of this one, for every network.
+
+    ``task_scores`` is a list of their scores (T,), by which it goes then, or empty.
+    """
     architecture = spec.architecture
     losses = _losses_of_networks(architecture, task_losses, settings.loss_weights)
+    for scores in task_scores:
+        losses = _minus_scores(architecture, scores, losses, settings)
     validated = settings.n_validation > 0
     is_better = ((losses < best.loss) | ~validated) & (best.wait < settings.patience)
     weights = [
@@ -57,9 +68,24 @@ def _losses_of_networks(architecture: Architecture, task_losses, loss_weights):
     """Loss of every network (N,): of its only task, or the mean of weighted ones."""
     if architecture.separate:
         return task_losses
-    weighted = loss_weights * task_losses
+    return _means_of_networks(architecture, loss_weights * task_losses)
+
+
+def _minus_scores(architecture: Architecture, scores, losses, settings: Settings):
+    """Minus the weighted mean of each network's scores, or its loss if it has none."""
+    defined = settings.score_units.defined
+    counts = settings.loss_weights * defined
+    total = _means_of_networks(architecture, tf.where(defined > 0, counts * scores, 0.0))
+    count = _means_of_networks(architecture, counts)
+    return tf.where(count > 0, -total / count, losses)
+
+
+def _means_of_networks(architecture: Architecture, values):
+    """Of every network (N,) the mean over its targets."""
+    if architecture.separate:
+        return values
     if architecture.n_networks == 1:
-        return tf.reduce_mean(weighted, keepdims=True)
+        return tf.reduce_mean(values, keepdims=True)
     return tf.math.unsorted_segment_mean(
-        weighted, tf.constant(architecture.networks), architecture.n_networks
+        values, tf.constant(architecture.networks), architecture.n_networks
     )

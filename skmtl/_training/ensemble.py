@@ -79,8 +79,8 @@ def _train(
     train_rows, validation_rows = (TableRows(network, table, part) for part in rows)
     if own_rows is not None:
         validation_rows = TableRows(network, own_rows, slice(None))
-    spec = plan.program_spec(network, len(train_rows))
-    settings = plan.settings(network, len(train_rows), len(validation_rows))
+    spec = plan.program_spec(network, len(train_rows), len(validation_rows))
+    settings = plan.settings(network, len(train_rows), validation_rows)
     callbacks = nullcontext()
     if plan.callbacks:
         model = build_keras_model(

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from .early_stopping import Best, better
+from .scoring import scores_of
 from .spec import Learnt, ProgramSpec, Rows, Settings, State
 from .step import TrainingStep
 
@@ -22,9 +23,10 @@ class Epochs:
     def run(
         self, state: State, train: Rows, validation: Rows, order, seeds, settings: Settings
     ):
-        """A new state; losses (max_epochs, 3, T) in the order of `EpochLosses`; epochs run.
+        """A new state; losses (max_epochs, 3, T), as `EpochLosses` has them; epochs run.
 
-        ``order`` and ``seeds`` have an entry for each of the max_epochs that may be run.
+        ``order`` and ``seeds`` have an entry for each of the max_epochs that may be run. If
+        there are scores, the losses are (max_epochs, 4, T).
         """
 
         def not_stopped(epoch, best, *_):
@@ -44,15 +46,16 @@ class Epochs:
                 state.n_epochs + epoch,
             )
             weights = self._step.averaged_weights(learnt)
-            validation_loss = self._validation_loss(weights, validation, settings)
+            validated = self._validate(weights, validation, settings)
             number = state.n_epochs + epoch + 1
-            best = better(self._spec, best, weights, validation_loss, number, settings)
-            row = tf.stack([train_loss, validation_loss, loss_weights])
+            best = better(self._spec, best, weights, *validated, number, settings)
+            row = tf.stack([train_loss, validated[0], loss_weights, *validated[1]])
             losses = tf.tensor_scatter_nd_update(losses, [[epoch]], [row])
             return epoch + 1, best, learnt, losses
 
         best = Best(state.kept_weights, state.best_loss, state.wait, state.best_epochs)
-        losses = tf.zeros((order.shape[0], 3, self._spec.architecture.n_targets))
+        n_rows = 4 if self._spec.scores else 3
+        losses = tf.zeros((order.shape[0], n_rows, self._spec.architecture.n_targets))
         learnt = Learnt(state.weights, state.optimizer, state.balance)
         n_run, best, learnt, losses = tf.while_loop(
             not_stopped, one_epoch, (tf.constant(0), best, learnt, losses)
@@ -107,22 +110,46 @@ class Epochs:
             return learnt, losses, total_weights[0] / tf.cast(n_steps, tf.float32)
         return learnt, losses, self._step.loss_weights(learnt.weights, settings)
 
-    def _validation_loss(self, weights, validation, settings):
-        """Loss (T,) on the validation rows, in chunks: their number is a run-time value."""
-        n_rows = settings.n_validation
+    def _validate(self, weights, validation, settings):
+        """Loss (T,) on the validation rows, and a list of their score (T,) if there is one.
 
-        def one_chunk(start, total):
+        In chunks: the number of rows is a run-time value.
+        """
+        n_rows, architecture = settings.n_validation, self._spec.architecture
+
+        def one_chunk(start, total, outputs):
             chunk = Rows(
                 *(
                     tf.slice(A, [start, 0], [VALIDATION_CHUNK, A.shape[1]])
                     for A in validation
                 )
             )
-            loss = self._step.task_losses(weights, chunk, settings)
-            return start + VALIDATION_CHUNK, total + loss
+            F = self._step.outputs(weights, chunk.X, settings)
+            index = [[start // VALIDATION_CHUNK]]
+            outputs = [tf.tensor_scatter_nd_update(old, index, [F]) for old in outputs]
+            loss = self._step.losses_of(F, chunk)
+            return start + VALIDATION_CHUNK, total + loss, outputs
 
-        total = tf.zeros((self._spec.architecture.n_targets,))
-        _, total = tf.while_loop(
-            lambda start, total: start < n_rows, one_chunk, (tf.constant(0), total)
+        total = tf.zeros((architecture.n_targets,))
+        n_outputs = architecture.n_targets, architecture.n_outputs
+        n_chunks = validation.X.shape[0] // VALIDATION_CHUNK
+        # Scores need the outputs of all rows at once, such as for their order.
+        outputs = [tf.zeros((n_chunks, VALIDATION_CHUNK, *n_outputs))]
+        _, total, outputs = tf.while_loop(
+            lambda start, *_: start < n_rows,
+            one_chunk,
+            (tf.constant(0), total, outputs * bool(self._spec.scores)),
         )
-        return total / tf.cast(tf.maximum(n_rows, 1), tf.float32)
+        losses = total / tf.cast(tf.maximum(n_rows, 1), tf.float32)
+        scores = [
+            scores_of(
+                self._spec.scores,
+                losses,
+                validation.Y,
+                tf.reshape(F, (-1, *n_outputs)),
+                validation.W,
+                settings.score_units,
+            )
+            for F in outputs
+        ]
+        return losses, scores

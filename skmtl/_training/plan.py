@@ -11,6 +11,8 @@ import numpy as np
 from .._network.network import Network
 from .losses import TaskLoss
 from .optimizer import OptimizerChoice
+from .rows import TableRows
+from .scoring import ScoreUnits, TaskScore, score_units
 from .spec import ProgramSpec, Settings
 
 # Share of the categories that a step of training takes for unknown, at random: so the
@@ -28,6 +30,8 @@ class Plan:
     target_names: Sequence[str]  # T of them
     one_dimensional: bool  # whether there is one target, without an axis
     losses: tuple[TaskLoss, ...]  # of each target
+    scores: tuple[TaskScore, ...]  # likewise, that early stopping goes by; none: by losses
+    target_means: np.ndarray  # (T,)
     loss_weights: np.ndarray  # (T,), or preferences where they adapt
     balancing: str | None  # how they adapt, if they do
     optimizer: OptimizerChoice
@@ -43,7 +47,9 @@ class Plan:
     n_jobs: int | None
     verbose: int
 
-    def program_spec(self, network: Network, n_train: int) -> ProgramSpec:
+    def program_spec(
+        self, network: Network, n_train: int, n_validation: int
+    ) -> ProgramSpec:
         """What a program for this network and so many rows is compiled for."""
         return ProgramSpec(
             network.architecture,
@@ -55,10 +61,14 @@ class Plan:
             freeze_trunk=self.freeze_trunk,
             with_columns=tuple(u.columns is not None for u in network.features.units),
             with_missing=tuple(u.if_missing is not None for u in network.features.units),
+            scores=self.scores if n_validation else (),
         )
 
-    def settings(self, network: Network, n_train: int, n_validation: int) -> Settings:
+    def settings(
+        self, network: Network, n_train: int, validation_rows: TableRows
+    ) -> Settings:
         """What such a program takes besides the rows."""
+        n_validation = len(validation_rows)
         return Settings(
             n_train=n_train,
             n_validation=n_validation,
@@ -77,7 +87,13 @@ class Plan:
             unknown=network.features.unknown.astype(np.float32),
             unknown_rate=UNKNOWN_RATE,
             annealed=float(self.annealed),
+            score_units=self._score_units(validation_rows),
         )
+
+    def _score_units(self, rows: TableRows) -> ScoreUnits | None:
+        if not (self.scores and len(rows)):
+            return None
+        return score_units(self.scores, rows, self.target_means)
 
 
 def rows_per_step(batch_size: int | str, n_rows: int) -> int:

@@ -11,6 +11,7 @@ from .._network.architecture import Architecture
 from .._network.units import Units
 from .losses import TaskLoss
 from .optimizer import OptimizerConfig
+from .scoring import ScoreUnits, TaskScore
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class ProgramSpec:
     # If they do, `Units` has an array where it has None otherwise: another graph.
     with_columns: tuple[bool, bool] = (False, False)
     with_missing: tuple[bool, bool] = (False, False)  # likewise, for features that are NaN
+    scores: tuple[TaskScore, ...] = ()  # what early stopping goes by, if not by the losses
 
     @property
     def weight_shapes(self) -> list[tuple[int, ...]]:
@@ -65,7 +67,7 @@ class State(NamedTuple):
     weights: list
     optimizer: list
     kept_weights: list  # of the best epoch, or the last without rows to validate on
-    best_loss: np.ndarray  # (n_networks,) on the rows to validate on
+    best_loss: np.ndarray  # (n_networks,) on the rows to validate on, or minus the score
     wait: np.ndarray  # (n_networks,) epochs since the best one
     n_epochs: np.ndarray  # (), run so far
     best_epochs: np.ndarray  # (n_networks,) numbers from 1 on, or 0 before there is one
@@ -108,11 +110,13 @@ class Settings(NamedTuple):
     unknown_rate: float = 0.0
     annealed: float = 0.0  # 1 where the learning rate falls to 0 along a cosine, else 0
     all_epochs: int = 1  # over which it does
+    score_units: ScoreUnits | None = None  # where there are scores
 
 
 class EpochLosses(NamedTuple):
-    """Per epoch and target (n_epochs, T): losses, and mean loss weights."""
+    """Per epoch and target (n_epochs, T): losses, mean loss weights, and scores if any."""
 
     train: np.ndarray
     validation: np.ndarray
     loss_weights: np.ndarray
+    scores: np.ndarray | None = None

@@ -103,9 +103,19 @@ class TrainingStep:
         self, weights, rows: Rows, settings: Settings, drop=lambda H: H, architecture=None
     ):
         """Sum over rows of the weighted losses (T,)."""
+        outputs = self.outputs(weights, rows.X, settings, drop, architecture)
+        return self.losses_of(outputs, rows)
+
+    def losses_of(self, outputs, rows: Rows):
+        """The same, of what the heads put out (b, T, O)."""
+        losses = cell_losses(self._spec.losses, rows.Y, outputs)
+        return tf.reduce_sum(rows.W * losses, axis=0)
+
+    def outputs(self, weights, X, settings: Settings, drop=lambda H: H, architecture=None):
+        """What the heads put out (b, T, O)."""
         architecture = architecture or self._spec.architecture
-        numbers, codes = numbers_and_codes(architecture, rows.X)
-        outputs = forward(
+        numbers, codes = numbers_and_codes(architecture, X)
+        return forward(
             architecture,
             architecture.shapes.with_leaves(weights[: self._n_network_weights]),
             numbers,
@@ -115,8 +125,6 @@ class TrainingStep:
             drop=drop,
             xp=keras.ops,
         )
-        losses = cell_losses(self._spec.losses, rows.Y, outputs)
-        return tf.reduce_sum(rows.W * losses, axis=0)
 
     def _split(self, weights):
         """The frozen weights, and those that are trained."""

@@ -216,6 +216,7 @@ class _History:
         self._spec = spec
         self._validation = settings.n_validation > 0
         self._loss_weights = settings.loss_weights
+        self._score_units = settings.score_units
         self._calls: list[EpochLosses] = []
         self.n_epochs = 0
 
@@ -233,11 +234,16 @@ class _History:
 
     def _by_name(self, calls):
         tables = EpochLosses(
-            *(np.concatenate(part).astype(np.float64) for part in zip(*calls, strict=True))
+            *(
+                None if part[0] is None else np.concatenate(part).astype(np.float64)
+                for part in zip(*calls, strict=True)
+            )
         )
         history = self._losses("", tables.train)
         if self._validation:
             history |= self._losses("val_", tables.validation)
+        if self._validation and tables.scores is not None:
+            history |= self._scores(tables.scores)
         if self._spec.balancing:
             keys = loss_weight_entries(self._names)
             history |= _by_key(keys, tables.loss_weights)
@@ -247,6 +253,16 @@ class _History:
         mean = (self._loss_weights * table).mean(axis=1)
         keys = [f"{prefix}loss_{name}" for name in self._names]
         return {f"{prefix}loss": mean.tolist()} | _by_key(keys, table)
+
+    def _scores(self, table):
+        defined = self._score_units.defined > 0
+        weights = np.where(defined, self._loss_weights, 0.0)
+        mean = np.full(len(table), np.nan)
+        if weights.any():
+            mean = np.average(np.where(defined, table, 0.0), axis=1, weights=weights)
+        keys = [f"val_score_{name}" for name in self._names]
+        own = _by_key(keys, np.where(defined, table, np.nan))
+        return {"val_score": mean.tolist()} | own
 
 
 def _by_key(keys: Sequence[str], table: np.ndarray) -> dict[str, list[float]]:

@@ -215,7 +215,8 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
             them. All scores count alike, but for those of weight 0, which are left out.
         groups : array-like of shape (n,), default=None
             Rows of one group are never on both sides. An int or float for `cv` then draws
-            groups; a splitter gets them.
+            groups; a splitter gets them, and so does an `estimator` that takes them, such
+            as a network, which holds out whole groups for early stopping.
 
         Returns
         -------
@@ -246,7 +247,7 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         Y = np.where(counted, Y, np.nan)
         fits = Parallel(n_jobs=self.n_jobs)(
             delayed(fit_and_score)(
-                self.estimator, X, y, Y, sample_weight, split, self.spread
+                self.estimator, X, y, Y, sample_weight, groups, split, self.spread
             )
             for split in splits_of(self.cv, X, y, groups, self.random_state)
         )

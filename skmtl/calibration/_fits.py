@@ -5,7 +5,6 @@ from __future__ import annotations
 from numbers import Real
 from typing import Any
 
-import sklearn
 from sklearn.base import clone
 from sklearn.model_selection import (
     GroupKFold,
@@ -14,9 +13,9 @@ from sklearn.model_selection import (
     ShuffleSplit,
     check_cv,
 )
-from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 
+from .._estimators.fit_parameters import fit_parameters
 from .._number_checks import is_int
 from .._types import Floats
 from ..model_selection._predictions import Partition
@@ -39,25 +38,27 @@ def splits_of(cv: Any, X: Any, y: Any, groups: Any, random_state: Any) -> list[t
 
 
 def fit_and_score(
-    estimator: Any, X: Any, y: Any, Y: Floats, sample_weight: Any, split: tuple, spread: str
+    estimator: Any,
+    X: Any,
+    y: Any,
+    Y: Floats,
+    sample_weight: Any,
+    groups: Any,
+    split: tuple,
+    spread: str,
 ) -> tuple[Any, str, Floats, Floats]:
     """A fitted clone, its spread, the units (T,) of scores, and those of the other rows."""
     train, test = split
     X_train = _safe_indexing(X, train)
-    weights = {}
-    if sample_weight is not None:
-        weights[_weight_name(estimator)] = _safe_indexing(sample_weight, train)
-    model = clone(estimator).fit(X_train, _safe_indexing(y, train), **weights)
+    own_weights, own_groups = (
+        None if of_rows is None else _safe_indexing(of_rows, train)
+        for of_rows in (sample_weight, groups)
+    )
+    model = clone(estimator)
+    given = fit_parameters(model, sample_weight=own_weights, groups=own_groups)
+    model.fit(X_train, _safe_indexing(y, train), **given)
     if spread == "auto":
         spread = spread_of(model)
     of_targets = units(band(model, X_train, spread), Y[train])
     of_others = band(model, _safe_indexing(X, test), spread)
     return model, spread, of_targets, of_others.scores(Y[test])
-
-
-def _weight_name(estimator: Any) -> str:
-    """What a fit calls weights. Pipelines want the step's name, or know by routing."""
-    routed = sklearn.get_config()["enable_metadata_routing"]
-    if isinstance(estimator, Pipeline) and not routed:
-        return f"{estimator.steps[-1][0]}__sample_weight"
-    return "sample_weight"

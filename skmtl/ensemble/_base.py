@@ -180,7 +180,9 @@ class BaseStacking(MultiOutputMixin, BaseComposition, metaclass=ABCMeta):
             Weight 0 is the same as leaving the cell or row out.
         groups : array-like of shape (n,), default=None
             Rows of one group are never on both sides, if `cv` is an int or a splitter of
-            groups, and are drawn together for `weights_std_`.
+            groups, and are drawn together for `weights_std_`. Parts that take groups get
+            them, as networks do for early stopping; of scikit-learn's own searches without
+            metadata routing, their splitter alone does.
 
         Returns
         -------
@@ -219,29 +221,30 @@ class BaseStacking(MultiOutputMixin, BaseComposition, metaclass=ABCMeta):
 
     def _fit(self, X, y, sample_weight, groups) -> None:
         X = check_table(self, X, reset=True)
-        targets = self._read_targets(y, sample_weight)
-        check_consistent_length(X, targets.Y)
+        targets = self._read_targets(y, sample_weight, groups)
+        check_consistent_length(X, targets.Y, targets.groups)
         counted = np.flatnonzero(targets.counted)
         rng = check_random_state(self.random_state)
         parts = named_parts(self, len(counted), rng)
         seed = rng.randint(LARGEST_SEED)
-        folds = folds_of(self.cv, X, y, targets, groups, seed)
+        folds = folds_of(self.cv, X, y, targets, seed)
         of_folds = self._fit_parts(parts, X, targets, [train for train, _ in folds])
-        units = np.arange(len(targets.Y)) if groups is None else np.asarray(groups)
+        units = np.arange(len(targets.Y)) if targets.groups is None else targets.groups
         names = [name for name, _ in parts]
         by_name = dict(zip(names, of_folds, strict=True))
         tables = weigh(self, X, targets, by_name, folds, units, seed)
         fitted = self._fit_parts(parts, X, targets, [counted]) if self.refit else of_folds
         self._take_over(targets, names, fitted, tables)
 
-    def _read_targets(self, y, sample_weight) -> Targets:
-        """y and the weights of its cells, checked."""
+    def _read_targets(self, y, sample_weight, groups) -> Targets:
+        """y, the weights of its cells and the groups of its rows, checked."""
         columns, Y, one_dimensional = self._check_y(y)
         names = target_names(y, Y.shape[1])
         W = cell_weights(Y, sample_weight, names)
         check_observed(Y, W, names)
         numbers, classes = self._in_numbers(columns, W, names)
-        return Targets(numbers, W, names, one_dimensional, classes)
+        groups = None if groups is None else np.asarray(groups)
+        return Targets(numbers, W, names, one_dimensional, classes, groups)
 
     def _fit_parts(self, parts, X, targets, of_fits) -> list[list[FittedPart]]:
         """Of each part, a fit to each of these rows."""

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.model_selection import GroupKFold, KFold, check_cv
-from sklearn.utils import check_consistent_length
 
 from .._messages import listed
 from .._number_checks import is_int
 from ._targets import Targets
 
 
-def folds_of(cv, X, y, targets: Targets, groups, seed: int) -> list[tuple]:
+def folds_of(cv, X, y, targets: Targets, seed: int) -> list[tuple]:
     """Numbers of the rows to fit to and to predict; only rows that count are among them.
 
     An int is folds in random order, of whole groups if there are any.
     """
-    counts: np.ndarray = targets.counted
-    if groups is not None:
-        groups = np.asarray(groups)
-        check_consistent_length(X, groups)
+    counts, groups = targets.counted, targets.groups
     cv = 5 if cv is None else cv
     if is_int(cv):
         rows = np.flatnonzero(counts)

@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn import get_config
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
-from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import threadpool_limits
 
 from .._estimators.base import BaseMultiTask
-from .._estimators.regressor import MultiTaskRegressor
+from .._estimators.fit_parameters import fit_parameters, innermost
 from .._tables.labels import index_of
 from ._targets import Targets, plain_labels
 
@@ -104,22 +102,6 @@ def takes_holes(estimator) -> bool:
     return isinstance(inner, BaseMultiTask) or getattr(inner, "_takes_holes", False)
 
 
-def innermost(estimator):
-    """What a Pipeline or a search ends in."""
-    if isinstance(estimator, Pipeline):
-        return innermost(estimator.steps[-1][1])
-    if _is_search(estimator):
-        # A SharingDepthSearchCV without an estimator searches this one.
-        inner = estimator.estimator
-        return innermost(MultiTaskRegressor() if inner is None else inner)
-    return estimator
-
-
-def _is_search(estimator) -> bool:
-    """Whether it searches parameters of another: scikit-learn's searches, or Optuna's."""
-    return all(hasattr(estimator, name) for name in ("estimator", "scoring", "refit"))
-
-
 def _fit_to_all(estimator, X, targets: Targets, rows: np.ndarray):
     rows = rows[targets.counted[rows]]
     own = targets.rows(rows)
@@ -133,7 +115,7 @@ def _fit_to_all(estimator, X, targets: Targets, rows: np.ndarray):
     y = own.with_holes() if network else own.Y
     weight: Any = own.W if network and own.n_targets > 1 else own.W[:, 0]
     weight = weight if own.weighted else None
-    return _fit_weighted(clone(estimator), rows_of(X, rows), y, weight)
+    return _fit(clone(estimator), rows_of(X, rows), y, weight, own.groups)
 
 
 def _fit_to_one(estimator, X, targets: Targets, rows: np.ndarray, t: int):
@@ -145,31 +127,15 @@ def _fit_to_one(estimator, X, targets: Targets, rows: np.ndarray, t: int):
     if targets.classes is not None and len(np.unique(own.Y[:, t])) == 1:
         model = DummyClassifier()  # many classifiers refuse a single class
     weight = weight if (weight != 1).any() else None
-    return _fit_weighted(model, rows_of(X, seen), y, weight)
+    return _fit(model, rows_of(X, seen), y, weight, own.groups)
 
 
-def _fit_weighted(model, X, y, weight):
-    """Fit with sample weights, for the last step of a Pipeline or search, too."""
-    if weight is None:
-        return model.fit(X, y)
+def _fit(model, X, y, weight, groups):
+    """Fit with weights and groups, for the last step of a Pipeline or search, too."""
     inner = innermost(model)
-    if not has_fit_parameter(inner, "sample_weight"):
+    if weight is not None and not has_fit_parameter(inner, "sample_weight"):
         raise TypeError(
             f"{type(inner).__name__} takes no sample_weight: fit the stack without it, or "
             "leave this part out."
         )
-    if get_config()["enable_metadata_routing"]:
-        if inner is not model:
-            inner.set_fit_request(sample_weight=True)
-        return model.fit(X, y, sample_weight=weight)
-    return model.fit(X, y, **{_weight_name(model): weight})
-
-
-def _weight_name(estimator) -> str:
-    """What the sample weights are called for the last step of a Pipeline, or a search."""
-    if isinstance(estimator, Pipeline):
-        name, last = estimator.steps[-1]
-        return f"{name}__{_weight_name(last)}"
-    if _is_search(estimator):
-        return _weight_name(estimator.estimator)
-    return "sample_weight"
+    return model.fit(X, y, **fit_parameters(model, sample_weight=weight, groups=groups))

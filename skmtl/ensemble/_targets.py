@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,11 +18,11 @@ class Targets:
     names: np.ndarray  # (T,)
     one_dimensional: bool
     classes: list[np.ndarray] | None = None  # of each target, if they are labels
+    groups: np.ndarray | None = None  # (n,) what each row belongs to
 
     def rows(self, which: np.ndarray) -> Targets:
-        return Targets(
-            self.Y[which], self.W[which], self.names, self.one_dimensional, self.classes
-        )
+        groups = None if self.groups is None else self.groups[which]
+        return dataclasses.replace(self, Y=self.Y[which], W=self.W[which], groups=groups)
 
     @property
     def n_targets(self) -> int:

@@ -34,10 +34,10 @@ class TrainingDisplay:
     """Training and validation loss of every epoch, with the best epoch marked.
 
     The best epoch is the one whose weights `fit` kept: that of the lowest validation
-    loss. Networks of their own (of targets at sharing depth 0, of groups, of members)
-    have one each. With ``refit=True``,
-    training may have gone on from it with all rows: epochs without a validation loss,
-    of which the first are worse, as the rows that were held out are new.
+    loss, or of the highest score if there is a `scoring`. Networks of their own (of targets
+    at sharing depth 0, of groups, of members) have one each. With ``refit=True``, training
+    may have gone on from it with all rows: epochs without a validation loss, of which the
+    first are worse, as the rows that were held out are new.
 
     Parameters
     ----------

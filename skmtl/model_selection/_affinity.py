@@ -16,6 +16,7 @@ from .._estimators.automatic import one_epoch_of
 from .._estimators.base import BaseMultiTask
 from .._estimators.classifier import MultiTaskClassifier
 from .._estimators.networks_of import members_of
+from .._estimators.reading import read_table
 from .._estimators.regressor import MultiTaskRegressor
 from .._network.network import Network
 from .._number_checks import Number
@@ -125,7 +126,7 @@ def task_affinity(
     estimator, X = _last_step(estimator, X)
     check_is_fitted(estimator)
     # With resume, the table is checked against the fit and nothing is set.
-    table = estimator._read_table(X, y, sample_weight, resume=True)
+    table = read_table(estimator, X, y, sample_weight, resume=True)
     if learning_rate is None:
         optimizer = estimator.optimizer
         named = isinstance(optimizer, str)

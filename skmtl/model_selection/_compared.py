@@ -26,7 +26,7 @@ from ..ensemble._trees import boosted_trees, linear
 from ..metrics import target_scorers
 from . import _gain
 from ._differences import Scored
-from ._row_scores import Folds, row_scores
+from ._row_scores import Folds, row_scores, splitter_for
 from ._search import SharingDepthSearchCV, _candidates, _depth_parameter
 
 MEAN, BOOSTED = "mean", "boosted trees"
@@ -68,7 +68,7 @@ def compare(
     metric = "neg_log_loss" if classify else "r2"
     networks: dict[int, tuple[str, Any]] = {}
     if isinstance(estimator, SharingDepthSearchCV):
-        cv = _folds_of_search(estimator, metric)
+        cv = _folds_of_search(estimator, metric, groups)
     else:
         networks = _networks(estimator, depths)
     parts = [*_others(models, classify), *networks.values()]
@@ -76,11 +76,11 @@ def compare(
     # A stack whose parts are compared, not mixed.
     stack = kind(parts, cv=cv, n_jobs=n_jobs, random_state=random_state)
     X = check_table(stack, X, reset=True)
-    targets = stack._read_targets(y, sample_weight)
-    check_consistent_length(X, targets.Y)
+    targets = stack._read_targets(y, sample_weight, groups)
+    check_consistent_length(X, targets.Y, targets.groups)
     rng = check_random_state(random_state)
     parts = named_parts(stack, int(targets.counted.sum()), rng)
-    folds = folds_of(cv, X, y, targets, groups, rng.randint(LARGEST_SEED))
+    folds = folds_of(cv, X, y, targets, rng.randint(LARGEST_SEED))
     fitted = stack._fit_parts(parts, X, targets, [train for train, _ in folds])
     scores = _scores(fitted, X, targets, folds, metric)
     rows = row_scores(
@@ -100,7 +100,7 @@ def compare(
     return found
 
 
-def _folds_of_search(search: SharingDepthSearchCV, metric: str):
+def _folds_of_search(search: SharingDepthSearchCV, metric: str, groups):
     """The splitter of a search, which makes the same folds again."""
     check_is_fitted(search, "cv_results_")
     if _gain.metric_of(search) != metric:
@@ -108,7 +108,7 @@ def _folds_of_search(search: SharingDepthSearchCV, metric: str):
             f"The search was scored by {_gain.metric_of(search)!r}, but models are "
             f"compared by {metric!r}: leave scoring out, or give the estimator itself."
         )
-    splitter = check_cv(search.cv)
+    splitter = splitter_for(search.cv, groups)
     drawn = getattr(splitter, "shuffle", hasattr(splitter, "random_state"))
     if drawn and not is_int(getattr(splitter, "random_state", 0)):
         raise ValueError(
@@ -136,8 +136,8 @@ def _with_search(found: Compared, search: SharingDepthSearchCV, depths) -> Compa
     if own.rows is not None and others.rows is not None:
         if own.rows.shape[1] != others.rows.shape[1]:
             raise ValueError(
-                f"X and y are not those of the search: rows {len(others.rows[0])} and "
-                f"{len(own.rows[0])}."
+                "X, y and groups are not those of the search: here are "
+                f"{len(others.rows[0])} rows or groups, there {len(own.rows[0])}."
             )
         rows = np.concatenate([others.rows, own.rows[candidates]])
     folds = np.concatenate([others.folds, own.folds[..., candidates]], axis=2)

@@ -178,7 +178,9 @@ def model_verdict(
     sample_weight : array-like of shape (n,) or (n, T), default=None
         How much each row, or each cell, counts, in fits and scores.
     groups : array-like of shape (n,), default=None
-        Rows of one group are never on both sides, and are one piece of evidence together.
+        Rows of one group are never on both sides, of folds and of the rows that networks
+        hold out for early stopping, and are one piece of evidence together. Of a search,
+        the same as its `fit` was given.
     n_jobs : int, default=None
         Number of fits at the same time, in threads.
     random_state : int, RandomState instance or None, default=None

@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.model_selection import check_cv, cross_validate
+from sklearn import get_config
+from sklearn.model_selection import cross_validate
 from sklearn.utils import _safe_indexing
 
+from .._estimators.fit_parameters import fit_parameters
 from .._messages import did_you_mean, shortened
 from .._third_party import HasMethods
 from .._types import Targets, validate_params
-from ._row_scores import Folds
+from ._row_scores import Folds, splitter_for
 
 ABSENT = {"predict_proba": 0.0, "predict_log_proba": -np.inf}  # of a class unknown to a fit
 
@@ -60,12 +62,14 @@ def cross_val_predict(
     y : array-like or DataFrame of shape (n, T), or (n,)
         Targets; missing ones are not observed. Rows without any are predicted as well.
     groups : array-like of shape (n,), default=None
-        For splitters such as ``GroupKFold``. With scikit-learn's metadata routing, give
-        them in `params`.
+        No row of a group is on both sides: of folds, if `cv` is an int or a splitter such
+        as ``GroupKFold``, and of the rows that networks hold out for early stopping. With
+        scikit-learn's metadata routing, for all that request them.
     cv : int, splitter or iterable of splits, default=5
-        Folds that test each row exactly once. An int makes folds of neighbouring rows,
-        for classifiers too. For a table that is in some order, or has rare classes or
-        seldom observed targets, give ``MultiTargetStratifiedKFold(5, random_state=0)``.
+        Folds that test each row exactly once. An int makes folds of neighbouring rows, or
+        of whole `groups`, for classifiers too. For a table that is in some order, or has
+        rare classes or seldom observed targets, give
+        ``MultiTargetStratifiedKFold(5, random_state=0)``.
     n_jobs : int, default=None
         Number of fits at the same time, as for `SharingDepthSearchCV`.
     params : dict, default=None
@@ -114,12 +118,17 @@ def cross_val_predict(
             f"{type(estimator).__name__} has no method {method!r}."
             f"{did_you_mean(method, [m for m in dir(estimator) if m[:7] == 'predict'])}"
         )
+    splitter = Partition(splitter_for(cv, groups))
+    if groups is not None and get_config()["enable_metadata_routing"]:
+        params, groups = {**(params or {}), "groups": groups}, None
+    elif groups is not None:
+        params = {**(params or {}), **fit_parameters(estimator, groups=groups)}
     fits = cross_validate(
         estimator,
         X,
         y,
         groups=groups,
-        cv=Partition(check_cv(cv)),
+        cv=splitter,
         n_jobs=n_jobs,
         params=params,
         scoring=_no_score,

@@ -6,11 +6,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import TimeSeriesSplit
+from sklearn.model_selection import GroupKFold, TimeSeriesSplit, check_cv
 from sklearn.utils.metadata_routing import get_routing_for_object
+
+from .._number_checks import is_int
 
 MOST_NUMBERS = 2**23  # kept with a search: 32 MB
 FEWEST_PORTIONS = 100  # of the rows
+
+
+def splitter_for(cv, groups):
+    """What ``cv`` stands for: an int is folds of neighbouring rows, or of whole groups."""
+    if groups is not None and (cv is None or is_int(cv)):
+        return GroupKFold(5 if cv is None else cv)
+    return check_cv(cv)
 
 
 class Folds:

@@ -13,12 +13,14 @@ import pandas as pd
 import sklearn
 from joblib import parallel_config
 from numpy.typing import ArrayLike, NDArray
+from sklearn import get_config
 from sklearn.base import is_classifier
-from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
+from sklearn.model_selection import GridSearchCV, ParameterGrid
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import check_is_fitted
 
+from .._estimators.fit_parameters import fit_parameters
 from .._estimators.regressor import MultiTaskRegressor
 from .._messages import listed
 from .._number_checks import is_int
@@ -29,7 +31,7 @@ from .._types import Targets
 from ..metrics import TargetScorer, target_scorers
 from ..metrics._rows import SUMS_OVER_ROWS
 from ._gain import configured, depth_parameters, sharing_gain
-from ._row_scores import Folds, gathered_as_expected, row_scores
+from ._row_scores import Folds, gathered_as_expected, row_scores, splitter_for
 
 Scoring: TypeAlias = (
     str | Callable[..., Any] | Sequence[str] | Mapping[str, str | Callable[..., Any]] | None
@@ -59,7 +61,8 @@ class SharingDepthSearchCV(GridSearchCV):
         Other parameters to try at each depth, as for `GridSearchCV`.
 
     cv : int, splitter or iterable of splits, default=5
-        As for `GridSearchCV`. An int makes folds of neighbouring rows. For a table that
+        As for `GridSearchCV`. An int makes folds of neighbouring rows, or of whole
+        `groups` if `fit` is given any (``GroupKFold``). For a table that
         is in some order, or has rare classes or seldom observed targets, give
         ``MultiTargetStratifiedKFold(5, random_state=0)``.
 
@@ -181,7 +184,10 @@ class SharingDepthSearchCV(GridSearchCV):
             Two or more targets; NaN means "not observed". With ``depths=[0]``, which
             shares nothing, one will do, also of shape (n,).
         **params : dict
-            As for `GridSearchCV`, such as ``sample_weight`` or ``groups``.
+            As for `GridSearchCV`, such as ``sample_weight``. Of ``groups``, shape (n,), no
+            row is on both sides: of a fold, and of the rows that networks hold out for
+            early stopping, which get them as well (with metadata routing, if they request
+            them).
 
         Returns
         -------
@@ -220,7 +226,7 @@ class SharingDepthSearchCV(GridSearchCV):
             Y, one_dimensional = check_targets(y, estimator=self)
             shape = Y.shape
         # Of rows: labels of several targets cannot all be stratified.
-        search.cv = Folds(check_cv(self.cv))
+        search.cv = Folds(splitter_for(self.cv, params.get("groups")))
         if shape[1] == 1:
             _check_nothing_shared(search, shape[:1] if one_dimensional else shape)
         if y is not None and isinstance(search.scoring, TargetScorer):
@@ -240,6 +246,14 @@ class SharingDepthSearchCV(GridSearchCV):
         parameters = self.get_params(deep=False)
         self.__dict__.update({k: v for k, v in vars(search).items() if k not in parameters})
         return self
+
+    def _get_routed_params_for_fit(self, params):
+        # scikit-learn's own, and private: without routing, groups are for folds alone.
+        routed = super()._get_routed_params_for_fit(params)
+        if not get_config()["enable_metadata_routing"]:
+            own = fit_parameters(self.estimator, groups=params.get("groups"))
+            routed.estimator.fit = {**routed.estimator.fit, **own}
+        return routed
 
     def _format_results(self, candidate_params, n_splits, out, more_results=None):
         # scikit-learn's own, and private: nothing public passes on more than numbers.
@@ -361,6 +375,9 @@ class SharingDepthSearchCV(GridSearchCV):
         search = copy.copy(self)
         if search.estimator is None:
             search.estimator = MultiTaskRegressor()
+            if get_config()["enable_metadata_routing"]:
+                search.estimator.set_fit_request(groups=True, sample_weight=True)
+                search.estimator.set_score_request(sample_weight=True)
         if search.scoring is None:
             metric = "neg_log_loss" if is_classifier(search.estimator) else "r2"
             search.scoring = target_scorers(metric=metric)
