@@ -17,7 +17,9 @@ from sklearn.model_selection import (
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skmtl._estimators.validation import Given, parts_of
 from skmtl._tables.held_out import hold_out
+from skmtl._tables.table import Table
 from skmtl.model_selection import MultiTargetStratifiedKFold
 from tests._asserts import (
     assert_differ,
@@ -118,6 +120,20 @@ def test_validation_fraction_does_nothing_beside_own_rows():
 
     assert_same_predictions(unused, small().fit(**FIRST, **LAST), X)
     assert not unused.validation_fraction.calls
+
+
+@pytest.mark.parametrize(
+    ("fraction", "n_rows", "expected"),
+    [("auto", 8000, 1000), ("auto", 200_000, 20_000), (0.125, 200_000, 25_000)],
+)
+def test_no_more_rows_are_held_out_than_are_needed(fraction, n_rows, expected):
+    ones = np.ones((n_rows, 1))
+    table = Table(ones, ones, ones, np.array(["y"]), one_dimensional=True)
+
+    parts = parts_of(Given(ones, ones), table, fraction, np.random.default_rng(0), 3)
+
+    assert [len(held_out) for _, held_out in parts] == [expected] * 3
+    assert all(len(np.union1d(*part)) == n_rows for part in parts)
 
 
 def test_levels_are_those_of_the_rows_to_train_on():

@@ -23,6 +23,10 @@ EPOCHS, FEWEST_EPOCHS = 60, 8
 STEPS_PER_EPOCH = 90
 
 
+# Of a table for early stopping to look at, and the most rows.
+HELD_OUT, MOST_HELD_OUT = 0.125, 20_000
+
+
 class Course(NamedTuple):
     """How training goes."""
 
@@ -64,6 +68,11 @@ def n_epochs(n_rows: int) -> int:
 def batch_size_of_large(n_rows: int) -> int:
     """Rows of a batch of a large table, a power of two."""
     return int(2 ** np.clip(np.round(np.log2(n_rows / STEPS_PER_EPOCH)), 6, 9))
+
+
+def share_held_out(n_rows: int) -> float:
+    """How much of a table is held out: more rows than some would not tell more."""
+    return min(HELD_OUT, MOST_HELD_OUT / n_rows)
 
 
 def automatic_bins(n_rows: int, n_features: int) -> int:

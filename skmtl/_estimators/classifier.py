@@ -207,8 +207,9 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         for each, as for `MultiTaskRegressor`. Class weights count in it like sample
         weights. Does nothing if `early_stopping` is False.
 
-    validation_fraction : float in (0, 1) or splitter, default=0.125
+    validation_fraction : "auto", float in (0, 1) or splitter, default="auto"
         Share of rows to hold out, at random; of whole groups if `fit` is given `groups`.
+        "auto" is an eighth, and at most 20 000 rows.
         Or a splitter of scikit-learn, such as ``TimeSeriesSplit()``, of which the last
         split is taken, as for `MultiTaskRegressor`. Does nothing if `early_stopping` is
         False, or if `fit` is given `X_val`.
@@ -410,7 +411,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         batch_size: int | Literal["auto"] = "auto",
         early_stopping: bool = True,
         scoring: Scoring = "loss",
-        validation_fraction: float | Splitter = 0.125,
+        validation_fraction: float | Literal["auto"] | Splitter = "auto",
         n_iter_no_change: int | Literal["auto"] = "auto",
         refit: bool | Literal["auto"] = "auto",
         n_members: int = 1,

@@ -40,6 +40,7 @@ CONSTRAINTS = {
     "early_stopping": ["boolean"],
     "scoring": "no_validation",  # checked with the losses, by near names too
     "validation_fraction": [
+        StrOptions({"auto"}),
         Number(Real, 0, 1, closed="neither"),
         HasMethods(["split", "get_n_splits"]),
     ],

@@ -303,8 +303,9 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         scorer is refused, because whole epochs run in one compiled program: `callbacks`
         can call one, and stop training. Does nothing if `early_stopping` is False.
 
-    validation_fraction : float in (0, 1) or splitter, default=0.125
+    validation_fraction : "auto", float in (0, 1) or splitter, default="auto"
         Share of rows to hold out, at random; of whole groups if `fit` is given `groups`.
+        "auto" is an eighth, and at most 20 000 rows.
         Or a splitter of scikit-learn, such as ``TimeSeriesSplit()``: the test rows of its
         last split are validated on, and the others of that split trained on. Of several
         members each has another of the last splits. It is given what `fit` was, without
@@ -733,7 +734,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         batch_size: int | Literal["auto"] = "auto",
         early_stopping: bool = True,
         scoring: Scoring = "loss",
-        validation_fraction: float | Splitter = 0.125,
+        validation_fraction: float | Literal["auto"] | Splitter = "auto",
         n_iter_no_change: int | Literal["auto"] = "auto",
         refit: bool | Literal["auto"] = "auto",
         n_members: int = 1,

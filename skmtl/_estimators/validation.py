@@ -14,6 +14,7 @@ from sklearn.utils import _safe_indexing, check_consistent_length
 from .._messages import listed
 from .._tables.held_out import Part, hold_out, split_by
 from .._tables.table import Table
+from .automatic import share_held_out
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +56,8 @@ def parts_of(
     given: Given, table: Table, fraction: Any, rng: np.random.Generator, n_members: int
 ) -> list[Part]:
     """Rows of the table to train on and to validate on, for each member."""
+    if isinstance(fraction, str):  # which can be split, too
+        fraction = share_held_out(len(table.W))
     if hasattr(fraction, "split"):
         X, y, groups = _counted(given, table)
         return split_by(fraction, X, y, groups, table.W, table.names, n_members)
