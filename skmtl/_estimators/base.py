@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import inspect
 from abc import ABCMeta, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -16,7 +16,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from .._network.grafting import add_head, with_trunk
+from .._network.grafting import add_head, with_trunk, with_unmet_levels
 from .._network.heads import first_outputs
 from .._network.network import Network
 from .._network.scaling import Scaling
@@ -25,6 +25,7 @@ from .._runtime.forks import check_not_forked
 from .._tables.categories import Categories, check_levels_repeat, only_levels_in
 from .._tables.features import categories_of, check_features
 from .._tables.holes_and_weights import cell_weights, check_observed
+from .._tables.known_levels import check_named_again, known_levels, with_known_levels
 from .._tables.per_target import with_new_weight
 from .._tables.table import CheckedTargets, Table
 from .._tables.targets import (
@@ -36,12 +37,12 @@ from .._tables.targets import (
 from .._types import Floats, Targets
 from .architecture import architecture_of, inputs_of, warn_of_random_trunk
 from .automatic import course_of, one_epoch_of
-from .init_trunk import codes_of, trunks_of, unfrozen
+from .init_trunk import codes_of, trunks_of, unfrozen, unmet_levels_of
 from .network_diagram import network_svg
 from .pickle_versions import with_version, without_version
 from .training_plan import check_balancing, generator, last_loss_weights, make_plan
 from .validation import Given, check_all_validated, parts_of, reading_own_rows
-from .warm_start import check_same
+from .warm_start import check_same, check_same_categories
 
 if TYPE_CHECKING:  # takes in TensorFlow
     import keras
@@ -65,6 +66,8 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
     loss_weights_: Floats
     _members: list[Network]
     _classes: Any  # labels of each target, None where targets are numbers
+    # Of all rows of levels, those that no training had; without any in older files.
+    _unmet_levels: NDArray[np.integer[Any]] = np.zeros(0, dtype=int)
     _one_dimensional: bool
 
     @abstractmethod
@@ -165,20 +168,38 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         return self._train(X, y, sample_weight, resume, given)
 
     def partial_fit(
-        self, X: ArrayLike, y: Targets, sample_weight: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: Targets,
+        sample_weight: ArrayLike | None = None,
+        categories: Mapping[Any, ArrayLike] | None = None,
     ) -> Self:
         """Train for one epoch over these rows, from where the last call ended.
 
-        The first call fixes features, targets and scaling. No rows are held out.
+        The first call fixes features, targets, levels and scaling. No rows are held out.
 
         Parameters
         ----------
         X, y, sample_weight
             As for `fit`.
+        categories : dict of list of levels, by column name or position, default=None
+            All levels that categorical features will have in this call and later ones.
+            Others are then unknown. Of a feature that is not named, the first call knows
+            the levels that X has, and those that the type of its column declares: a
+            category of pandas, an Enum of polars, a dictionary of pyarrow, or bool. Until a
+            level is met, it predicts what an unknown one does. Later calls may leave
+            `categories` out, or repeat it. Does nothing for features of an `init_trunk`,
+            whose levels are used.
 
         Returns
         -------
         self : the estimator
+
+        Raises
+        ------
+        ValueError
+            If `categories` names a feature that is not categorical, or none of the levels
+            that X has, or, in a later call, a level that is new; and whatever `fit` raises.
 
         Examples
         --------
@@ -191,9 +212,18 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         ...     model = model.partial_fit(X[rows], y[rows])
         >>> model.n_iter_
         3
+
+        Levels that later rows will have:
+
+        >>> import pandas as pd
+        >>> X = pd.DataFrame({"kind": ["a", "b"] * 20, "size": range(40)})
+        >>> model = MultiTaskRegressor(random_state=0)
+        >>> model = model.partial_fit(X, X["size"], categories={"kind": ["a", "b", "c"]})
+        >>> model.categories_["kind"].tolist()
+        ['a', 'b', 'c']
         """
         resume = self.__sklearn_is_fitted__()
-        return self._train(X, y, sample_weight, resume)
+        return self._train(X, y, sample_weight, resume, categories=categories)
 
     @property
     def model_(self) -> keras.Model:
@@ -302,6 +332,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         after = loss_weight_entries(list(names))[:-1]
         renamed = dict(zip(before, after, strict=True))
         self.history_ = {renamed.get(key, key): v for key, v in self.history_.items()}
+        self._unmet_levels = head._unmet_levels
         self._take_over(members, names, np.append(self.loss_weights_, 1.0), [self, head])
 
     def _check_new_task(self, y, name) -> str:
@@ -398,7 +429,9 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
             state.setdefault("is_categorical_", None)
         super().__setstate__(state)
 
-    def _train(self, X, y, sample_weight, resume, given=None, *, classes=None):
+    def _train(
+        self, X, y, sample_weight, resume, given=None, *, classes=None, categories=None
+    ):
         """Fit to a whole table, or to a chunk of one if ``given`` is None."""
         check_not_forked()
         before = dict(vars(self))
@@ -410,9 +443,12 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
             if resume:
                 kinds = [loss.kind for loss in self._fitted_losses]
                 check_same(self, self._members, tuple(kinds))
+                check_same_categories(self, X)
+                check_named_again(self, X, categories)
+            elif given is None:
+                self._start(self._with_known_levels(table, X, categories))
             else:
-                if given is not None:  # a first chunk may have one row of each level
-                    check_levels_repeat(table.X, self.categories_, self.is_categorical_)
+                check_levels_repeat(table.X, self.categories_, self.is_categorical_)
                 self._start(table)
             self._run_epochs(table, given)
         except BaseException:  # a failed or interrupted fit leaves all as it was
@@ -458,8 +494,21 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         X, self.categories_ = only_levels_in(
             table.X, self.categories_, self.is_categorical_
         )
+        self._unmet_levels = unmet_levels_of(unfrozen(self.init_trunk))
         if self.init_trunk is not None:
             X = self._in_levels_of_trunk(X)
+        return dataclasses.replace(table, X=X)
+
+    def _with_known_levels(self, table: Table, X, categories) -> Table:
+        """The table with codes of levels that later chunks may have, besides its own."""
+        known = known_levels(self, X, categories)
+        if self.init_trunk is not None:
+            return table
+        X, self.categories_ = with_known_levels(
+            table.X, self.categories_, self.is_categorical_, known
+        )
+        n_rows = sum(len(levels) + 1 for levels in self.categories_.values())
+        self._unmet_levels = np.arange(n_rows)
         return dataclasses.replace(table, X=X)
 
     def _in_levels_of_trunk(self, X: np.ndarray) -> np.ndarray:
@@ -494,6 +543,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         if trunks:
             members = [with_trunk(*pair) for pair in zip(members, trunks, strict=True)]
         self._members = members
+        self._categorical_features = copy.deepcopy(self.categorical_features)
         self.history_, self.n_iter_ = {}, 0
 
     def _trunks(self):
@@ -526,11 +576,20 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
             plan, self._members, table, parts, seeds, own_rows
         )
         self.__dict__.pop("_model", None)
-        self._members, self._rng = members, rng
+        self._members, self._rng = self._meeting_levels(members, table.X), rng
         self.loss_weights_ = last_loss_weights(plan, members, history)
         self.best_epoch_ = np.where(best > 0, self.n_iter_ + best, 0)
         self.history_ = extended_history(self.history_, self.n_iter_, history)
         self.n_iter_ += len(history["loss"])
+
+    def _meeting_levels(self, members: list[Network], X: np.ndarray) -> list[Network]:
+        """The members, to which levels are unknown that no training had until now."""
+        if not len(self._unmet_levels):
+            return members
+        features = members[0].features
+        met = np.append(features.rows_of_levels(X), features.unknown)
+        self._unmet_levels = np.setdiff1d(self._unmet_levels, met)
+        return [with_unmet_levels(member, self._unmet_levels) for member in members]
 
     def _take_over(self, members, names, loss_weights, parts):
         """Become the estimator of networks with the targets of these estimators."""

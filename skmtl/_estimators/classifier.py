@@ -461,10 +461,12 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         y: Targets,
         classes: ArrayLike | Sequence[Any] | Mapping[Any, Any] | None = None,
         sample_weight: ArrayLike | None = None,
+        categories: Mapping[Any, ArrayLike] | None = None,
     ) -> Self:
         """Train for one epoch over these rows, from where the last call ended.
 
-        The first call fixes features, targets, classes and scaling. No rows are held out.
+        The first call fixes features, targets, classes, levels and scaling. No rows are
+        held out.
 
         Parameters
         ----------
@@ -475,6 +477,9 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
             every target has these labels, as scikit-learn's `learning_curve` gives them; a
             list of T lists, or a mapping, has those of each target. None means the labels
             of `y`. Later calls may leave it out.
+        categories : dict of list of levels, by column name or position, default=None
+            All levels that categorical features will have in this call and later ones; see
+            `MultiTaskRegressor.partial_fit`.
 
         Returns
         -------
@@ -483,7 +488,8 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         Raises
         ------
         ValueError
-            If a label is not among the classes, and whatever `fit` raises.
+            If a label is not among the classes, and whatever
+            `MultiTaskRegressor.partial_fit` raises.
 
         Examples
         --------
@@ -499,7 +505,8 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         3
         """
         resume = self.__sklearn_is_fitted__()
-        return self._train(X, y, sample_weight, resume, classes=classes)
+        known = {"classes": classes, "categories": categories}
+        return self._train(X, y, sample_weight, resume, **known)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Predict the most probable label of every target.
