@@ -36,7 +36,7 @@ from .._tables.targets import (
 )
 from .._types import Floats, Targets
 from .architecture import architecture_of, inputs_of, warn_of_random_trunk
-from .automatic import course_of, one_epoch_of
+from .automatic import Course, course_of, one_epoch_of
 from .init_trunk import codes_of, trunks_of, unfrozen, unmet_levels_of
 from .network_diagram import network_svg
 from .pickle_versions import with_version, without_version
@@ -68,6 +68,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
     _classes: Any  # labels of each target, None where targets are numbers
     # Of all rows of levels, those that no training had; without any in older files.
     _unmet_levels: NDArray[np.integer[Any]] = np.zeros(0, dtype=int)
+    _largest_chunk: int = 0  # rows in a call of `partial_fit`
     _one_dimensional: bool
 
     @abstractmethod
@@ -543,6 +544,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         if trunks:
             members = [with_trunk(*pair) for pair in zip(members, trunks, strict=True)]
         self._members = members
+        self._largest_chunk = 0
         self._categorical_features = copy.deepcopy(self.categorical_features)
         self.history_, self.n_iter_ = {}, 0
 
@@ -570,7 +572,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
             parts = parts_of(given, table, self.validation_fraction, rng, n_members)
         seeds = rng.integers(2**63, size=n_members).tolist()
         names: Any = table.names
-        course = one_epoch_of(self) if given is None else course_of(self, len(table.X))
+        course = self._course(len(table.X), of_chunk=given is None)
         plan = make_plan(self, self._fitted_losses, names, self._one_dimensional, course)
         members, history, best = train_members(
             plan, self._members, table, parts, seeds, own_rows
@@ -581,6 +583,16 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         self.best_epoch_ = np.where(best > 0, self.n_iter_ + best, 0)
         self.history_ = extended_history(self.history_, self.n_iter_, history)
         self.n_iter_ += len(history["loss"])
+
+    def _course(self, n_rows: int, of_chunk: bool) -> Course:
+        """How training on so many rows goes."""
+        if not of_chunk:
+            return course_of(self, n_rows)
+        # A last chunk is smaller than others, and no small table.
+        self._largest_chunk = max(self._largest_chunk, n_rows)
+        state = self._network.optimizer_state
+        n_steps = 0 if state is None else int(state.values[0])  # Keras counts them first
+        return one_epoch_of(self, self._largest_chunk, n_steps)
 
     def _meeting_levels(self, members: list[Network], X: np.ndarray) -> list[Network]:
         """The members, to which levels are unknown that no training had until now."""

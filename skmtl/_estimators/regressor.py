@@ -240,7 +240,9 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         `n_bins`            up to 32            64, if n >= 32 max(128, d)
         ==================  ==================  ===========================================
 
-        `partial_fit` always trains as on a small table. Does nothing if `optimizer` is an
+        `partial_fit` goes by the rows of the largest chunk until then. How many are to come
+        is not known: from 5000 rows on, the step size falls with ``1 / sqrt(1 + t / 200)``
+        after t steps, unless the schedule is "constant". Does nothing if `optimizer` is an
         instance, which may have a schedule of its own.
 
     weight_decay : float, default=0.5
@@ -268,8 +270,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
 
     batch_size : int or "auto", default="auto"
         Rows per optimiser step. "auto" is 32, and more for large tables: see
-        `learning_rate_schedule`. In `partial_fit` it is 32 for up to 8192 rows, and grows
-        from there with their number, in powers of two, up to 1024.
+        `learning_rate_schedule`.
 
     early_stopping : bool, default=True
         Hold out `validation_fraction` of the rows that `fit` is given, stop after
