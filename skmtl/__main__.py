@@ -81,7 +81,9 @@ def _run(args: argparse.Namespace) -> None:
 
     network, seen = _network(args, table), OutOfFold()
     watch = None if args.report is None else seen.add
-    search = search_depths(table.X, table.Y, network, folds, args.jobs, watch)
+    search = search_depths(
+        table.X, table.Y, network, folds, args.jobs, watch, args.max_seconds
+    )
     for warning in search.warnings:
         tell(f"warning: {warning}")
     write(report(table, search))
