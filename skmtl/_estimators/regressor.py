@@ -319,9 +319,10 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         the mean over nine tables, and 4 % on the worst.
 
     n_jobs : int or None, default=None
-        Number of members to train at the same time, in threads. None means 1, or what a
-        ``joblib.parallel_config`` says; -1 means one per core. Does nothing for a single
-        member, or with `callbacks`.
+        Number of members to train at the same time, in threads, or on the workers of Dask
+        or Ray that a ``joblib.parallel_config`` names. None means 1, or what that says; -1
+        means one per core or worker. Does nothing for a single member, or with
+        `callbacks`.
 
     categorical_features : "from_dtype", array-like or None, default="from_dtype"
         Which features are categories. "from_dtype": the columns of a DataFrame that hold
