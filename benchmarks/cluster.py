@@ -10,8 +10,8 @@ folds of two sharing depths, for one epoch each; the networks are small, so that
 anything but the table is large. Dask's workers talk by TCP, and so do two nodes of Ray,
 each with an object store of its own. Bytes are those that passed over the loopback
 interface, whoever sent them; the row numbers of members and folds, results and logs are
-among them. What is on its way by the scheduler counts twice. One of Ray's nodes has the table from the
-start. Before each job, workers import TensorFlow by a job of a thousand rows.
+among them. What goes by way of Dask's scheduler counts twice. One of Ray's nodes has the
+table from the start. Before each job, workers import TensorFlow by a job of 1000 rows.
 """
 
 from __future__ import annotations
@@ -21,11 +21,10 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 from joblib import parallel_config
 from sklearn.model_selection import KFold
 
@@ -90,29 +89,25 @@ def search(X, Y) -> None:
 JOBS = {"eight members": members, "eight fits of a search": search}
 
 
-def cost(job: Callable, X: np.ndarray, Y: np.ndarray) -> tuple[float, float]:
-    """Tables sent, and seconds."""
-    before, started = int(LOOPBACK.read_text()), time.perf_counter()
-    job(X, Y)
-    n_bytes = int(LOOPBACK.read_text()) - before
-    return n_bytes / (X.nbytes + Y.nbytes), time.perf_counter() - started
-
-
 def measure(backend: str, n_rows: int) -> list[tuple[str, ...]]:
     X, Y = table(n_rows)
+    kinds: list[tuple[str, dict]] = [("", {})]
+    if backend == "dask":
+        kinds.append((", `scatter=[X, Y]`", {"scatter": [X, Y]}))
     rows = []
     with CLUSTERS[backend]():
-        kinds: list[tuple[str, dict]] = [("", {})]
-        if backend == "dask":
-            kinds.append((", `scatter=[X, Y]`", {"scatter": [X, Y]}))
-        for name, options in kinds:
-            with parallel_config(backend, n_jobs=2, **options):
-                for title, job in JOBS.items():
-                    job(X[:1000], Y[:1000])
-                    sent, seconds = cost(job, X, Y)
-                    what = f"{title}, {backend}{name}"
-                    rows.append((what, f"{sent:.1f}", duration(seconds)))
-                    sys.stderr.write(f"{rows[-1]}\n")
+        for title, job in JOBS.items():
+            with parallel_config(backend, n_jobs=2):
+                job(X[:1000], Y[:1000])
+            for name, options in kinds:
+                before, started = int(LOOPBACK.read_text()), time.perf_counter()
+                with parallel_config(backend, n_jobs=2, **options):
+                    job(X, Y)
+                seconds = time.perf_counter() - started
+                sent = (int(LOOPBACK.read_text()) - before) / (X.nbytes + Y.nbytes)
+                what = f"{title}, {backend}{name}"
+                rows.append((what, f"{sent:.1f}", duration(seconds)))
+                sys.stderr.write(f"{rows[-1]}\n")
     return rows
 
 

@@ -258,6 +258,8 @@ def test_other_categorical_features_are_refused(begun):
 
     model.set_params(categorical_features=same).partial_fit(X, Y)
 
+    numbers = small().partial_fit(X[["mass"]], Y)
+    numbers.set_params(categorical_features=None).partial_fit(X[["mass"]], Y)
     for other in (None, ["town"], [1]):
         model.set_params(categorical_features=other)
         with raises_naming("categorical_features", "'from_dtype'", repr(other)):

@@ -45,7 +45,7 @@ def check_same_categories(estimator, X) -> None:
     if np.array_equal(np.asarray(then, dtype=object), np.asarray(now, dtype=object)):
         return
     asked = categorical_columns(now, as_table(X, "X"))
-    if not np.array_equal(asked, estimator.is_categorical_):
+    if not np.array_equal(np.asarray(asked), np.asarray(estimator.is_categorical_)):
         raise ValueError(
             f"Training cannot go on: categorical_features was {then!r} at the fit, and is "
             f"{now!r} now. Set it back, or call fit with warm_start=False."

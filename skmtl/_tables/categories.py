@@ -111,7 +111,7 @@ def positions_among(index: pd.Index, column: Coded) -> np.ndarray:
 
 
 def recoded(
-    X: np.ndarray, own: Categories, known: Categories, is_categorical: np.ndarray | None
+    X: np.ndarray, own: Categories, known: Categories, is_categorical: np.ndarray
 ) -> np.ndarray:
     """The table with the codes that ``known`` has for these levels, NaN where it has none.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from .containers import as_table, column_labels, name_of
 from .features import column_names
 from .labels import index_of
 
-Levels = dict[Hashable, np.ndarray]
+Levels = dict[Any, np.ndarray]
 
 
 def known_levels(estimator, X, named: Mapping[Any, Any] | None) -> Levels:
@@ -31,7 +31,7 @@ def with_known_levels(
 
     Other levels than those known are missing.
     """
-    if not known:
+    if not known or is_categorical is None:
         return X, own
     pairs = ((column, levels, known.get(column)) for column, levels in own.items())
     joined = Categories(
@@ -84,8 +84,9 @@ def _declared_levels(estimator, X) -> Levels:
     names, found = column_names(estimator), {}
     for j in np.flatnonzero(estimator.is_categorical_).tolist():
         declared = _of_type(table.iloc[:, j])
-        if declared is not None:
-            found[names[j]] = _as_levels(declared)
+        levels = None if declared is None else _as_levels(declared)
+        if levels is not None:
+            found[names[j]] = levels
     return found
 
 

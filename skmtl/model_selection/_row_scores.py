@@ -16,6 +16,9 @@ FEWEST_PORTIONS = 100  # of the rows
 class Folds:
     """A splitter that splits once, and knows which rows, or groups, were tested."""
 
+    _folds: list[tuple]
+    tested: list[Any]
+
     def __init__(self, splitter):
         self.splitter = splitter
         self.forget()
@@ -28,10 +31,14 @@ class Folds:
             self.remember([test for _, test in self._folds], groups, len(y))
         return iter(self._folds)
 
+    def __getstate__(self):
+        # Every fit on another machine is sent the search, of which it needs no rows.
+        return {**vars(self), "_folds": [], "tested": []}
+
     def forget(self) -> None:
         """The splitter is as new."""
-        self._folds: list = []
-        self.tested: list = []  # by fold: the unit of each test row
+        self._folds = []
+        self.tested = []  # by fold: the unit of each test row
         self.n_units = 0
 
     def remember(self, tests, groups, n_rows: int) -> None:
