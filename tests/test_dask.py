@@ -8,6 +8,7 @@ from dask import distributed
 from joblib import parallel_config
 from sklearn.model_selection import KFold
 
+from skmtl._runtime.cluster import on_a_cluster
 from skmtl.model_selection import SharingDepthSearchCV
 from tests._inputs import as_frames, make_table, small
 
@@ -47,3 +48,16 @@ def test_members_on_two_worker_processes_are_the_same(cluster):
 
     assert len(stream.data) == 2, "the workers did nothing"
     np.testing.assert_allclose(model.predict(X), locally, atol=1e-5)
+
+
+def test_what_a_worker_fits_stays_there(cluster):
+    def asked() -> bool:
+        with parallel_config("dask"):
+            return on_a_cluster()
+
+    with distributed.Client(cluster) as client:
+        assert asked()
+        assert not client.submit(asked).result()
+    assert not on_a_cluster()
+    with parallel_config("loky"):
+        assert not on_a_cluster()
