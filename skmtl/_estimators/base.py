@@ -447,7 +447,8 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
                 check_same_categories(self, X)
                 check_named_again(self, X, categories)
             elif given is None:
-                self._start(self._with_known_levels(table, X, categories))
+                table = self._with_known_levels(table, X, categories)
+                self._start(table)
             else:
                 check_levels_repeat(table.X, self.categories_, self.is_categorical_)
                 self._start(table)
