@@ -102,7 +102,9 @@ class SharingDepthSearchCV(GridSearchCV):
         candidate's fits. Too little time is no error, but takes longer: every fit is
         compiled, runs an epoch, and gets half of an even share of all at least, so that
         candidates compare. A wrapper that fits several networks takes as many times as
-        long. Results depend on how quick the machine is. None is no limit.
+        long. Results depend on how quick the machine is. Candidates are evaluated a few at
+        a time: ``parallel_config("dask", scatter=[X, y])`` keeps the table from being sent
+        each time. None is no limit.
 
     Attributes
     ----------
