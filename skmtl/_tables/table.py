@@ -32,7 +32,7 @@ class Table:
     numbers: np.ndarray | None = None  # of the rows in what `fit` was given, if not all
 
     def __sizeof__(self) -> int:
-        # Dask and Ray send what is large once, and not with every task.
+        # Dask sends what is large once, and not with every task.
         return self.X.nbytes + self.Y.nbytes + self.W.nbytes
 
     def rows(self, which) -> Table:
