@@ -79,7 +79,7 @@ def _run(args: argparse.Namespace) -> None:
 
     network, seen = _network(args, table), OutOfFold()
     watch = None if args.report is None else seen.add
-    search = search_depths(table, network, folds, args.jobs, watch)
+    search = search_depths(table, network, folds, args.jobs, watch, args.max_seconds)
     for warning in search.warnings:
         tell(f"warning: {warning}")
     write(report(table, search))

@@ -13,7 +13,9 @@ import numpy as np
 import skl2onnx
 from skl2onnx.algebra import onnx_ops as ops
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import validate_data
 
 from ._estimators.classifier import MultiTaskClassifier
 from ._estimators.networks_of import members_of
@@ -61,6 +63,11 @@ def to_onnx(
         ``probabilities_<target>`` (n, C) for every target, in the order of `classes_`.
         float64 for float64 features, else float32.
 
+    Raises
+    ------
+    ValueError
+        If X has other columns than those of the fit, or in another order.
+
     Examples
     --------
     >>> from skmtl import MultiTaskRegressor
@@ -72,7 +79,17 @@ def to_onnx(
     >>> [output.name for output in graph.graph.output]
     ['variable']
     """
-    return skl2onnx.to_onnx(model, first_row(X), **options)
+    row = first_row(X)
+    _check_columns(model, row)
+    return skl2onnx.to_onnx(model, row, **options)
+
+
+def _check_columns(model, row) -> None:
+    """The graph would take columns by position: they must be those of the fit."""
+    first = model[0] if isinstance(model, Pipeline) else model
+    if isinstance(first, ColumnTransformer):  # takes them by name, in any order
+        return
+    validate_data(model, row, reset=False, skip_check_array=True)
 
 
 def _outputs(members: list[Network], X: Tensor) -> list[Tensor]:

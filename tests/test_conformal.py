@@ -430,6 +430,18 @@ def test_one_target():
     np.testing.assert_allclose(model.predict_interval(X, joint=True), column)
 
 
+def test_score_wants_the_targets_of_the_fit():
+    X, Y = as_frames(*make_table())
+    model = ConformalRegressor(LinearRegression(), cv=0.5, random_state=0).fit(X, Y)
+
+    for other in (Y[["time", "cost", "risk"]], Y.rename(columns={"cost": "price"})):
+        with raises_naming(f"column{'s' * (other.shape[1] > 1)}", "'cost', 'time', 'risk'"):
+            model.score(X, other)
+    weight = pd.DataFrame(1.0, X.index, ["risk", "time", "cost"]).assign(cost=0.0)
+    weighted = model.score(X, Y, weight.assign(cost=2.0))
+    assert weighted == pytest.approx(model.score(X, Y))
+
+
 def test_score_leaves_holes_out():
     X, Y = draw(60)
     holed = with_holes(Y)

@@ -70,6 +70,13 @@ def table_lines(report: str, header: str) -> list[list[str]]:
 # The report
 
 
+def test_a_search_that_ends_in_time_says_so(capsys):
+    assert main([*FAST, "--epochs", "1000000", "--max-seconds", "1"]) == 0
+    _, err = capsys.readouterr()
+    assert re.search(rf"warning: --max-seconds 1 ended [1-{N_FITS}] of {N_FITS} fits", err)
+    assert err.count("max") == 1
+
+
 def test_bundled_table(capsys):
     assert main(FAST) == 0
     out, err = capsys.readouterr()
@@ -467,6 +474,7 @@ def no_search(monkeypatch):
         (["--members", "-2"], ["--members", "at least 1", "'-2'"]),
         (["--folds", "500"], ["768 rows", "500 folds need at least 1000"]),
         (["--jobs", "0"], ["--jobs"]),
+        (["--max-seconds", "0"], ["--max-seconds"]),
         (["--epochs", "0"], ["--epochs"]),
         (["--seed", "-1"], ["--seed"]),
         (["--seed", "9999999999"], ["--seed", "too large"]),

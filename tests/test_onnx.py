@@ -23,7 +23,7 @@ from skmtl._network.activations import ACTIVATIONS
 from skmtl.onnx import ACTIVATIONS as ONNX_ACTIVATIONS
 from skmtl.onnx import to_onnx
 from tests._asserts import assert_close
-from tests._inputs import TARGETS, small, small_classifier
+from tests._inputs import TARGETS, as_frames, make_table, small, small_classifier
 
 
 def run_all(graph, X) -> list[np.ndarray]:
@@ -332,3 +332,18 @@ def test_files_are_small(table):
     weights = 4 * sum(w.size for member in model._members for w in member.weights.leaves())
 
     assert len(to_onnx(model, table[0]).SerializeToString()) <= 1.2 * weights
+
+
+def test_columns_are_those_of_the_fit():
+    X, Y = as_frames(*make_table())
+    model = small(epochs=1).fit(X, Y)
+    pipeline = make_pipeline(StandardScaler().set_output(transform="pandas"), model)
+    swapped = X[[*X.columns[1::-1], *X.columns[2:]]]
+
+    for fitted in (model, pipeline.fit(X, Y)):
+        for other in (swapped, X.rename(columns={"age": "years"}), X.iloc[:, 1:]):
+            with pytest.raises(ValueError, match="feature"):
+                to_onnx(fitted, other)
+        assert to_onnx(fitted, X).graph.input[0].name == "age"
+    by_name = make_pipeline(make_column_transformer(("passthrough", list(X))), model)
+    assert len(to_onnx(by_name.fit(X, Y), swapped).graph.input) == X.shape[1]

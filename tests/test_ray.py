@@ -21,7 +21,7 @@ import os
 import ray
 from joblib import parallel_config
 from ray.util.joblib import register_ray
-from tests.test_ray import search
+from tests.test_ray import members, search
 
 register_ray()
 local = {"address": "local", "include_dashboard": False}
@@ -30,7 +30,8 @@ with (
     parallel_config("ray", n_jobs=-1),
 ):
     scores, processes = search()
-print(json.dumps([scores, len(set(processes) - {os.getpid()})]))
+    predicted = members()
+print(json.dumps([scores, len(set(processes) - {os.getpid()}), predicted]))
 """
 ENVIRONMENT = {
     "PYTHONPATH": str(ROOT),  # of the workers too
@@ -55,7 +56,13 @@ def search() -> tuple[list[float], list[float]]:
     return list(results["mean_test_r2"]), processes
 
 
-def test_a_search_on_two_worker_processes_finds_the_same():
+def members() -> list[list[float]]:
+    """What two members predict together."""
+    X, Y = make_table()
+    return small(n_members=2).fit(X, Y).predict(X).tolist()
+
+
+def test_a_search_and_members_on_two_worker_processes_are_the_same():
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", PROGRAM],
         env=os.environ | ENVIRONMENT,
@@ -64,7 +71,8 @@ def test_a_search_on_two_worker_processes_finds_the_same():
         timeout=300,
         check=True,
     )
-    scores, n_workers = json.loads(done.stdout)
+    scores, n_workers, predicted = json.loads(done.stdout)
 
     assert n_workers == 2
+    np.testing.assert_allclose(predicted, members(), atol=1e-5)
     np.testing.assert_allclose(scores, search()[0], atol=1e-5)

@@ -10,7 +10,8 @@ from skmtl._estimators.regressor import MultiTaskRegressor
 from skmtl.datasets import load_slump
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-# The example on a cluster is marked as py: tests/test_dask.py has it, with a real cluster.
+# Examples of a file and of a cluster are marked as py: tests/test_known_levels.py and
+# tests/test_dask.py have them.
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 

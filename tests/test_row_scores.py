@@ -37,6 +37,7 @@ from skmtl.model_selection import (
     sharing_verdict,
 )
 from skmtl.model_selection._differences import Differences, Scored
+from skmtl.model_selection._row_scores import Folds
 from skmtl.model_selection._verdict import judgement
 from tests._asserts import raises_naming
 from tests._inputs import TARGETS, as_frames, make_table, with_holes
@@ -479,3 +480,18 @@ def test_what_cannot_be_compared_is_refused():
     with raises_naming("by", "'depth'", "'alpha'"):
         sharing_gain(search, by="alpha")
     assert set(TARGETS) < set(sharing_gain(search, by="depth")["gain"].columns)
+
+
+def test_folds_are_split_once_and_sent_without_rows():
+    X = y = np.zeros((1000, 1))
+    folds = Folds(KFold(2, shuffle=True))
+
+    first, second = (list(folds.split(X, y)) for _ in "12")
+
+    for (_, test), (_, again), tested in zip(first, second, folds.tested, strict=True):
+        np.testing.assert_array_equal(test, again)
+        np.testing.assert_array_equal(test, tested)
+    assert len(pickle.dumps(folds)) < 1000
+    folds.forget()
+    assert not folds.tested
+    assert any((a[1] != b[1]).any() for a, b in zip(folds.split(X, y), first, strict=True))

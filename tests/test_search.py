@@ -1,6 +1,7 @@
 """The search over the sharing depth."""
 
 import pickle
+import time
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from joblib import parallel_config
 from sklearn import config_context
 from sklearn.base import clone, is_regressor
 from sklearn.compose import TransformedTargetRegressor
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import (
@@ -26,6 +27,7 @@ from skmtl._estimators.regressor import MultiTaskRegressor
 from skmtl._training import PROGRAMS
 from skmtl.metrics import r2_score, target_scorers
 from skmtl.model_selection import SharingDepthSearchCV, sharing_gain
+from skmtl.model_selection._time import InTime
 from tests._asserts import assert_same_predictions, raises_naming
 from tests._inputs import FEATURES, TARGETS, as_frames, make_table, small, with_holes
 
@@ -272,6 +274,78 @@ def test_verbose_tells_how_many_fits_are_done(capsys):
     assert "Done   2 out of   2" in err or "Done   1 tasks" in err  # by joblib 1.3
 
 
+class Tasks:
+    """A callback of scikit-learn, which has them from 1.9 on: the numbers of all fits."""
+
+    def __init__(self):
+        self.seen = []
+
+    def setup(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context, **others):
+        if context.task_name == "candidate-split-evaluation":
+            self.seen.append(context.task_id)
+
+    def on_fit_task_end(self, estimator, context, **others):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+
+def test_a_search_ends_in_time():
+    model = small(epochs=10**6, n_iter_no_change=10**6, max_seconds=500.0)
+    search = depth_search(
+        make_pipeline(StandardScaler(), model),
+        depths=[0, 1],
+        cv=KFold(2, shuffle=True),  # without a seed: split once for all candidates
+        max_seconds=1.0,
+    )
+    depth, tasks = "multitaskregressor__sharing_depth", Tasks()
+    if hasattr(search, "set_callbacks"):
+        search.set_callbacks(tasks)
+
+    started = time.perf_counter()
+    with pytest.warns(ConvergenceWarning, match="max_seconds were over"):
+        search.fit(X, Y)
+
+    # Not a second, as compiling may take many: after it, 5 fits have .2 s each, or half.
+    assert time.perf_counter() - started < 60
+    seconds = search.cv_results_["max_seconds"]
+    assert ((seconds >= 0.1) & (seconds <= 0.5)).all()
+    assert candidates(search) == [{depth: 0}, {depth: 1}]
+    assert search.best_params_ in candidates(search)
+    assert 0.1 <= search.best_estimator_[-1].max_seconds <= 1
+    assert tasks.seen == list(range(4)) * hasattr(search, "set_callbacks")
+    assert search.row_scores_.shape == (2, len(X), 1 + len(TARGETS))
+    assert np.isfinite(search.sharing_gain_["gain"]).all(axis=None)
+
+
+def test_time_is_shared_among_the_fits_that_are_left(monkeypatch):
+    """Seven candidates, 3 folds, 2 workers, a refit: 3 + 3 + 3 + 2 rounds, and another."""
+    now = [0.0]
+    monkeypatch.setattr("skmtl.model_selection._time.time.perf_counter", lambda: now[0])
+    given = []
+
+    def evaluate(batch, more_results):
+        given.append([candidate["max_seconds"] for candidate in batch])
+        assert more_results["max_seconds"] == given[-1]
+        now[0] += [9, 60, 10, 1][len(given) - 1]
+        return {"params": [{"a": a} for a in "xyz"]}
+
+    timed = InTime(
+        evaluate, 120, parameter="max_seconds", n_splits=3, n_workers=2, refit=True
+    )
+    results = timed([{"a": a} for a in range(7)])
+
+    assert given == [[120 / 12] * 2, [111 / 9] * 2, [51 / 6] * 2, [41 / 3]]
+    assert results["params"] == [{"a": a, "max_seconds": 40} for a in "xyz"]
+    now[0], given[:] = 200, []  # no time is left: half of 4 even shares
+    timed([{"a": 0}])
+    assert given == [[120 / (2 + 1) / 2]]
+
+
 def test_successive_halving_over_epochs():
     search = HalvingGridSearchCV(
         small(),
@@ -357,6 +431,10 @@ def test_bad_inputs_are_refused_before_any_fit():
         depth_search(LinearRegression()).fit(X, Y)
     with raises_naming("param_grid", "'sharing_depth'", "depths="):
         depth_search(param_grid={"sharing_depth": [1]}).fit(X, Y)
+    with raises_naming("param_grid", "'max_seconds'", "max_seconds=9"):
+        depth_search(param_grid={"max_seconds": [1.0]}, max_seconds=9).fit(X, Y)
+    with raises_naming("'max_seconds'"):
+        depth_search(max_seconds=0).fit(X, Y)
     with raises_naming("learning_rat"):
         depth_search(param_grid={"learning_rat": [1]}).fit(X, Y)
     with raises_naming("names", "2 entries", "3 targets"):

@@ -1,5 +1,6 @@
 """The compiled loop, against Keras' own training on the same batches, and its cache."""
 
+import pickle
 import threading
 import time
 
@@ -9,6 +10,7 @@ import pytest
 import tensorflow as tf
 from sklearn.exceptions import ConvergenceWarning
 
+from skmtl._estimators.automatic import MANY_ROWS, one_epoch_of
 from skmtl._estimators.regressor import MultiTaskRegressor
 from skmtl._network.architecture import Architecture
 from skmtl._network.heads import Mean
@@ -286,11 +288,39 @@ def test_a_budget_knows_how_many_epochs_there_is_time_for(monkeypatch):
     assert budget.n_epochs(50, 100) == 50
 
 
-def test_a_chunk_is_learnt_from_with_a_constant_step_size():
+def test_a_small_chunk_is_learnt_from_with_a_constant_step_size():
     falling = small(learning_rate_schedule="cosine").partial_fit(X, Y)
 
     constant = small(learning_rate_schedule="constant").partial_fit(X, Y)
     np.testing.assert_array_equal(falling.predict(X), constant.predict(X))
+
+
+def test_large_chunks_are_learnt_from_with_a_falling_step_size():
+    model = MultiTaskRegressor()
+
+    first, later = (one_epoch_of(model, MANY_ROWS, n_steps) for n_steps in (0, 600))
+
+    assert (first.learning_rate, later.learning_rate) == (4e-3, 2e-3)
+    assert (later.epochs, later.annealed, later.batch_size) == (1, False, 64)
+    few = one_epoch_of(model, MANY_ROWS - 1, 600)
+    assert (few.learning_rate, few.batch_size) == (1e-3, "auto")
+    model.set_params(learning_rate_schedule="constant", learning_rate=0.1)
+    assert one_epoch_of(model, MANY_ROWS, 600).learning_rate == 0.1
+
+
+def test_the_largest_chunk_decides_how_those_after_it_are_learnt_from(monkeypatch):
+    asked = []
+
+    def one_epoch(estimator, n_rows, n_steps):
+        asked.append((n_rows, n_steps))
+        return one_epoch_of(estimator, n_rows, n_steps)
+
+    monkeypatch.setattr("skmtl._estimators.base.one_epoch_of", one_epoch)
+    model = small().partial_fit(X, Y).partial_fit(X[:5], Y[:5])
+    model = pickle.loads(pickle.dumps(model)).partial_fit(X[:5], Y[:5])
+    model.for_prediction().partial_fit(X, Y)
+
+    assert asked == [(N, 0), (N, 2), (N, 3), (N, 0)]  # after 2 batches, and 1
 
 
 def test_weight_decay_is_that_of_adamw_without_the_biases():

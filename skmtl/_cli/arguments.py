@@ -105,6 +105,13 @@ def _add_network_and_search(add: Callable) -> None:
         help="most epochs of a fit, which stops early (default: 400); of 5000 rows or "
         "more, fewer",
     )
+    add(
+        "--max-seconds",
+        type=positive,
+        metavar="N",
+        help="seconds for the search: fits that would take longer than their share end "
+        "with the best network so far (default: no limit)",
+    )
 
 
 def _add_results(add: Callable) -> None:

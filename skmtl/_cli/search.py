@@ -42,10 +42,12 @@ def search_depths(
     folds: Splitter,
     n_jobs: int = 1,
     watch: Callable[..., object] | None = None,
+    max_seconds: int | None = None,
 ) -> DepthSearch:
     """Cross-validate the network at every sharing depth and refit the best.
 
-    Each fitted model is shown to ``watch``, with the rows that it has not seen.
+    Each fitted model is shown to ``watch``, with the rows that it has not seen. Fits that
+    would take too long end in time if there are ``max_seconds`` for all.
     """
     n_depths = len(network.trunk_sizes) + len(network.head_sizes) + 1
     n_fits = n_depths * folds.get_n_splits() + 1  # the best once more, on all rows
@@ -73,6 +75,7 @@ def search_depths(
             ),
             n_jobs=n_jobs,
             error_score="raise",
+            max_seconds=max_seconds,
         )
         try:
             grouped = {} if table.groups is None else {"groups": table.groups}
@@ -80,8 +83,15 @@ def search_depths(
         except ValueError as error:  # the estimator's own words, such as a divergence
             raise InputError(str(error)) from error
         progress.update()  # the last fit, to all rows, is not scored
-    texts = dict.fromkeys(str(warning.message) for warning in caught)
-    return DepthSearch(search, _n_weights(search), list(texts))
+    texts = [str(warning.message) for warning in caught]
+    ended = [text for text in texts if "max_seconds" in text]
+    texts = list(dict.fromkeys(text for text in texts if text not in ended))
+    if ended:
+        texts.append(
+            f"--max-seconds {max_seconds} ended {len(ended)} of {n_fits} fits, of which "
+            "the best network so far was kept; more time may change the result"
+        )
+    return DepthSearch(search, _n_weights(search), texts)
 
 
 def columns_of(X: pd.DataFrame):

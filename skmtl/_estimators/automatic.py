@@ -21,6 +21,7 @@ LARGEST_EMBEDDING = 16
 # of a pass, but for the smallest and the largest batches.
 EPOCHS, FEWEST_EPOCHS = 60, 8
 STEPS_PER_EPOCH = 90
+STEPS_AT_FULL_RATE = 200  # or so, in chunks of as many rows: then the learning rate falls
 
 
 # Of a table for early stopping to look at, and the most rows.
@@ -55,9 +56,17 @@ def course_of(estimator, n_rows: int) -> Course:
     )
 
 
-def one_epoch_of(estimator) -> Course:
-    """How a pass over rows goes that are not the whole table: always alike."""
-    return course_of(estimator, n_rows=0)._replace(epochs=1, annealed=False)
+def one_epoch_of(estimator, n_rows: int, n_steps: int) -> Course:
+    """How a pass over a chunk of so many rows goes, after so many steps of training.
+
+    Nobody knows how many are to come. Where a schedule would fall to 0 in `fit`, the
+    learning rate falls with the inverse square root of the steps.
+    """
+    course = course_of(estimator, n_rows)._replace(epochs=1, annealed=False)
+    if n_rows < MANY_ROWS or estimator.learning_rate_schedule == "constant":
+        return course
+    rate = course.learning_rate / (1 + n_steps / STEPS_AT_FULL_RATE) ** 0.5
+    return course._replace(learning_rate=rate)
 
 
 def n_epochs(n_rows: int) -> int:

@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import inspect
 from abc import ABCMeta, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from .._network.grafting import add_head, with_trunk
+from .._network.grafting import add_head, with_trunk, with_unmet_levels
 from .._network.heads import first_outputs
 from .._network.network import Network
 from .._network.scaling import Scaling
@@ -23,19 +23,20 @@ from .._network.serialization import as_plain, from_plain
 from .._runtime.forks import check_not_forked
 from .._tables.categories import Categories, check_levels_repeat
 from .._tables.features import check_features
+from .._tables.known_levels import check_named_again
 from .._tables.per_target import is_one_score, with_new_score, with_new_weight
 from .._tables.table import CheckedTargets, Table
 from .._tables.targets import loss_weight_entries, new_target_name
 from .._types import Floats, Targets
 from .architecture import architecture_of, inputs_of, warn_of_random_trunk
-from .automatic import course_of, one_epoch_of
+from .automatic import Course, course_of, one_epoch_of
 from .init_trunk import trunks_of
 from .network_diagram import network_svg
 from .pickle_versions import with_version, without_version
-from .reading import read_own_rows, read_table
+from .reading import read_own_rows, read_table, with_later_levels
 from .training_plan import check_balancing, generator, last_loss_weights, make_plan
 from .validation import Given, parts_of
-from .warm_start import check_same
+from .warm_start import check_same, check_same_categories
 
 if TYPE_CHECKING:  # takes in TensorFlow
     import keras
@@ -59,6 +60,9 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
     loss_weights_: Floats
     _members: list[Network]
     _classes: Any  # labels of each target, None where targets are numbers
+    # Of all rows of levels, those that no training had; without any in older files.
+    _unmet_levels: NDArray[np.integer[Any]] = np.zeros(0, dtype=int)
+    _largest_chunk: int = 0  # rows in a call of `partial_fit`
     _one_dimensional: bool
 
     @abstractmethod
@@ -159,20 +163,38 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         return self._train(X, y, sample_weight, resume, given)
 
     def partial_fit(
-        self, X: ArrayLike, y: Targets, sample_weight: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: Targets,
+        sample_weight: ArrayLike | None = None,
+        categories: Mapping[Any, ArrayLike] | None = None,
     ) -> Self:
         """Train for one epoch over these rows, from where the last call ended.
 
-        The first call fixes features, targets and scaling. No rows are held out.
+        The first call fixes features, targets, levels and scaling. No rows are held out.
 
         Parameters
         ----------
         X, y, sample_weight
             As for `fit`.
+        categories : dict of list of levels, by column name or position, default=None
+            All levels that categorical features will have in this call and later ones.
+            Others are then unknown. Of a feature that is not named, the first call knows
+            the levels that X has, and those that the type of its column declares: a
+            category of pandas, an Enum of polars, a dictionary of pyarrow, or bool. Until a
+            level is met, it predicts what an unknown one does. Later calls may leave
+            `categories` out, or repeat it. Does nothing for features of an `init_trunk`,
+            whose levels are used.
 
         Returns
         -------
         self : the estimator
+
+        Raises
+        ------
+        ValueError
+            If `categories` names a feature that is not categorical, or none of the levels
+            that X has, or, in a later call, a level that is new; and whatever `fit` raises.
 
         Examples
         --------
@@ -185,9 +207,18 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         ...     model = model.partial_fit(X[rows], y[rows])
         >>> model.n_iter_
         3
+
+        Levels that later rows will have:
+
+        >>> import pandas as pd
+        >>> X = pd.DataFrame({"kind": ["a", "b"] * 20, "size": range(40)})
+        >>> model = MultiTaskRegressor(random_state=0)
+        >>> model = model.partial_fit(X, X["size"], categories={"kind": ["a", "b", "c"]})
+        >>> model.categories_["kind"].tolist()
+        ['a', 'b', 'c']
         """
         resume = self.__sklearn_is_fitted__()
-        return self._train(X, y, sample_weight, resume)
+        return self._train(X, y, sample_weight, resume, categories=categories)
 
     @property
     def model_(self) -> keras.Model:
@@ -299,6 +330,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         after = loss_weight_entries(list(names))[:-1]
         renamed = dict(zip(before, after, strict=True))
         self.history_ = {renamed.get(key, key): v for key, v in self.history_.items()}
+        self._unmet_levels = head._unmet_levels
         self._take_over(members, names, np.append(self.loss_weights_, 1.0), [self, head])
 
     def _check_new_task(self, y, name) -> str:
@@ -395,7 +427,9 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
             state.setdefault("is_categorical_", None)
         super().__setstate__(state)
 
-    def _train(self, X, y, sample_weight, resume, given=None, *, classes=None):
+    def _train(
+        self, X, y, sample_weight, resume, given=None, *, classes=None, categories=None
+    ):
         """Fit to a whole table, or to a chunk of one if ``given`` is None."""
         check_not_forked()
         before = dict(vars(self))
@@ -407,9 +441,13 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
             if resume:
                 kinds = [loss.kind for loss in self._fitted_losses]
                 check_same(self, self._members, tuple(kinds))
+                check_same_categories(self, X)
+                check_named_again(self, X, categories)
+            elif given is None:
+                table = with_later_levels(self, table, X, categories)
+                self._start(table)
             else:
-                if given is not None:  # a first chunk may have one row of each level
-                    check_levels_repeat(table.X, self.categories_, self.is_categorical_)
+                check_levels_repeat(table.X, self.categories_, self.is_categorical_)
                 self._start(table)
             self._run_epochs(table, given)
         except BaseException:  # a failed or interrupted fit leaves all as it was
@@ -441,6 +479,8 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         if trunks:
             members = [with_trunk(*pair) for pair in zip(members, trunks, strict=True)]
         self._members = members
+        self._largest_chunk = 0
+        self._categorical_features = copy.deepcopy(self.categorical_features)
         self.history_, self.n_iter_ = {}, 0
 
     def _trunks(self):
@@ -467,17 +507,36 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
             parts = parts_of(given, table, self.validation_fraction, rng, n_members)
         seeds = rng.integers(2**63, size=n_members).tolist()
         names: Any = table.names
-        course = one_epoch_of(self) if given is None else course_of(self, len(table.X))
+        course = self._course(len(table.X), of_chunk=given is None)
         plan = make_plan(self, self._fitted_losses, names, self._one_dimensional, course)
         members, history, best = train_members(
             plan, self._members, table, parts, seeds, own_rows
         )
         self.__dict__.pop("_model", None)
-        self._members, self._rng = members, rng
+        self._members, self._rng = self._meeting_levels(members, table.X), rng
         self.loss_weights_ = last_loss_weights(plan, members, history)
         self.best_epoch_ = np.where(best > 0, self.n_iter_ + best, 0)
         self.history_ = extended_history(self.history_, self.n_iter_, history)
         self.n_iter_ += len(history["loss"])
+
+    def _course(self, n_rows: int, of_chunk: bool) -> Course:
+        """How training on so many rows goes."""
+        if not of_chunk:
+            return course_of(self, n_rows)
+        # A last chunk is smaller than others, and no small table.
+        self._largest_chunk = max(self._largest_chunk, n_rows)
+        state = self._network.optimizer_state
+        n_steps = 0 if state is None else int(state.values[0])  # Keras counts them first
+        return one_epoch_of(self, self._largest_chunk, n_steps)
+
+    def _meeting_levels(self, members: list[Network], X: np.ndarray) -> list[Network]:
+        """The members, to which levels are unknown that no training had until now."""
+        if not len(self._unmet_levels):
+            return members
+        features = members[0].features
+        met = np.append(features.rows_of_levels(X), features.unknown)
+        self._unmet_levels = np.setdiff1d(self._unmet_levels, met)
+        return [with_unmet_levels(member, self._unmet_levels) for member in members]
 
     def _take_over(self, members, names, loss_weights, parts):
         """Become the estimator of networks with the targets of these estimators."""

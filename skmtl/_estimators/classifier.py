@@ -167,7 +167,9 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         `n_bins`            up to 32            64, if n >= 32 max(128, d)
         ==================  ==================  ===========================================
 
-        `partial_fit` always trains as on a small table. Does nothing if `optimizer` is an
+        `partial_fit` goes by the rows of the largest chunk until then. How many are to come
+        is not known: from 5000 rows on, the step size falls with ``1 / sqrt(1 + t / 200)``
+        after t steps, unless the schedule is "constant". Does nothing if `optimizer` is an
         instance, which may have a schedule of its own.
 
     weight_decay : float, default=0.5
@@ -192,8 +194,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
 
     batch_size : int or "auto", default="auto"
         Rows per optimiser step. "auto" is 32, and more for large tables: see
-        `learning_rate_schedule`. In `partial_fit` it is 32 for up to 8192 rows, and grows
-        from there with their number, in powers of two, up to 1024.
+        `learning_rate_schedule`.
 
     early_stopping : bool, default=True
         Hold out `validation_fraction` of the rows, stop after `n_iter_no_change` epochs
@@ -229,9 +230,10 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         Number of networks to train; their probabilities are averaged.
 
     n_jobs : int or None, default=None
-        Number of members to train at the same time, in threads. None means 1, or what a
-        ``joblib.parallel_config`` says; -1 means one per core. Does nothing for a single
-        member, or with `callbacks`.
+        Number of members to train at the same time, in threads, or on the workers of Dask
+        or Ray that a ``joblib.parallel_config`` names. None means 1, or what that says; -1
+        means one per core or worker. Does nothing for a single member, or with
+        `callbacks`.
 
     categorical_features : "from_dtype", array-like or None, default="from_dtype"
         Which features are categories. "from_dtype": the columns of a DataFrame that hold
@@ -473,10 +475,12 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         y: Targets,
         classes: ArrayLike | Sequence[Any] | Mapping[Any, Any] | None = None,
         sample_weight: ArrayLike | None = None,
+        categories: Mapping[Any, ArrayLike] | None = None,
     ) -> Self:
         """Train for one epoch over these rows, from where the last call ended.
 
-        The first call fixes features, targets, classes and scaling. No rows are held out.
+        The first call fixes features, targets, classes, levels and scaling. No rows are
+        held out.
 
         Parameters
         ----------
@@ -487,6 +491,9 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
             every target has these labels, as scikit-learn's `learning_curve` gives them; a
             list of T lists, or a mapping, has those of each target. None means the labels
             of `y`. Later calls may leave it out.
+        categories : dict of list of levels, by column name or position, default=None
+            All levels that categorical features will have in this call and later ones; see
+            `MultiTaskRegressor.partial_fit`.
 
         Returns
         -------
@@ -495,7 +502,8 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         Raises
         ------
         ValueError
-            If a label is not among the classes, and whatever `fit` raises.
+            If a label is not among the classes, and whatever
+            `MultiTaskRegressor.partial_fit` raises.
 
         Examples
         --------
@@ -511,7 +519,8 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         3
         """
         resume = self.__sklearn_is_fitted__()
-        return self._train(X, y, sample_weight, resume, classes=classes)
+        known = {"classes": classes, "categories": categories}
+        return self._train(X, y, sample_weight, resume, **known)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Predict the most probable label of every target.

@@ -10,7 +10,7 @@ from .._messages import listed
 from .._network.grafting import Trunk
 from .._network.network import Network
 from .._network.weights import Layer
-from .._tables.categories import Categories, Coded, positions_among
+from .._tables.categories import Categories, recoded
 from .._tables.features import categories_of
 
 
@@ -68,14 +68,12 @@ def codes_of(source, X: np.ndarray, own: Categories, is_categorical) -> np.ndarr
             f"but X has {listed('category', list(own)) or 'none'}: expected the same. Set "
             "categorical_features as it was; a Keras model reads numbers only."
         )
-    known = categories_of(source)
-    X = X.copy()
-    columns = np.flatnonzero(is_categorical)
-    for j, index, levels in zip(columns, known.indices, own.values(), strict=True):
-        missing = np.isnan(X[:, j])
-        codes = np.where(missing, -1, X[:, j]).astype(int)
-        X[:, j] = positions_among(index, Coded(codes, levels))
-    return X
+    return recoded(X, own, categories_of(source), is_categorical)
+
+
+def unmet_levels_of(source) -> np.ndarray:
+    """Rows of levels that the training of ``source`` did not have, if any."""
+    return getattr(source, "_unmet_levels", np.zeros(0, dtype=int))
 
 
 def _of_estimator(estimator) -> list[Trunk]:

@@ -177,7 +177,12 @@ def _estimator_of(members: list[Network], estimators: list, categories: Categori
         **own,
     )
     merged.categories_ = categories
-    for attribute in ("n_features_in_", "feature_names_in_", "is_categorical_"):
+    for attribute in (
+        "n_features_in_",
+        "feature_names_in_",
+        "is_categorical_",
+        "_categorical_features",
+    ):
         if hasattr(first, attribute):
             setattr(merged, attribute, getattr(first, attribute))
     merged._take_over(members, _names(estimators), np.ones(len(of_targets)), estimators)

@@ -10,9 +10,10 @@ from sklearn.utils import check_consistent_length
 from .._tables.categories import only_levels_in
 from .._tables.features import categories_of, check_features
 from .._tables.holes_and_weights import cell_weights, check_observed
+from .._tables.known_levels import known_levels, with_known_levels
 from .._tables.table import Table
 from .._tables.targets import check_same_targets, target_names
-from .init_trunk import codes_of, unfrozen
+from .init_trunk import codes_of, unfrozen, unmet_levels_of
 from .validation import Given, check_all_validated, reading_own_rows
 
 
@@ -55,8 +56,22 @@ def _with_levels(estimator, table: Table) -> Table:
     X, estimator.categories_ = only_levels_in(
         table.X, estimator.categories_, estimator.is_categorical_
     )
+    estimator._unmet_levels = unmet_levels_of(unfrozen(estimator.init_trunk))
     if estimator.init_trunk is not None:
         X = _in_levels_of_trunk(estimator, X)
+    return dataclasses.replace(table, X=X)
+
+
+def with_later_levels(estimator, table: Table, X, categories) -> Table:
+    """The table with codes of levels that later chunks may have, besides its own."""
+    known = known_levels(estimator, X, categories)
+    if estimator.init_trunk is not None:
+        return table
+    X, estimator.categories_ = with_known_levels(
+        table.X, estimator.categories_, estimator.is_categorical_, known
+    )
+    n_rows = sum(len(levels) + 1 for levels in estimator.categories_.values())
+    estimator._unmet_levels = np.arange(n_rows)
     return dataclasses.replace(table, X=X)
 
 

@@ -241,7 +241,9 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         `n_bins`            up to 32            64, if n >= 32 max(128, d)
         ==================  ==================  ===========================================
 
-        `partial_fit` always trains as on a small table. Does nothing if `optimizer` is an
+        `partial_fit` goes by the rows of the largest chunk until then. How many are to come
+        is not known: from 5000 rows on, the step size falls with ``1 / sqrt(1 + t / 200)``
+        after t steps, unless the schedule is "constant". Does nothing if `optimizer` is an
         instance, which may have a schedule of its own.
 
     weight_decay : float, default=0.5
@@ -269,8 +271,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
 
     batch_size : int or "auto", default="auto"
         Rows per optimiser step. "auto" is 32, and more for large tables: see
-        `learning_rate_schedule`. In `partial_fit` it is 32 for up to 8192 rows, and grows
-        from there with their number, in powers of two, up to 1024.
+        `learning_rate_schedule`.
 
     early_stopping : bool, default=True
         Hold out `validation_fraction` of the rows that `fit` is given, stop after
@@ -345,9 +346,10 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         the mean over nine tables, and 4 % on the worst.
 
     n_jobs : int or None, default=None
-        Number of members to train at the same time, in threads. None means 1, or what a
-        ``joblib.parallel_config`` says; -1 means one per core. Does nothing for a single
-        member, or with `callbacks`.
+        Number of members to train at the same time, in threads, or on the workers of Dask
+        or Ray that a ``joblib.parallel_config`` names. None means 1, or what that says; -1
+        means one per core or worker. Does nothing for a single member, or with
+        `callbacks`.
 
     categorical_features : "from_dtype", array-like or None, default="from_dtype"
         Which features are categories. "from_dtype": the columns of a DataFrame that hold

@@ -12,7 +12,7 @@ from ..metrics import r2_score
 def r2_of(estimator, X, y, sample_weight) -> float:
     """Mean over targets of the coefficient of determination of a fitted estimator."""
     Y, _ = check_targets(y, estimator=estimator)
-    predicted = estimator.predict(X).reshape(-1, estimator.n_outputs_)
+    predicted = estimator.predict(X).reshape(len(Y), -1)
     check_same_targets(y, Y, estimator.target_names_)
     if np.isnan(Y).all():
         raise ValueError("y has no observed value (all are NaN): there is no score.")

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from .._network.heads import HeadKind
 from .._network.network import Network
+from .._tables.categorical_features import categorical_columns
+from .._tables.containers import as_table
 from .architecture import architecture_of
 
 
@@ -31,4 +35,18 @@ def check_same(estimator, members: Sequence[Network], kinds: tuple[HeadKind, ...
             f"Training cannot go on: the network was fitted as {trained}, but the "
             f"parameters now ask for {asked}. Set them back, or call fit with "
             "warm_start=False."
+        )
+
+
+def check_same_categories(estimator, X) -> None:
+    """Which features are categorical was decided by the first fit."""
+    then = vars(estimator).get("_categorical_features", estimator.categorical_features)
+    now = estimator.categorical_features
+    if np.array_equal(np.asarray(then, dtype=object), np.asarray(now, dtype=object)):
+        return
+    asked = categorical_columns(now, as_table(X, "X"))
+    if not np.array_equal(np.asarray(asked), np.asarray(estimator.is_categorical_)):
+        raise ValueError(
+            f"Training cannot go on: categorical_features was {then!r} at the fit, and is "
+            f"{now!r} now. Set it back, or call fit with warm_start=False."
         )

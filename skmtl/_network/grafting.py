@@ -136,6 +136,32 @@ def with_levels(network: Network, positions: Sequence[np.ndarray], size: int) ->
     )
 
 
+def with_unmet_levels(network: Network, rows: np.ndarray) -> Network:
+    """The network to which the levels of these rows, which nothing trained, are unknown.
+
+    Training starts from there when it meets them.
+    """
+    unknown = network.features.unknown
+    of_feature = unknown[np.searchsorted(unknown, rows)]
+
+    def copied(A):
+        if A is not None:
+            A = A.copy()
+            A[..., rows, :] = A[..., of_feature, :]
+        return A
+
+    def alike(weights: Weights) -> Weights:
+        embeddings, effects = copied(weights.embeddings), copied(weights.effects)
+        return weights._replace(embeddings=embeddings, effects=effects)
+
+    weights, state = network.weights, network.optimizer_state
+    if state is not None:
+        n_weights = len(weights.leaves())
+        last = alike(weights.with_leaves(state.weights[:n_weights]))
+        state = state._replace(weights=[*last.leaves(), *state.weights[n_weights:]])
+    return dataclasses.replace(network, weights=alike(weights), optimizer_state=state)
+
+
 def _padded(A: np.ndarray, axis: int, more: int) -> np.ndarray:
     """The array with zeros behind it along an axis."""
     missing = [(0, 0)] * A.ndim

@@ -64,10 +64,14 @@ class Inputs:
         """Scaled numbers of a table (n, d), and rows of levels (n, C)."""
         if not len(self.categorical):
             return self.scaling.apply(X), None
+        numbers = self.scaling.apply(np.delete(X, self.categorical, axis=1))
+        return numbers, self.rows_of_levels(X)
+
+    def rows_of_levels(self, X: np.ndarray) -> np.ndarray:
+        """The row of each cell's level (n, C) among those of all features."""
         codes = X[:, self.categorical]
         first = self.unknown - self.n_levels
-        codes = np.where(np.isnan(codes), self.unknown, codes + first).astype(np.int32)
-        return self.scaling.apply(np.delete(X, self.categorical, axis=1)), codes
+        return np.where(np.isnan(codes), self.unknown, codes + first).astype(np.int32)
 
     def read(self, X: np.ndarray) -> np.ndarray:
         """Numbers, and behind them the rows of levels, in one array."""

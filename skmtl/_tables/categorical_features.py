@@ -57,11 +57,9 @@ def _mask_of(wanted: list, labels: list | None, n_columns: int) -> np.ndarray:
         raise ValueError(
             f"categorical_features has True or False beside other entries: {_EXPECTED}."
         )
-    positions = [j for j in wanted if isinstance(j, Integral)]
     names = [name for name in wanted if not isinstance(name, Integral)]
-    _check_positions(positions, n_columns)
     mask = np.zeros(n_columns, dtype=bool)
-    chosen = [*map(int, positions), *_positions_of(names, labels)]
+    chosen = positions_of(wanted, labels, n_columns, "categorical_features")
     mask[chosen] = True
     if mask.sum() < len(chosen):
         repeated = [j for j in np.flatnonzero(mask).tolist() if chosen.count(j) > 1]
@@ -71,6 +69,16 @@ def _mask_of(wanted: list, labels: list | None, n_columns: int) -> np.ndarray:
             "column once."
         )
     return mask
+
+
+def positions_of(
+    columns: list, labels: list | None, n_columns: int, argument: str
+) -> list[int]:
+    """Where columns are that an argument names, or gives the positions of."""
+    _check_positions([j for j in columns if isinstance(j, Integral)], n_columns, argument)
+    names = [name for name in columns if not isinstance(name, Integral)]
+    named = iter(_positions_of(names, labels, argument))
+    return [int(j) if isinstance(j, Integral) else next(named) for j in columns]
 
 
 def _checked_mask(mask: np.ndarray, n_columns: int) -> np.ndarray:
@@ -83,27 +91,27 @@ def _checked_mask(mask: np.ndarray, n_columns: int) -> np.ndarray:
     return mask
 
 
-def _check_positions(positions: list, n_columns: int) -> None:
+def _check_positions(positions: list, n_columns: int, argument: str) -> None:
     outside = [j for j in positions if not 0 <= j < n_columns]
     if outside:
         raise ValueError(
-            f"categorical_features has {listed('position', outside)}, but X has "
+            f"{argument} has {listed('position', outside)}, but X has "
             f"{n_columns} columns: expected positions from 0 to {n_columns - 1}."
         )
 
 
-def _positions_of(names: list, labels: list | None) -> list[int]:
+def _positions_of(names: list, labels: list | None, argument: str) -> list[int]:
     if names and labels is None:
         raise ValueError(
-            f"categorical_features has {listed('name', [name_of(n) for n in names])}, but "
-            "the columns of X have no names. Give their positions, or X as a DataFrame."
+            f"{argument} has {listed('name', [name_of(n) for n in names])}, but the "
+            "columns of X have no names. Give their positions, or X as a DataFrame."
         )
     known = {label: j for j, label in enumerate(labels or [])}
     unknown = [name_of(name) for name in names if name not in known]
     if unknown:
         shown = [name_of(label) for label in known]
         raise ValueError(
-            f"categorical_features has {listed('unknown name', unknown)}: X has "
+            f"{argument} has {listed('unknown name', unknown)}: X has "
             f"{listed('column', shown)}.{did_you_mean(unknown[0], shown)}"
         )
     return [known[name] for name in names]

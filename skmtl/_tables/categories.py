@@ -110,6 +110,22 @@ def positions_among(index: pd.Index, column: Coded) -> np.ndarray:
     )
 
 
+def recoded(
+    X: np.ndarray, own: Categories, known: Categories, is_categorical: np.ndarray
+) -> np.ndarray:
+    """The table with the codes that ``known`` has for these levels, NaN where it has none.
+
+    ``X`` (n, d) has codes by ``own``; both have the same columns.
+    """
+    X = X.copy()
+    columns = np.flatnonzero(is_categorical)
+    for j, index, levels in zip(columns, known.indices, own.values(), strict=True):
+        missing = np.isnan(X[:, j])
+        codes = np.where(missing, -1, X[:, j]).astype(int)
+        X[:, j] = positions_among(index, Coded(codes, levels))
+    return X
+
+
 def as_floats(codes: np.ndarray) -> np.ndarray:
     """Codes as numbers in a table, NaN for those that are none."""
     return np.where(codes < 0, np.nan, codes)

@@ -75,6 +75,9 @@ def _as_column(values) -> np.ndarray | pd.Series:
     if str(getattr(values, "type", "")).startswith("dictionary"):
         return values.to_pandas()  # as an array it would be without its missing values
     A = np.asarray(values)
+    categories = getattr(getattr(values, "dtype", None), "categories", None)
+    if np.iterable(categories):  # an Enum of polars
+        return pd.Series(pd.Categorical(A, categories=list(categories)))
     # Cells that are arrays or records themselves are objects for pandas.
     return A if A.ndim == 1 else pd.Series(list(A))
 

@@ -37,7 +37,7 @@ def check_features(estimator, X, *, reset: bool) -> np.ndarray:
         # First, for a column that is elsewhere than at the fit is of other levels.
         validate_data(estimator, table, reset=reset, skip_check_array=True)
         known = None if reset else categories_of(estimator)
-        names = _names(estimator, table.shape[1])
+        names = column_names(estimator)
         X, categories = _in_codes(table, is_categorical, known, names)
     X = _numbers(estimator, X, _remedy(estimator, table, reset), reset, is_categorical)
     _check_no_infinity(estimator, X)
@@ -111,9 +111,9 @@ def _is_categorical(estimator, table, reset: bool) -> np.ndarray | None:
     return categorical_columns(_wanted(estimator), table)
 
 
-def _names(estimator, n_columns: int) -> list:
+def column_names(estimator) -> list:
     """What the columns are called, or their positions."""
-    return list(getattr(estimator, "feature_names_in_", range(n_columns)))
+    return list(getattr(estimator, "feature_names_in_", range(estimator.n_features_in_)))
 
 
 def _in_codes(table, is_categorical, known: Categories | None, names: list):
@@ -166,7 +166,7 @@ def _read_quickly(estimator, X) -> np.ndarray | None:
         return _few_in_codes(estimator, X, np.flatnonzero(is_categorical).tolist())
     if isinstance(X, pd.DataFrame) or X.dtype.kind != "f" or _holds_infinity(X):
         return None
-    names = _names(estimator, X.shape[1])
+    names = column_names(estimator)
     return _in_codes(X, is_categorical, categories_of(estimator), names)[0]
 
 
@@ -215,7 +215,7 @@ def _holds_infinity(X: np.ndarray) -> bool:
 def _check_no_infinity(estimator, X: np.ndarray) -> None:
     if not _holds_infinity(X):
         return
-    names = np.array(_names(estimator, X.shape[1]), dtype=object)[np.isinf(X).any(axis=0)]
+    names = np.array(column_names(estimator), dtype=object)[np.isinf(X).any(axis=0)]
     raise ValueError(
         f"X contains infinity in {listed('column', [name_of(name) for name in names])}. "
         "Make it NaN, which is missing, or a number as large as the largest that there are."

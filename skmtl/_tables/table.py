@@ -31,6 +31,10 @@ class Table:
     classes: Sequence[np.ndarray] | None = None  # of each target, if they are labels
     numbers: np.ndarray | None = None  # of the rows in what `fit` was given, if not all
 
+    def __sizeof__(self) -> int:
+        # Dask sends what is large once, and not with every task.
+        return self.X.nbytes + self.Y.nbytes + self.W.nbytes
+
     def rows(self, which) -> Table:
         """The table of these rows."""
         X, Y, W = self.X[which], self.Y[which], self.W[which]

@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.parallel import Parallel, delayed
 
 from .._network.network import Network
+from .._runtime.cluster import on_a_cluster
 from .._tables.table import Table
 from .callbacks import EpochCallbacks
 from .keras_model import build_keras_model
@@ -45,14 +46,16 @@ def train_members(
             dataclasses.replace(network, features=network.features.for_rows(A))
             for network in networks
         ]
-    # Threads share the compiled programs, while every process would compile its own.
-    # Callbacks are written for one training at a time.
+    # Threads share the compiled programs, while every process would compile its own: only
+    # other machines are worth it. Callbacks are written for one training at a time.
     n_jobs = 1 if plan.callbacks else plan.n_jobs
+    goes_out = len(networks) > 1 and not plan.callbacks and on_a_cluster()
+    require = None if goes_out else "sharedmem"
     if plan.max_seconds is not None:
         at_a_time = min(effective_n_jobs(n_jobs), len(networks))
         each = plan.max_seconds * at_a_time / len(networks)
         plan = dataclasses.replace(plan, max_seconds=each)
-    trained = Parallel(n_jobs=n_jobs, require="sharedmem")(
+    trained = Parallel(n_jobs=n_jobs, require=require)(
         delayed(_train)(plan, network, table, rows, seed, own_rows)
         for network, rows, seed in zip(networks, parts, seeds, strict=True)
     )

@@ -12,12 +12,12 @@ from sklearn.utils import get_tags
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, indexable
 
+from .._estimators.scoring import r2_of
 from .._number_checks import Number
 from .._tables.holes_and_weights import cell_weights, weights_of
 from .._tables.targets import check_targets, target_names
 from .._third_party import HasMethods, StrOptions
 from .._types import Floats, RandomState, Targets
-from ..metrics import r2_score
 from ._bands import band
 from ._fits import fit_and_score, splits_of
 from ._ranks import check_enough, interval
@@ -367,7 +367,8 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         >>> ConformalRegressor(LinearRegression()).fit(X, y).score(X, y) < 1.0
         True
         """
-        return r2_score(y, self.predict(X), sample_weight=sample_weight)
+        check_is_fitted(self)
+        return r2_of(self, X, y, sample_weight)
 
     def __sklearn_tags__(self):
         tags, inner = super().__sklearn_tags__(), get_tags(self.estimator)

@@ -130,7 +130,7 @@ def task_affinity(
     if learning_rate is None:
         optimizer = estimator.optimizer
         named = isinstance(optimizer, str)
-        own = one_epoch_of(estimator).learning_rate
+        own = one_epoch_of(estimator, n_rows=0, n_steps=0).learning_rate
         learning_rate = float(own if named else optimizer.learning_rate)
     from .._training import rows_per_step  # takes in TensorFlow
 

@@ -23,19 +23,32 @@ def splitter_for(cv, groups):
 
 
 class Folds:
-    """A splitter that remembers the last split: which rows, or groups, were tested."""
+    """A splitter that splits once, and knows which rows, or groups, were tested."""
+
+    _folds: list[tuple]
+    tested: list[Any]
 
     def __init__(self, splitter):
         self.splitter = splitter
-        self.tested = []  # by fold: the unit of each test row
-        self.n_units = 0
+        self.forget()
 
     def split(self, X, y=None, groups=None, **parameters):
-        if groups is not None:
-            parameters["groups"] = groups
-        folds = list(self.splitter.split(X, y, **parameters))
-        self.remember([test for _, test in folds], groups, len(y))
-        return iter(folds)
+        if not self._folds:  # a search that asks again has further candidates
+            if groups is not None:
+                parameters["groups"] = groups
+            self._folds = list(self.splitter.split(X, y, **parameters))
+            self.remember([test for _, test in self._folds], groups, len(y))
+        return iter(self._folds)
+
+    def __getstate__(self):
+        # Every fit on another machine is sent the search, of which it needs no rows.
+        return {**vars(self), "_folds": [], "tested": []}
+
+    def forget(self) -> None:
+        """The splitter is as new."""
+        self._folds = []
+        self.tested = []  # by fold: the unit of each test row
+        self.n_units = 0
 
     def remember(self, tests, groups, n_rows: int) -> None:
         """These rows were tested."""
@@ -44,7 +57,8 @@ class Folds:
         self.tested = [units[np.asarray(test)] for test in tests]
 
     def get_n_splits(self, *args, **parameters):
-        return self.splitter.get_n_splits(*args, **parameters)
+        self.n_splits = self.splitter.get_n_splits(*args, **parameters)
+        return self.n_splits
 
     def get_metadata_routing(self):
         return get_routing_for_object(self.splitter)

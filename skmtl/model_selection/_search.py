@@ -6,12 +6,13 @@ import copy
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from numbers import Real
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
 import sklearn
-from joblib import parallel_config
+from joblib import effective_n_jobs, parallel_config
 from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
 from sklearn.base import is_classifier
@@ -23,7 +24,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._estimators.fit_parameters import fit_parameters
 from .._estimators.regressor import MultiTaskRegressor
 from .._messages import listed
-from .._number_checks import is_int
+from .._number_checks import Number, is_int
 from .._tables.labels import check_labels
 from .._tables.targets import check_targets
 from .._third_party import HasMethods, StrOptions
@@ -32,6 +33,7 @@ from ..metrics import TargetScorer, target_scorers
 from ..metrics._rows import SUMS_OVER_ROWS
 from ._gain import configured, depth_parameters, sharing_gain
 from ._row_scores import Folds, gathered_as_expected, row_scores, splitter_for
+from ._time import InTime, without
 
 Scoring: TypeAlias = (
     str | Callable[..., Any] | Sequence[str] | Mapping[str, str | Callable[..., Any]] | None
@@ -83,7 +85,8 @@ class SharingDepthSearchCV(GridSearchCV):
 
     verbose : int, default=0
         From 1 on, joblib tells how many fits are done, on stderr; the rest is as for
-        `GridSearchCV`.
+        `GridSearchCV`. With scikit-learn 1.9,
+        ``search.set_callbacks(sklearn.callback.ProgressBar())`` draws a bar.
 
     pre_dispatch : int or str, default="2*n_jobs"
         As for `GridSearchCV`.
@@ -93,6 +96,18 @@ class SharingDepthSearchCV(GridSearchCV):
 
     return_train_score : bool, default=False
         As for `GridSearchCV`.
+
+    max_seconds : float or None, default=None
+        Seconds for the whole search, `refit` included. Each fit gets an even share of what
+        is left, as `max_seconds` of the estimator, whose own it replaces: it ends in time
+        with the best network so far and a ConvergenceWarning. Fits that stop earlier leave
+        their time to later ones. ``cv_results_["max_seconds"]`` has the seconds of each
+        candidate's fits. Too little time is no error, but takes longer: every fit is
+        compiled, runs an epoch, and gets half of an even share of all at least, so that
+        candidates compare. A wrapper that fits several networks takes as many times as
+        long. Results depend on how quick the machine is. Candidates are evaluated a few at
+        a time: ``parallel_config("dask", scatter=[X, y])`` keeps the table from being sent
+        each time. None is no limit.
 
     Attributes
     ----------
@@ -142,6 +157,7 @@ class SharingDepthSearchCV(GridSearchCV):
         "estimator": [None, HasMethods(["fit"])],
         "depths": [StrOptions({"all"}), "array-like"],
         "param_grid": [None, dict, list],
+        "max_seconds": [Number(Real, 0, None, closed="neither"), None],
     }
 
     def __init__(
@@ -158,6 +174,7 @@ class SharingDepthSearchCV(GridSearchCV):
         pre_dispatch: int | str = "2*n_jobs",
         error_score: float | Literal["raise"] = np.nan,
         return_train_score: bool = False,
+        max_seconds: float | None = None,
     ) -> None:
         super().__init__(
             estimator,
@@ -172,6 +189,7 @@ class SharingDepthSearchCV(GridSearchCV):
             return_train_score=return_train_score,
         )
         self.depths = depths
+        self.max_seconds = max_seconds
 
     def fit(self, X: ArrayLike, y: Targets | None = None, **params: Any) -> Self:
         """Cross-validate every candidate, and fit the best to all rows.
@@ -218,6 +236,8 @@ class SharingDepthSearchCV(GridSearchCV):
         search = self._spelt_out()
         vars(search).pop("row_scores_", None)  # of an earlier fit
         search.param_grid = _candidates(search.estimator, self.depths, self.param_grid)
+        if self.max_seconds is not None:
+            _check_time_is_free(search)
         # Now, rather than as a warning after the fits.
         if is_classifier(search.estimator):
             columns, one_dimensional = check_labels(y, estimator=self)
@@ -243,6 +263,10 @@ class SharingDepthSearchCV(GridSearchCV):
                 UserWarning,
                 stacklevel=2,
             )
+        search.cv.forget()  # no longer needed, and kept with the search
+        if self.max_seconds is not None:  # that of the last fit
+            for candidate in search.cv_results_["params"]:
+                candidate.pop(_of_network(search.estimator, "max_seconds"))
         parameters = self.get_params(deep=False)
         self.__dict__.update({k: v for k, v in vars(search).items() if k not in parameters})
         return self
@@ -255,13 +279,32 @@ class SharingDepthSearchCV(GridSearchCV):
             routed.estimator.fit = {**routed.estimator.fit, **own}
         return routed
 
+    def _run_search(self, evaluate_candidates, *, callback_ctx=None):
+        # Before scikit-learn 1.9 there are no callbacks.
+        context = {} if callback_ctx is None else {"callback_ctx": callback_ctx}
+        if self.max_seconds is not None:
+            # Now, for TensorFlow's import takes seconds that are no fit's.
+            from .. import _training  # noqa: F401
+
+            evaluate_candidates = InTime(
+                evaluate_candidates,
+                self.max_seconds,
+                parameter=_of_network(self.estimator, "max_seconds"),
+                n_splits=self.cv.n_splits,
+                n_workers=effective_n_jobs(self.n_jobs),
+                refit=bool(self.refit),
+            )
+        super()._run_search(evaluate_candidates, **context)
+
     def _format_results(self, candidate_params, n_splits, out, more_results=None):
         # scikit-learn's own, and private: nothing public passes on more than numbers.
+        if self.max_seconds is not None:
+            name = _of_network(self.estimator, "max_seconds")
+            candidate_params = [without(name, p) for p in candidate_params]
         results = super()._format_results(candidate_params, n_splits, out, more_results)
         expected = getattr(self.scoring, "metric", None) in SUMS_OVER_ROWS
         if gathered_as_expected(out, results, self.cv, expected):
             self.row_scores_ = row_scores(out, self.cv)
-        self.cv.tested = []  # no longer needed, and kept with the search
         return results
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
@@ -409,6 +452,20 @@ def _candidates(estimator, depths, param_grid) -> list[dict]:
     return grids
 
 
+def _of_network(estimator, parameter: str) -> str:
+    """What a parameter of the network is called, by that of its sharing depth."""
+    return _depth_parameter(estimator).removesuffix("sharing_depth") + parameter
+
+
+def _check_time_is_free(search) -> None:
+    name = _of_network(search.estimator, "max_seconds")
+    if any(name in grid for grid in search.param_grid):
+        raise ValueError(
+            f"param_grid holds {name!r}, which max_seconds={search.max_seconds} of the "
+            "search sets for every fit: give one or the other."
+        )
+
+
 def _depth_parameter(estimator) -> str:
     """Name of the sharing depth among the parameters of an estimator."""
     found = depth_parameters(estimator.get_params())
@@ -432,7 +489,7 @@ def _check_nothing_shared(search, shape: tuple[int, ...]) -> None:
     name = _depth_parameter(search.estimator)
     if max(depth for grid in search.param_grid for depth in grid[name]) == 0:
         return
-    sizes = f"{name.removesuffix('sharing_depth')}trunk_sizes"
+    sizes = _of_network(search.estimator, "trunk_sizes")
     raise ValueError(
         f"y has a single target (shape {shape}), which can share no layer with another: "
         "expected two or more columns. For one target, search other parameters with "
