@@ -144,11 +144,12 @@ class MultiTaskStackingRegressor(RegressorMixin, BaseStacking):
         rf1, 1500        .124      .187   .271   .412   .200   .129   .113   .113
         sf2              .979     1.016  1.145   .951   .982   .955   .957   .957
 
-    Where no mixture is better than the part that is best with hindsight, on such tables as
-    rf1 and oes97, the stack is up to 12 % worse than it: parts that are fitted to 4/5 of
+    Where no mixture is better than the part that is best with hindsight, as on rf1 and
+    oes97, the stack is up to 12 % worse than it: parts that are fitted to four fifths of
     few rows rank otherwise than those of all rows. Other rules were no better, see
-    ``benchmarks/DEFAULTS.md``. The models of the folds (``refit=False``) were up to 4 % better on six, as
-    where networks differ from fit to fit (slump, scpf), and up to 16 % worse on the rest.
+    ``benchmarks/DEFAULTS.md``, nor was a strength chosen by cross-validation, too. The
+    models of the folds (``refit=False``) were up to 4 % better on six, as where networks
+    differ from fit to fit (slump, scpf), and up to 16 % worse on the rest.
 
     The weights are found by squared errors, whatever the losses of the parts are: for
     targets of 0 and 1, or counts, too.
