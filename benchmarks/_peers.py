@@ -58,6 +58,12 @@ def _n_hidden() -> int:
     return len(default.trunk_sizes) + len(default.head_sizes)
 
 
+def _stack():
+    from skmtl.ensemble import MultiTaskStackingRegressor
+
+    return MultiTaskStackingRegressor(random_state=0)
+
+
 def _searched_depth() -> SharingDepthSearchCV:
     """Chosen by the measure that the benchmark reports."""
     return SharingDepthSearchCV(
@@ -151,6 +157,7 @@ def _forest(kind):
 MODELS = {
     "skmtl": Model(_skmtl, "skmtl", "own"),
     "skmtl-8": Model(lambda: _skmtl(n_members=8), "skmtl, 8 members", "own"),
+    "stack": Model(_stack, "skmtl, stack", "own"),
     "skmtl-depth-0": Model(
         lambda: _skmtl(sharing_depth=0), "skmtl, separate networks", "sharing"
     ),

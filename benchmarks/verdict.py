@@ -169,7 +169,8 @@ features out of 8, 600 rows: trees are truly better. *Smooth*: the related targe
 6 targets and 600 rows: networks are. *Nothing*: 3 targets of noise, 300 rows: no model is
 better than the mean. A verdict is right if it says to use the better kind for the mean over
 the targets, and the share of targets for which it says so is beside it. A claim is false if
-it names another kind as clearly best, for the mean or for any target.
+it names another kind as clearly best, for the mean or for any target. Of noise, that the
+mean is not clearly beaten is all that can be said, so nothing is named.
 """
 
 

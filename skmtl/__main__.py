@@ -59,7 +59,10 @@ def _run(args: argparse.Namespace) -> None:
     from ._cli.report import how_to_load, report
     from ._cli.search import search_depths
     from ._cli.table import bundled_table, read_table
+    from ._cli.winner import best_of_all
 
+    if is_onnx(args.output):
+        check_onnx(args.compare)
     if args.plot is not None:
         check_plot(args.plot)
     if args.report is not None:
@@ -70,8 +73,6 @@ def _run(args: argparse.Namespace) -> None:
         table = read_table(
             args.table, args.targets, args.drop, args.groups, classify=args.classify
         )
-    if is_onnx(args.output):
-        check_onnx()
     folds = choose_folds(table, args.folds, args.repeats, args.seed)
     table = without_unrepeated(table, folds)
     for note in [*table.notes, *undefined_scores(table, folds)]:
@@ -96,8 +97,9 @@ def _run(args: argparse.Namespace) -> None:
             tell(f"warning: {warning}")
         write(f"\nThe report is in {args.report}.\n")
     if args.output is not None:
-        _save(search.fitted.best_estimator_, args.output, table.X)
-        write(how_to_load(args.output, table, search))
+        best = best_of_all(table, search, verdict, args.jobs, args.seed)
+        _save(best.model, args.output, table.X)
+        write(how_to_load(args.output, table, best.name, best.note))
 
 
 def _network(args: argparse.Namespace, table):

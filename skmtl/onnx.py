@@ -28,6 +28,8 @@ from ._network.units import Units
 from ._onnx.levels import features
 from ._onnx.table import first_row
 from ._onnx.tensor import ACTIVATIONS, DOUBLE, FLOAT, INT64, Operators, Tensor
+from .ensemble._base import BaseStacking
+from .ensemble._parts import innermost
 
 if TYPE_CHECKING:  # comes with skl2onnx
     import onnx
@@ -67,6 +69,10 @@ def to_onnx(
     ------
     ValueError
         If X has other columns than those of the fit, or in another order.
+    TypeError
+        If the model is, or ends in, a stack of `skmtl.ensemble`: skl2onnx has no graphs
+        for boosted trees with categories, nor in double precision for others. Its network
+        alone has one.
 
     Examples
     --------
@@ -79,6 +85,13 @@ def to_onnx(
     >>> [output.name for output in graph.graph.output]
     ['variable']
     """
+    inner = innermost(model)
+    if isinstance(inner, BaseStacking):
+        raise TypeError(
+            f"{type(inner).__name__} has no ONNX graph, as most of its parts have none in "
+            "skl2onnx. Convert a network among them by itself, such as "
+            "stack.named_estimators_['network'], or save the stack with joblib."
+        )
     row = first_row(X)
     _check_columns(model, row)
     return skl2onnx.to_onnx(model, row, **options)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
+from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
     MinMaxScaler,
@@ -20,6 +21,7 @@ from sklearn.preprocessing import (
 from skmtl._estimators.merging import merge_tasks
 from skmtl._estimators.regressor import MultiTaskRegressor
 from skmtl._network.activations import ACTIVATIONS
+from skmtl.ensemble import MultiTaskStackingRegressor
 from skmtl.onnx import ACTIVATIONS as ONNX_ACTIVATIONS
 from skmtl.onnx import to_onnx
 from tests._asserts import assert_close
@@ -347,3 +349,10 @@ def test_columns_are_those_of_the_fit():
         assert to_onnx(fitted, X).graph.input[0].name == "age"
     by_name = make_pipeline(make_column_transformer(("passthrough", list(X))), model)
     assert len(to_onnx(by_name.fit(X, Y), swapped).graph.input) == X.shape[1]
+
+
+def test_a_stack_is_refused():
+    stack = MultiTaskStackingRegressor([("ridge", Ridge())])
+
+    with pytest.raises(TypeError, match=r"no ONNX graph.*named_estimators_"):
+        to_onnx(make_pipeline(StandardScaler(), stack), np.zeros((1, 2)))

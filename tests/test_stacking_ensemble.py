@@ -630,3 +630,16 @@ def test_out_of_fold_scores_of_a_classifier_are_log_losses(table, labels):
         predicted[test] = near.predict_proba(X[test])
     expected = -log_loss(y, predicted, classes=[0, 1, 2])
     np.testing.assert_allclose(model.out_of_fold_scores_["near"], expected)
+
+
+def test_networks_of_folds_choose_as_that_of_all_rows_does():
+    """Of the 50 rows of a fold alone, a network would have no bins."""
+    X, Y = make_table(100)
+    network = MultiTaskRegressor(**TINY, batch_size=16)
+
+    model = stack([("network", network)], cv=2, refit=False).fit(X, Y)
+
+    for of_fold in model.estimators_[0]:
+        chosen = of_fold.get_params()
+        assert (chosen["n_bins"], chosen["learning_rate"]) == (8, 1e-3)
+        assert (chosen["batch_size"], chosen["epochs"]) == (16, TINY["epochs"])

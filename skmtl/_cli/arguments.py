@@ -119,8 +119,8 @@ def _add_results(add: Callable) -> None:
     add(
         "--output",
         metavar="FILE",
-        help="save the best model here: as an ONNX graph if the name ends in .onnx, which "
-        "needs skl2onnx, else with joblib",
+        help="save the best model here, of all kinds with --compare: with joblib, or the "
+        "network as an ONNX graph if the name ends in .onnx, which needs skl2onnx",
     )
     add(
         "--compare",

@@ -15,8 +15,16 @@ def is_onnx(path: str | None) -> bool:
     return path is not None and path.lower().endswith(".onnx")
 
 
-def check_onnx() -> None:
-    """Find out before the search what would stop a graph from being written after it."""
+def check_onnx(compared: bool) -> None:
+    """Find out before the search what would stop a graph from being written after it.
+
+    ``compared`` is whether other models than networks may turn out best.
+    """
+    if compared:
+        raise InputError(
+            "--output to a file .onnx is of networks alone, but with --compare boosted "
+            "trees may be best: name a file .joblib, or leave --compare out"
+        )
     if importlib.util.find_spec("skl2onnx") is None:
         raise InputError(
             "--output to a file .onnx needs skl2onnx: pip install 'skmtl[onnx]', or name a "

@@ -34,12 +34,14 @@ def report(table: Table, search: DepthSearch) -> str:
     return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
 
 
-def how_to_load(path: str, table: Table, search: DepthSearch) -> str:
-    depth = search.fitted.best_index_
+def how_to_load(path: str, table: Table, name: str, note: str) -> str:
+    """Of the model of this name, and what else is to be known of it."""
     text = (
-        f"The model of depth {depth}, fitted to all rows, is saved in {path}. "
+        f"What has the highest score, {name}, is saved in {path}, fitted to all rows. "
         f"It predicts, in this order: {', '.join(table.Y.columns)}."
     )
+    if note:
+        text += f" {note}"
     if is_onnx(path):
         text += (
             " The graph has an input of shape (rows, 1) for every column: float64 with NaN "

@@ -69,6 +69,25 @@ def one_epoch_of(estimator, n_rows: int, n_steps: int) -> Course:
     return course._replace(learning_rate=rate)
 
 
+def chosen_for(estimator, n_rows: int, n_features: int) -> dict[str, Any]:
+    """What "auto" is for a table of this size, by the names of the parameters."""
+    course = course_of(estimator, n_rows)
+    chosen = {
+        "n_bins": automatic_bins(n_rows, n_features),
+        "learning_rate": course.learning_rate,
+        "learning_rate_schedule": "cosine" if course.annealed else "constant",
+        "epochs": course.epochs,
+        "n_iter_no_change": course.patience,
+        "batch_size": course.batch_size,
+    }
+    given = {name: getattr(estimator, name) for name in chosen}
+    return {
+        name: chosen[name]
+        for name, own in given.items()
+        if isinstance(own, str) and own == "auto"
+    }
+
+
 def n_epochs(n_rows: int) -> int:
     """Passes over many rows: the more there are, the fewer."""
     return max(FEWEST_EPOCHS, round(EPOCHS * (16_000 / n_rows) ** 0.75))

@@ -30,7 +30,7 @@ from .._types import RandomState
 from .._types import Targets as TargetsLike
 from ._folds import folds_of
 from ._names import LARGEST_SEED, is_dropped, named_parts
-from ._parts import FittedPart, fit_part
+from ._parts import FittedPart, as_of_whole, fit_part
 from ._targets import Targets
 from ._weighing import weigh
 
@@ -228,7 +228,8 @@ class BaseStacking(MultiOutputMixin, BaseComposition, metaclass=ABCMeta):
         parts = named_parts(self, len(counted), rng)
         seed = rng.randint(LARGEST_SEED)
         folds = folds_of(self.cv, X, y, targets, seed)
-        of_folds = self._fit_parts(parts, X, targets, [train for train, _ in folds])
+        alike = [(name, as_of_whole(part, X, len(counted))) for name, part in parts]
+        of_folds = self._fit_parts(alike, X, targets, [train for train, _ in folds])
         units = np.arange(len(targets.Y)) if targets.groups is None else targets.groups
         names = [name for name, _ in parts]
         by_name = dict(zip(names, of_folds, strict=True))

@@ -143,7 +143,7 @@ def _of_network(found: dict[str, Standing]) -> str:
 def _on_average(own: Standing, score: str) -> str:
     if own.next_best is None:
         return ""
-    clear = "" if own.clear else ", which is not clear,"
+    clear = "" if own.clear else ", but not clearly"
     return (
         f"On average over the targets, the highest score is that of {own.best}{clear}: "
         f"{_rounded(own.lead)} in {score} ahead of {own.next_best} (standard error "

@@ -69,6 +69,10 @@ def search_space(
 
     Notes
     -----
+    With 1000 rows and three folds, 25 candidates take some 190 CPU seconds, two fifths of
+    them for compilation. With ``n_jobs=2``, search under
+    ``joblib.parallel_config(backend="threading")``: threads share the compiled programs.
+
     The score of the best of many candidates is too high: score the search itself on folds
     of its own, or on rows that it has not seen.
 
