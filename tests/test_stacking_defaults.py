@@ -98,11 +98,20 @@ def test_arrays_of_numbers_reach_the_default_trees_as_they_are(table):
     assert model.estimators_[0][0][0].transform(X) is X
 
 
+@pytest.mark.parametrize("kind", [MultiTaskStackingRegressor, MultiTaskStackingClassifier])
+def test_the_network_is_several_where_fits_are_short(kind):
+    members = [kind()._default_parts(n)[0][1].n_members for n in (64, 1000, 1001)]
+
+    assert members == [8, 8, 1]
+    for n_rows in ("1000", "5000"):
+        assert f"if n is at most {n_rows}" in kind.__doc__
+
+
 def test_the_default_stack(table):
     X, Y = table
     model = MultiTaskStackingRegressor(cv=2, random_state=0)
     default = dict(model._default_parts(64))
-    default["network"].set_params(**TINY)
+    default["network"].set_params(n_members=2, **TINY)
     default["extra_trees"].set_params(extratreesregressor__n_estimators=10)
 
     model.set_params(estimators=list(default.items())).fit(X, with_holes(Y))

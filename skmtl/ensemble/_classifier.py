@@ -22,7 +22,7 @@ from .._tables.targets import check_same_targets
 from .._types import Floats, Targets
 from ..metrics import accuracy_score
 from ._base import BaseStacking
-from ._parts import FEW_ROWS
+from ._parts import FEW_ROWS, n_members_for
 from ._trees import boosted_trees, extra_trees, linear
 from ._weights import log_loss_weights
 
@@ -53,7 +53,7 @@ class MultiTaskStackingClassifier(ClassifierMixin, BaseStacking):
         The parts: classifiers with `predict_proba`, each with a name, or ``"drop"``. They
         get X as it is. None is, for n rows,
 
-        - "network": ``MultiTaskClassifier()``;
+        - "network": ``MultiTaskClassifier()``, with ``n_members=8`` if n is at most 1000;
         - "boosting": `HistGradientBoostingClassifier`, with text and categories of up to
           254 levels (rarer ones together) as categories, and missing numbers as such;
         - "extra_trees", if n is at most 5000: 200 trees, with categories as indicators;
@@ -266,7 +266,7 @@ class MultiTaskStackingClassifier(ClassifierMixin, BaseStacking):
 
     def _default_parts(self, n_rows):
         parts = [
-            ("network", MultiTaskClassifier()),
+            ("network", MultiTaskClassifier(n_members=n_members_for(n_rows))),
             ("boosting", boosted_trees(classify=True)),
         ]
         if n_rows <= FEW_ROWS:

@@ -21,6 +21,14 @@ from ._targets import Targets, plain_labels
 FEW_ROWS = 5000  # up to which all is fitted in one thread, and more kinds of parts are
 
 
+N_MEMBERS, MOST_ROWS_FOR_MEMBERS = 8, 1000
+
+
+def n_members_for(n_rows: int) -> int:
+    """Members of the default network: several where a fit is short."""
+    return N_MEMBERS if n_rows <= MOST_ROWS_FOR_MEMBERS else 1
+
+
 @dataclass(frozen=True, eq=False)
 class FittedPart:
     """A part, fitted to some rows: one estimator for all targets, or one for each."""

@@ -11,7 +11,7 @@ from .._estimators.scoring import r2_of
 from .._tables.targets import check_targets
 from .._types import Floats, Targets
 from ._base import BaseStacking
-from ._parts import FEW_ROWS
+from ._parts import FEW_ROWS, n_members_for
 from ._trees import boosted_trees, extra_trees, linear
 from ._weights import squared_error_weights
 
@@ -43,7 +43,7 @@ class MultiTaskStackingRegressor(RegressorMixin, BaseStacking):
         The parts: regressors, each with a name, or ``"drop"``. They get X as it is, raw
         columns included. None is, for n rows,
 
-        - "network": ``MultiTaskRegressor()``;
+        - "network": ``MultiTaskRegressor()``, with ``n_members=8`` if n is at most 1000;
         - "boosting": `HistGradientBoostingRegressor`, with text and categories of up to
           254 levels (rarer ones together) as categories, and missing numbers as such;
         - "extra_trees", if n is at most 5000: 200 trees, with categories as indicators;
@@ -125,7 +125,8 @@ class MultiTaskStackingRegressor(RegressorMixin, BaseStacking):
 
     **How good.** Relative RMSE on test rows: each default part, the mean of all, the part
     that is best out of fold, and the stack without shrinkage and with it. Two thirds of
-    each table, or as many rows as stand there, were trained on. The strength was chosen
+    each table, or as many rows as stand there, were trained on, with one network where the
+    default is now eight (see ``benchmarks/DEFAULTS.md``). The strength was chosen
     with the first eight tables in view (8 random splits), the others (4) came after::
 
                       network  boosting  extra  ridge   mean   best  s = 0  s = 3
@@ -249,7 +250,7 @@ class MultiTaskStackingRegressor(RegressorMixin, BaseStacking):
 
     def _default_parts(self, n_rows):
         parts = [
-            ("network", MultiTaskRegressor()),
+            ("network", MultiTaskRegressor(n_members=n_members_for(n_rows))),
             ("boosting", boosted_trees(classify=False)),
         ]
         if n_rows <= FEW_ROWS:
