@@ -19,7 +19,7 @@ LARGEST_EMBEDDING = 16
 
 # Of large tables: passes over 16 000 rows, and the fewest over any number of rows; steps
 # of a pass, but for the smallest and the largest batches.
-EPOCHS, FEWEST_EPOCHS = 60, 8
+EPOCHS, FEWEST_EPOCHS = 60, 16
 STEPS_PER_EPOCH = 90
 STEPS_AT_FULL_RATE = 200  # or so, in chunks of as many rows: then the learning rate falls
 
