@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import re
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+RESULTS = Path(__file__).with_name("RESULTS.md")
 PACKAGES = ("skmtl", "tensorflow", "keras", "scikeras", "scikit-learn", "numpy")
 HEAD = "# Results\n\nWritten by the benchmarks; every section says by which command.\n"
 
@@ -46,6 +48,23 @@ def _processor() -> str:
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     lines = [header, ["---"] * len(header), *rows]
     return [f"| {' | '.join(cells)} |" for cells in lines]
+
+
+def with_rows(
+    parser: argparse.ArgumentParser, argv: Sequence[str] | None, n_rows: int
+) -> argparse.Namespace:
+    """Arguments of a benchmark of many rows: fewer may be asked for, to try it out."""
+    parser.add_argument("--rows", type=int, default=n_rows, metavar="N")
+    parser.add_argument(
+        "--results",
+        type=Path,
+        metavar="FILE",
+        help="where to write (default: RESULTS.md for all rows, nowhere for fewer)",
+    )
+    arguments = parser.parse_args(argv)
+    if arguments.results is None and arguments.rows == n_rows:
+        arguments.results = RESULTS
+    return arguments
 
 
 def write_section(path: Path, name: str, lines: Iterable[str]) -> None:

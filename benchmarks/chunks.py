@@ -28,10 +28,9 @@ import pyarrow
 from pyarrow.parquet import ParquetFile, ParquetWriter
 
 from ._clocks import duration, in_fresh_process
-from ._report import circumstances, markdown_table, write_section
+from ._report import circumstances, markdown_table, with_rows, write_section
 from .large import peak_beside
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
 N_ROWS, GROUP, N_TEST = 2_000_000, 50_000, 100_000
 N_NUMBERS, N_KINDS, N_TOWNS = 28, 50, 2000
 TARGETS = ["a", "b", "c", "d", "e"]
@@ -119,18 +118,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.chunks", description="Training in chunks."
     )
-    parser.add_argument("--rows", type=int, default=N_ROWS, metavar="N")
     parser.add_argument("--passes", type=int, default=5, metavar="N")
-    parser.add_argument(
-        "--results",
-        type=Path,
-        metavar="FILE",
-        help="where to write (default: RESULTS.md for all rows, nowhere for fewer)",
-    )
-    arguments = parser.parse_args(argv)
-    if arguments.results is None and arguments.rows == N_ROWS:
-        arguments.results = RESULTS
-    return arguments
+    return with_rows(parser, argv, N_ROWS)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -29,10 +29,9 @@ from joblib import parallel_config
 from sklearn.model_selection import KFold
 
 from ._clocks import duration, in_fresh_process
-from ._report import circumstances, markdown_table, write_section
+from ._report import circumstances, markdown_table, with_rows, write_section
 from .large import table
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
 N_ROWS = 200_000
 LOOPBACK = Path("/sys/class/net/lo/statistics/tx_bytes")  # Linux
 
@@ -115,18 +114,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.cluster", description="One table on two workers."
     )
-    parser.add_argument("--rows", type=int, default=N_ROWS, metavar="N")
     parser.add_argument("--backends", nargs="+", choices=CLUSTERS, default=list(CLUSTERS))
-    parser.add_argument(
-        "--results",
-        type=Path,
-        metavar="FILE",
-        help="where to write (default: RESULTS.md for all rows, nowhere for fewer)",
-    )
-    arguments = parser.parse_args(argv)
-    if arguments.results is None and arguments.rows == N_ROWS:
-        arguments.results = RESULTS
-    return arguments
+    return with_rows(parser, argv, N_ROWS)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -23,9 +23,8 @@ from pathlib import Path
 import numpy as np
 
 from ._clocks import duration, in_fresh_process, resident_megabytes
-from ._report import circumstances, markdown_table, write_section
+from ._report import circumstances, markdown_table, with_rows, write_section
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
 N_ROWS, N_FEATURES, N_TARGETS = 2_000_000, 30, 5
 N_CALLS = 3  # of predict
 
@@ -91,17 +90,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.large", description="The cost of many rows."
     )
-    parser.add_argument("--rows", type=int, default=N_ROWS, metavar="N")
-    parser.add_argument(
-        "--results",
-        type=Path,
-        metavar="FILE",
-        help="where to write (default: RESULTS.md for all rows, nowhere for fewer)",
-    )
-    arguments = parser.parse_args(argv)
-    if arguments.results is None and arguments.rows == N_ROWS:
-        arguments.results = RESULTS
-    return arguments
+    return with_rows(parser, argv, N_ROWS)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

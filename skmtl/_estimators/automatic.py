@@ -23,7 +23,6 @@ EPOCHS, FEWEST_EPOCHS = 60, 16
 STEPS_PER_EPOCH = 90
 STEPS_AT_FULL_RATE = 200  # or so, in chunks of as many rows: then the learning rate falls
 
-
 # Of a table for early stopping to look at, and the most rows.
 HELD_OUT, MOST_HELD_OUT = 0.125, 20_000
 
@@ -43,8 +42,7 @@ def course_of(estimator, n_rows: int) -> Course:
     many = n_rows >= MANY_ROWS
 
     def chosen(parameter: str, rule: Any) -> Any:
-        given = getattr(estimator, parameter)
-        return rule if given == "auto" else given
+        return rule if _is_auto(estimator, parameter) else getattr(estimator, parameter)
 
     return Course(
         learning_rate=chosen("learning_rate", 4e-3 if many else 1e-3),
@@ -80,12 +78,11 @@ def chosen_for(estimator, n_rows: int, n_features: int) -> dict[str, Any]:
         "n_iter_no_change": course.patience,
         "batch_size": course.batch_size,
     }
-    given = {name: getattr(estimator, name) for name in chosen}
-    return {
-        name: chosen[name]
-        for name, own in given.items()
-        if isinstance(own, str) and own == "auto"
-    }
+    return {name: rule for name, rule in chosen.items() if _is_auto(estimator, name)}
+
+
+def _is_auto(estimator, parameter: str) -> bool:
+    return getattr(estimator, parameter) == "auto"
 
 
 def n_epochs(n_rows: int) -> int:
