@@ -102,8 +102,8 @@ def _add_network_and_search(add: Callable) -> None:
         "--epochs",
         type=positive,
         metavar="N",
-        help="most epochs of a fit, which stops early (default: 400); of 5000 rows or "
-        "more, fewer",
+        help="most epochs of a fit, which stops early (default: 400; of 5000 rows or "
+        "more, as many as pay)",
     )
     add(
         "--max-seconds",

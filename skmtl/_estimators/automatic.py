@@ -17,9 +17,11 @@ ROWS_PER_FEATURE = 4  # likewise
 
 LARGEST_EMBEDDING = 16
 
-# Of large tables: passes over 16 000 rows, and the fewest over any number of rows; steps
-# of a pass, but for the smallest and the largest batches.
+# Of large tables: passes over 16 000 rows, and the fewest over any number of rows; how many
+# times as many they may become, and for how many rows seen in all; steps of a pass, but for
+# the smallest and the largest batches.
 EPOCHS, FEWEST_EPOCHS = 60, 16
+LONGER, MOST_ROWS_SEEN = 4, 32_000_000
 STEPS_PER_EPOCH = 90
 STEPS_AT_FULL_RATE = 200  # or so, in chunks of as many rows: then the learning rate falls
 
@@ -33,7 +35,9 @@ class Course(NamedTuple):
     learning_rate: float
     annealed: bool  # whether the learning rate falls to 0
     epochs: int
+    most_epochs: int  # that these may become where it pays
     patience: int
+    stops_by_roots: bool  # of squared errors, or else by these
     batch_size: int | str
 
 
@@ -44,12 +48,16 @@ def course_of(estimator, n_rows: int) -> Course:
     def chosen(parameter: str, rule: Any) -> Any:
         return rule if _is_auto(estimator, parameter) else getattr(estimator, parameter)
 
+    epochs = chosen("epochs", n_epochs(n_rows) if many else 400)
+    goes_on = many and _is_auto(estimator, "epochs")
     return Course(
         learning_rate=chosen("learning_rate", 4e-3 if many else 1e-3),
         annealed=chosen("learning_rate_schedule", "cosine" if many else "constant")
         == "cosine",
-        epochs=chosen("epochs", n_epochs(n_rows) if many else 400),
+        epochs=epochs,
+        most_epochs=min(LONGER * epochs, MOST_ROWS_SEEN // n_rows) if goes_on else epochs,
         patience=chosen("n_iter_no_change", 15 if many else 40),
+        stops_by_roots=many,
         batch_size=chosen("batch_size", batch_size_of_large(n_rows) if many else "auto"),
     )
 
@@ -60,7 +68,7 @@ def one_epoch_of(estimator, n_rows: int, n_steps: int) -> Course:
     Nobody knows how many are to come. Where a schedule would fall to 0 in `fit`, the
     learning rate falls with the inverse square root of the steps.
     """
-    course = course_of(estimator, n_rows)._replace(epochs=1, annealed=False)
+    course = course_of(estimator, n_rows)._replace(epochs=1, most_epochs=1, annealed=False)
     if n_rows < MANY_ROWS or estimator.learning_rate_schedule == "constant":
         return course
     rate = course.learning_rate / (1 + n_steps / STEPS_AT_FULL_RATE) ** 0.5

@@ -241,6 +241,12 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         `n_bins`            up to 32            64, if n >= 32 max(128, d)
         ==================  ==================  ===========================================
 
+        Smooth tables want more epochs than noisy ones. So these "auto" epochs, and the
+        patience, become twice as many where, in their middle, the losses on rows held out
+        still fall: where their geometric mean over the targets has become a tenth lower
+        since a fourth of the epochs. That may happen twice, up to passes over 32 000 000
+        rows. Epochs that are given stay as they are.
+
         `partial_fit` goes by the rows of the largest chunk until then. How many are to come
         is not known: from 5000 rows on, the step size falls with ``1 / sqrt(1 + t / 200)``
         after t steps, unless the schedule is "constant". Does nothing if `optimizer` is an
@@ -260,7 +266,8 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
 
     epochs : int or "auto", default="auto"
         Passes over the training rows. With `early_stopping` this is the largest number.
-        "auto" is 400, and less for large tables: see `learning_rate_schedule`.
+        "auto" is 400, and for large tables less, or as many as pay: see
+        `learning_rate_schedule`.
 
     max_seconds : float or None, default=None
         Seconds after which `fit` ends, with the best networks so far and a
@@ -277,7 +284,9 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         Hold out `validation_fraction` of the rows that `fit` is given, stop after
         `n_iter_no_change` epochs without a better loss on them, and keep the weights of
         the best epoch. Separate networks (sharing depth 0) each stop by the loss of their
-        own target, and keep their own best epoch.
+        own target, and keep their own best epoch. A network of several targets goes by the
+        mean of their losses; in large tables (see `learning_rate_schedule`) of the roots of
+        squared errors, so that the noise of one hides less of what the others gain.
 
     scoring : str, or one per target, default="loss"
         What the best epoch is chosen by, and when to stop: "loss", or the name of a metric,
@@ -315,8 +324,8 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         `early_stopping` is False, or if `fit` is given `X_val`.
 
     n_iter_no_change : int or "auto", default="auto"
-        Patience in epochs. "auto" is 40, or for large tables 15. Does nothing if
-        `early_stopping` is False.
+        Patience in epochs. "auto" is 40, or for large tables 15. It doubles with "auto"
+        `epochs` (see `learning_rate_schedule`). Does nothing if `early_stopping` is False.
 
     refit : bool or "auto", default="auto"
         Whether the rows that were held out are learnt from in the end: training goes on
@@ -474,9 +483,9 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     best_epoch_ : ndarray of int of shape (n_members, n_outputs_)
         For each member and target, the epoch of `history_`, counted from 1, whose weights
         the last call of `fit` or `partial_fit` kept for the network that the target is part
-        of: that of the lowest validation loss, or highest score if there is a `scoring`, or
-        the last if no rows were held out. A
-        refit goes on from there. Equal within a row unless targets have networks of their
+        of: that of the lowest validation loss (see `early_stopping`), or highest score if
+        there is a `scoring`, or the last if no rows were held out. A refit goes on from
+        there. Equal within a row unless targets have networks of their
         own (``sharing_depth`` 0, `target_groups`). 0 where `history_` has no such epoch, as
         for a target that `add_task` added, and after `merge_tasks`.
 

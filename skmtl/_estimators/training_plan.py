@@ -32,11 +32,13 @@ def make_plan(
     refit = estimator.refit
     if refit == "auto":
         refit = not any(loss.kind.grows_too_sure for loss in losses)
+    annealed = course.annealed and isinstance(estimator.optimizer, str)
     return Plan(
         target_names=names,
         one_dimensional=one_dimensional,
         losses=losses,
         scores=task_scores(estimator.scoring, losses, names),
+        stops_by_roots=course.stops_by_roots,
         target_means=getattr(estimator, "target_means_", np.zeros(len(names))),
         loss_weights=weights,
         balancing=balancing,
@@ -49,8 +51,9 @@ def make_plan(
         batch_size=course.batch_size,
         dropout=float(estimator.dropout),
         freeze_trunk=bool(estimator.freeze_trunk),
-        annealed=course.annealed and isinstance(estimator.optimizer, str),
+        annealed=annealed,
         epochs=int(course.epochs),
+        most_epochs=int(course.most_epochs if annealed else course.epochs),
         max_seconds=estimator.max_seconds,
         patience=int(course.patience),
         refit=bool(refit),

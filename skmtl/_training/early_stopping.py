@@ -37,6 +37,8 @@ def better(
     ``task_scores`` is a list of their scores (T,), by which it goes then, or empty.
     """
     architecture = spec.architecture
+    if spec.stops_by_roots:
+        task_losses = _roots(spec, task_losses)
     losses = _losses_of_networks(architecture, task_losses, settings.loss_weights)
     for scores in task_scores:
         losses = _minus_scores(architecture, scores, losses, settings)
@@ -62,6 +64,12 @@ def _of_entries(architecture: Architecture, flags, users, n_axes: int):
         of_entries = np.array(architecture.networks)[users.argmax(axis=1)]
         flags = tf.gather(flags, of_entries)
     return tf.reshape(flags, [-1] + [1] * (n_axes - 1))
+
+
+def _roots(spec: ProgramSpec, task_losses):
+    """Of squared errors (T,): the noise of one target hides less of what others gain."""
+    are_squares = np.array([loss.key == "squared_error" for loss in spec.losses])
+    return tf.where(are_squares, tf.sqrt(task_losses), task_losses)
 
 
 def _losses_of_networks(architecture: Architecture, task_losses, loss_weights):

@@ -100,6 +100,7 @@ def _train(
             validation_rows,
             seed=seed,
             callbacks=called,
+            most_epochs=plan.most_epochs,
             max_seconds=plan.max_seconds,
             **options,
         )

@@ -31,6 +31,7 @@ class Plan:
     one_dimensional: bool  # whether there is one target, without an axis
     losses: tuple[TaskLoss, ...]  # of each target
     scores: tuple[TaskScore, ...]  # likewise, that early stopping goes by; none: by losses
+    stops_by_roots: bool  # whether it goes by roots of squared errors
     target_means: np.ndarray  # (T,)
     loss_weights: np.ndarray  # (T,), or preferences where they adapt
     balancing: str | None  # how they adapt, if they do
@@ -40,6 +41,7 @@ class Plan:
     dropout: float
     freeze_trunk: bool
     epochs: int
+    most_epochs: int  # that these may become
     max_seconds: float | None  # for all networks together
     patience: int  # epochs without a better validation loss
     refit: bool  # go on from the best epoch with all rows
@@ -62,6 +64,7 @@ class Plan:
             with_columns=tuple(u.columns is not None for u in network.features.units),
             with_missing=tuple(u.if_missing is not None for u in network.features.units),
             scores=self.scores if n_validation else (),
+            stops_by_roots=self.stops_by_roots and n_validation > 0,
         )
 
     def settings(

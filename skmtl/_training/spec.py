@@ -30,6 +30,7 @@ class ProgramSpec:
     with_columns: tuple[bool, bool] = (False, False)
     with_missing: tuple[bool, bool] = (False, False)  # likewise, for features that are NaN
     scores: tuple[TaskScore, ...] = ()  # what early stopping goes by, if not by the losses
+    stops_by_roots: bool = False  # whether it goes by the roots of squared errors
 
     @property
     def weight_shapes(self) -> list[tuple[int, ...]]:

@@ -16,6 +16,7 @@ from .._network.network import Network, OptimizerState
 from .._tables.targets import loss_weight_entries
 from .budget import Budget
 from .callbacks import EpochCallbacks
+from .length import Length, pays
 from .padding import padded_inputs
 from .program import Program
 from .program_cache import PROGRAMS
@@ -35,17 +36,20 @@ def train(
     names: Sequence[str],
     seed: int,
     callbacks: EpochCallbacks | None = None,
+    most_epochs: int = 0,
     max_seconds: float | None = None,
     verbose: int = 0,
 ) -> tuple[Network, dict[str, list[float]], np.ndarray]:
     """Train a network for up to ``settings.n_epochs`` epochs.
 
-    Returns the trained network, the history of losses, and for each network without a
-    common weight the number, from 1 on, of its best epoch (n_networks,). Of that epoch the
-    weights are kept: with rows to validate on it has the lowest validation loss, without
-    them it is the last. It is 0 where no epoch had a finite loss.
+    They may become more, up to ``most_epochs``, where that pays. Returns the trained
+    network, the history of losses, and for each network without a common weight the number,
+    from 1 on, of its best epoch (n_networks,). Of that epoch the weights are kept: with
+    rows to validate on it has the lowest validation loss, without them it is the last. It
+    is 0 where no epoch had a finite loss.
     """
     budget = Budget(max_seconds)
+    length = Length(settings.n_epochs, most_epochs)
     # Callbacks see the state of the program, and Keras' models have no room in them.
     program = PROGRAMS.get(
         spec, settings.n_train, settings.n_validation, exact=callbacks is not None
@@ -59,7 +63,16 @@ def train(
         )
         history = _History(names, spec, settings)
         state = _run_epochs(
-            program, first, data, settings, seed, history, callbacks, budget, progress
+            program,
+            first,
+            data,
+            settings,
+            seed,
+            history,
+            callbacks,
+            length,
+            budget,
+            progress,
         )
     # The program goes on until its last network stops, and with rows to validate on past
     # the best epoch. Whoever resumes this training does so from the weights that are kept.
@@ -136,17 +149,19 @@ def _run_epochs(
     seed: int,
     history: _History,
     callbacks: EpochCallbacks | None,
+    length: Length,
     budget: Budget,
     progress: tqdm,
 ) -> State:
     n_next, stop = program.epochs_per_call, False
-    n_planned, n_epochs = settings.n_epochs, settings.n_epochs
+    n_epochs = length.n_epochs
     while history.n_epochs < n_epochs and not stop:
         if callbacks is not None:
             state, settings = callbacks.begin_epoch(state, settings)
             n_next = 1
         n_done = history.n_epochs
-        n_next = min(n_next, program.max_epochs, n_epochs - n_done)
+        until_look = length.until_look(n_done)
+        n_next = min(n_next, program.max_epochs, n_epochs - n_done, until_look)
         # The step size falls to 0 in time.
         now = settings._replace(n_epochs=n_next, all_epochs=n_epochs)
         order, dropout_seeds = _shuffle(
@@ -163,14 +178,18 @@ def _run_epochs(
         progress.set_postfix({k: logs[k] for k in ("loss", "val_loss") if k in logs})
         progress.update(len(losses.train))
         stop = bool(np.all(state.wait >= settings.patience))
-        n_epochs = budget.n_epochs(history.n_epochs, n_planned)
+        if history.n_epochs == length.look and not stop and history.pays(state):
+            length.double()
+            progress.total = length.n_epochs
+            settings = settings._replace(patience=2 * settings.patience)
+        n_epochs = budget.n_epochs(history.n_epochs, length.n_epochs)
         if callbacks is not None:
             state = callbacks.end_epoch(state, logs)
             stop |= callbacks.stop_training
-    if history.n_epochs < n_planned and not stop:
+    if history.n_epochs < length.n_epochs and not stop:
         warnings.warn(
-            f"Training ended after {history.n_epochs} of up to {n_planned} epochs, because "
-            "max_seconds were over. The best of the networks so far is kept.",
+            f"Training ended after {history.n_epochs} of up to {length.n_epochs} epochs, "
+            "because max_seconds were over. The best of the networks so far is kept.",
             ConvergenceWarning,
             stacklevel=2,
         )
@@ -227,6 +246,12 @@ class _History:
     def last(self) -> dict[str, float]:
         history = self._by_name(self._calls[-1:])
         return {name: values[-1] for name, values in history.items()}
+
+    def pays(self, state: State) -> bool:
+        """Whether it is worth while to go on for as long again and longer."""
+        losses = np.concatenate([call.validation for call in self._calls])
+        best = np.array(state.best_epochs)
+        return pays(losses, best, self._spec.losses, self._loss_weights)
 
     def by_name(self) -> dict[str, list[float]]:
         """One entry per epoch."""

@@ -12,7 +12,7 @@ from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import threadpool_limits
 
-from .._estimators.automatic import chosen_for
+from .._estimators.automatic import MANY_ROWS, chosen_for
 from .._estimators.base import BaseMultiTask
 from .._estimators.fit_parameters import fit_parameters, innermost
 from .._tables.labels import index_of
@@ -95,14 +95,17 @@ def fit_part(name: str, estimator, X, targets: Targets, rows: np.ndarray) -> Fit
     return FittedPart(fitted, joint)
 
 
-def as_of_whole(part, X, n_rows: int):
+def as_of_whole(part, X, n_rows: int, n_of_fold: int):
     """A network that chooses for some of the rows what it would for all of them.
 
     Where rows are few, a few less would have other bins, and be worth much less.
     """
     if not isinstance(part, BaseMultiTask):
         return part
-    return clone(part).set_params(**chosen_for(part, n_rows, X.shape[1]))
+    chosen = chosen_for(part, n_rows, X.shape[1])
+    if n_of_fold >= MANY_ROWS:  # how many epochs pay shows in training alone
+        chosen.pop("epochs", None)
+    return clone(part).set_params(**chosen)
 
 
 def rows_of(X, rows: np.ndarray):

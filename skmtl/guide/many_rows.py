@@ -18,8 +18,8 @@ function into steps. The torques that move an arm with two joints, as for robots
     >>> X_train, X_test, y_train, y_test = X[:6000], X[6000:], y[:6000], y[6000:]
 
 From 5000 rows on, training goes by other rules: batches are larger, the step size falls to
-0 in the end, and epochs are fewer. Single precision stays single. Errors are relative to
-those of the mean, 1::
+0 in the end, and epochs are fewer, but become more where that pays. Single precision stays
+single. Errors are relative to those of the mean, 1::
 
     >>> from sklearn.ensemble import ExtraTreesRegressor
     >>> from skmtl import MultiTaskRegressor
