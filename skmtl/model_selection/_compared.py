@@ -124,7 +124,7 @@ def _fitted(stack, parts, X, targets, trains, max_seconds) -> dict[str, list[Fit
         return {name: own for (name, _), own in zip(parts, fitted, strict=True)}
     end, n_workers = time.perf_counter() + max_seconds, effective_n_jobs(stack.n_jobs)
     rounds = [trains[k : k + n_workers] for k in range(0, len(trains), n_workers)]
-    found = {}
+    found: dict[str, list[FittedPart]] = {}
     for part in parts:
         fit = partial(_fits_of, stack, part, X, targets)
         fitted = made_by(end if found else np.inf, fit, rounds)

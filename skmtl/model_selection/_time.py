@@ -75,7 +75,8 @@ def _behind(callback_ctx, n_done: int) -> dict[str, Any]:
 
 def made_by(end: float, make: Callable[[Any], Any], parts: Sequence) -> list | None:
     """What is made of each part, or None once the last is not to be expected by then."""
-    started, made = time.perf_counter(), []
+    made: list[Any] = []
+    started = time.perf_counter()
     for part in parts:
         now = time.perf_counter()
         each = (now - started) / max(len(made), 1)
