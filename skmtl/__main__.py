@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from pathlib import Path
 
 from ._cli import InputError
@@ -51,7 +52,7 @@ def _run(args: argparse.Namespace) -> None:
 
     os.environ.setdefault(SETTING, default_folder())
     # Only now, so that --help and the errors above need not wait.
-    from ._cli.comparison import compare_models, comparison
+    from ._cli.comparison import comparison, verdict_with
     from ._cli.folds import choose_folds, undefined_scores, without_unrepeated
     from ._cli.html_report import OutOfFold, check_report, save_report
     from ._cli.onnx import check_onnx, is_onnx
@@ -80,13 +81,14 @@ def _run(args: argparse.Namespace) -> None:
 
     network, seen = _network(args, table), OutOfFold()
     watch = None if args.report is None else seen.add
-    search = search_depths(table, network, folds, args.jobs, watch, args.max_seconds)
+    others, seconds = _others_and_seconds_left(args, table, network, folds)
+    search = search_depths(table, network, folds, args.jobs, watch, seconds)
     for warning in search.warnings:
         tell(f"warning: {warning}")
     write(report(table, search))
     verdict = None
-    if args.compare:
-        verdict = compare_models(table, search, args.jobs, args.seed)
+    if others is not None:
+        verdict = verdict_with(others, search)
         write(comparison(verdict))
     if args.plot is not None:
         for warning in save_plot(search.fitted, args.plot):
@@ -115,6 +117,24 @@ def _network(args: argparse.Namespace, table):
         n_members=args.members,
         random_state=args.seed,
     )
+
+
+def _others_and_seconds_left(args: argparse.Namespace, table, network, folds):
+    """The other models of --compare, if asked for, and what they leave of the time."""
+    if not args.compare:
+        return None, args.max_seconds
+    from ._cli.comparison import compare_others
+
+    total, started = args.max_seconds, time.perf_counter()
+    others = compare_others(table, network, folds, args.jobs, args.seed, total)
+    if others.left_out:
+        tell(
+            f"warning: --max-seconds {total} is too little to compare with "
+            f"{' and '.join(others.left_out)}, for which there is a quarter of it"
+        )
+    if total is None:
+        return others, None
+    return others, max(total - (time.perf_counter() - started), total / 2)
 
 
 def _check_writable(option: str, file: str | None) -> None:

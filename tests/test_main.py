@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from skmtl import __version__
 from skmtl.__main__ import main
+from skmtl._cli import comparison as _comparison
 from skmtl._cli import folds as _folds
 from skmtl._cli import plot as _plot
 from skmtl._cli import report as _report
@@ -73,8 +74,39 @@ def table_lines(report: str, header: str) -> list[list[str]]:
 def test_a_search_that_ends_in_time_says_so(capsys):
     assert main([*FAST, "--epochs", "1000000", "--max-seconds", "1"]) == 0
     _, err = capsys.readouterr()
-    assert re.search(rf"warning: --max-seconds 1 ended [1-{N_FITS}] of {N_FITS} fits", err)
+    assert re.search(rf"warning: --max-seconds ended [1-{N_FITS}] of {N_FITS} fits", err)
     assert err.count("max") == 1
+
+
+@pytest.mark.parametrize(("spent", "left"), [(0, 8), (3, 5), (7, 4)])
+def test_other_models_take_a_part_of_the_time(spent, left, capsys, monkeypatch):
+    """The search gets what they leave, but half of all at least."""
+    now, given = [0.0], []
+    fit, compare = SharingDepthSearchCV.fit, _comparison.compare
+
+    def seeing_fit(self, *args, **kwargs):
+        given.append(self.max_seconds)
+        self.max_seconds = None
+        return fit(self, *args, **kwargs)
+
+    def in_no_time(*args, max_seconds, **kwargs):
+        given.append(max_seconds)
+        now[0] += spent
+        found = compare(*args, **kwargs)
+        return found._replace(left_out=["boosted trees"] if spent else [])
+
+    monkeypatch.setattr("skmtl.__main__.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr(_comparison, "compare", in_no_time)
+    monkeypatch.setattr(SharingDepthSearchCV, "fit", seeing_fit)
+
+    assert main([*FAST, "--compare", "--max-seconds", "8"]) == 0
+
+    assert given == [2, left]
+    out, err = capsys.readouterr()
+    told = "warning: --max-seconds 8 is too little to compare with boosted trees"
+    assert (told in err) == bool(spent)
+    said = "Left out for want of time: boosted trees."
+    assert (said in " ".join(out.split())) == bool(spent)
 
 
 def test_bundled_table(capsys):

@@ -14,7 +14,9 @@ from sklearn.tree import DecisionTreeRegressor
 
 from skmtl.metrics import r2_score
 from skmtl.model_selection import ModelVerdict, SharingDepthSearchCV, model_verdict
+from skmtl.model_selection._compared import compare
 from skmtl.model_selection._differences import Scored
+from skmtl.model_selection._model_verdict import verdict_of
 from skmtl.model_selection._model_words import in_words
 from tests._inputs import (
     TARGETS,
@@ -331,3 +333,54 @@ def test_each_target_is_spoken_of():
     assert "Use a network for time: " in found
     assert "(depth 0, standard error 0.01)" in found
     assert found.endswith("No model is clearly better than the mean for risk.")
+
+
+# In time
+
+
+class Clock:
+    """Time that passes with every fit of these models, and else stands still."""
+
+    def __init__(self, monkeypatch, seconds: dict[type, float]):
+        self.now, self.n_fits = 0.0, dict.fromkeys(seconds, 0)
+        monkeypatch.setattr("time.perf_counter", lambda: self.now)
+        for kind, each in seconds.items():
+            monkeypatch.setattr(kind, "fit", self._taking(kind, kind.fit, each))
+
+    def _taking(self, kind, fit, each):
+        def timed(model, *args, **kwargs):
+            self.now += each
+            self.n_fits[kind] += 1
+            return fit(model, *args, **kwargs)
+
+        return timed
+
+
+@pytest.mark.parametrize(
+    ("max_seconds", "left_out", "n_fits"),
+    [
+        (36, [], (12, 12)),
+        (35, ["trees"], (12, 3)),  # 4 folds of 3 targets take 12 and 24 seconds
+        (11, ["line", "trees"], (3, 3)),
+        (2, ["line", "trees"], (3, 0)),  # none begins when the time is over
+    ],
+)
+def test_models_that_would_not_end_in_time_are_left_out(
+    max_seconds, left_out, n_fits, monkeypatch
+):
+    X, Y = make_table()
+    models = [*RIDGE, *TREES]
+    clock = Clock(monkeypatch, {LinearRegression: 1, DecisionTreeRegressor: 2})
+    options = {"depths": [], "cv": 4, "n_jobs": 1, "random_state": 0}
+    options |= {"sample_weight": None, "groups": None}
+
+    found = compare(small(), X, Y, models, **options, max_seconds=max_seconds)
+
+    assert found.left_out == left_out
+    assert found.names == [n for n in ["mean", "line", "trees"] if n not in left_out]
+    assert tuple(clock.n_fits.values()) == n_fits
+    _, said, names = str(verdict_of(found)).partition(" Left out for want of time: ")
+    assert (names if said else ".") == f"{' and '.join(left_out)}."
+    everything = compare(small(), X, Y, models, **options)
+    kept = [everything.names.index(name) for name in found.names]
+    np.testing.assert_array_equal(found.scored.folds, everything.scored.folds[..., kept])

@@ -109,8 +109,9 @@ def _add_network_and_search(add: Callable) -> None:
         "--max-seconds",
         type=positive,
         metavar="N",
-        help="seconds for the search: fits that would take longer than their share end "
-        "with the best network so far (default: no limit)",
+        help="seconds for the search, and up to a quarter of them for --compare: networks "
+        "that would take longer than their share end with the best so far, other models "
+        "are left out (default: no limit)",
     )
 
 

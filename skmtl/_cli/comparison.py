@@ -1,4 +1,4 @@
-"""The network beside other models, on the folds of its search."""
+"""Other models beside the network, on the folds of its search."""
 
 from __future__ import annotations
 
@@ -6,30 +6,56 @@ import warnings
 
 from joblib import parallel_config
 
-from ..model_selection import ModelVerdict, model_verdict
+from .._estimators.base import BaseMultiTask
+from .._types import Splitter
+from ..model_selection import ModelVerdict
+from ..model_selection._compared import Compared, compare, with_search
+from ..model_selection._model_verdict import verdict_of
 from . import InputError
 from .report import _aligned, _filled
 from .search import DepthSearch
 from .table import Table
 
+PART_OF_TIME = 1 / 4  # at most; trees take less than networks at every depth
 
-def compare_models(
-    table: Table, search: DepthSearch, n_jobs: int, seed: int
-) -> ModelVerdict:
-    """The verdict on the mean, ridge, boosted trees and the network at every depth."""
+
+def compare_others(
+    table: Table,
+    network: BaseMultiTask,
+    folds: Splitter,
+    n_jobs: int,
+    seed: int,
+    max_seconds: float | None = None,
+) -> Compared:
+    """The mean, ridge and boosted trees on these folds, if there is time for them.
+
+    They come before the networks, whose search can do with any time that is left.
+    """
+    if max_seconds is not None:
+        max_seconds *= PART_OF_TIME
     with warnings.catch_warnings(), parallel_config(backend="threading"):
         warnings.simplefilter("ignore")  # undefined scores, of which the search has told
         try:
-            return model_verdict(
-                search.fitted,
+            return compare(
+                network,
                 table.X,
                 table.Y,
+                models=None,
+                depths=[],
+                cv=folds,
+                sample_weight=None,
                 groups=table.groups,
                 n_jobs=n_jobs,
                 random_state=seed,
+                max_seconds=max_seconds,
             )
         except ValueError as error:
             raise InputError(str(error)) from error
+
+
+def verdict_with(others: Compared, search: DepthSearch) -> ModelVerdict:
+    """The verdict on these models and the network at every depth."""
+    return verdict_of(with_search(others, search.fitted, depths=None))
 
 
 def comparison(verdict: ModelVerdict) -> str:

@@ -42,7 +42,7 @@ def search_depths(
     folds: Splitter,
     n_jobs: int = 1,
     watch: Callable[..., object] | None = None,
-    max_seconds: int | None = None,
+    max_seconds: float | None = None,
 ) -> DepthSearch:
     """Cross-validate the network at every sharing depth and refit the best.
 
@@ -88,8 +88,8 @@ def search_depths(
     texts = list(dict.fromkeys(text for text in texts if text not in ended))
     if ended:
         texts.append(
-            f"--max-seconds {max_seconds} ended {len(ended)} of {n_fits} fits, of which "
-            "the best network so far was kept; more time may change the result"
+            f"--max-seconds ended {len(ended)} of {n_fits} fits, of which the best network "
+            "so far was kept; more time may change the result"
         )
     return DepthSearch(search, _n_weights(search), texts)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+from joblib import effective_n_jobs
 from sklearn.base import clone, is_classifier
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.model_selection import KFold, check_cv
@@ -28,6 +31,7 @@ from . import _gain
 from ._differences import Scored
 from ._row_scores import Folds, row_scores, splitter_for
 from ._search import SharingDepthSearchCV, _candidates, _depth_parameter
+from ._time import made_by
 
 MEAN, BOOSTED = "mean", "boosted trees"
 
@@ -40,6 +44,7 @@ class Compared(NamedTuple):
     scored: Scored
     test_ratio: float
     metric: str
+    left_out: list[str]  # models whose fits would not have ended in time
 
 
 class _OnFold(NamedTuple):
@@ -61,9 +66,22 @@ class _OnFold(NamedTuple):
 
 
 def compare(
-    estimator, X, y, models, depths, cv, sample_weight, groups, n_jobs, random_state
+    estimator,
+    X,
+    y,
+    models,
+    depths,
+    cv,
+    sample_weight,
+    groups,
+    n_jobs,
+    random_state,
+    max_seconds=None,
 ) -> Compared:
-    """Fit all models without each fold, and score them on it."""
+    """Fit all models without each fold, and score them on it.
+
+    Those that would take more than ``max_seconds`` in all are left out, but the first.
+    """
     classify = is_classifier(estimator)
     metric = "neg_log_loss" if classify else "r2"
     networks: dict[int, tuple[str, Any]] = {}
@@ -81,23 +99,43 @@ def compare(
     rng = check_random_state(random_state)
     parts = named_parts(stack, int(targets.counted.sum()), rng)
     folds = folds_of(cv, X, y, targets, rng.randint(LARGEST_SEED))
-    fitted = stack._fit_parts(parts, X, targets, [train for train, _ in folds])
-    scores = _scores(fitted, X, targets, folds, metric)
-    rows = row_scores(
-        [{"test_scores": own} for of_model in scores for own in of_model],
-        _remembered(cv, folds, groups, len(targets.Y)),
-    )
-    by_fold = np.array([[list(own.values()) for own in of] for of in scores])
-    scored = Scored(
-        list(scores[0][0]), by_fold.transpose(1, 2, 0), rows, np.zeros(len(parts), int), 0
-    )
+    trains = [train for train, _ in folds]
+    fitted = _fitted(stack, parts, X, targets, trains, max_seconds)
+    scores = _scores(fitted.values(), X, targets, folds, metric)
+    remembered = _remembered(cv, folds, groups, len(targets.Y))
     depth_of = {name: depth for depth, (name, _) in networks.items()}
-    names = [name for name, _ in parts]
-    ratio = float(np.mean([len(test) / len(train) for train, test in folds]))
-    found = Compared(names, [depth_of.get(name) for name in names], scored, ratio, metric)
+    found = Compared(
+        names=list(fitted),
+        depths=[depth_of.get(name) for name in fitted],
+        scored=_scored(scores, remembered),
+        test_ratio=float(np.mean([len(test) / len(train) for train, test in folds])),
+        metric=metric,
+        left_out=[name for name, _ in parts if name not in fitted],
+    )
     if isinstance(estimator, SharingDepthSearchCV):
-        return _with_search(found, estimator, depths)
+        return with_search(found, estimator, depths)
     return found
+
+
+def _fitted(stack, parts, X, targets, trains, max_seconds) -> dict[str, list[FittedPart]]:
+    """Of each model by its name, a fit to each of these rows, if there is time for all."""
+    if max_seconds is None:
+        fitted = stack._fit_parts(parts, X, targets, trains)
+        return {name: own for (name, _), own in zip(parts, fitted, strict=True)}
+    end, n_workers = time.perf_counter() + max_seconds, effective_n_jobs(stack.n_jobs)
+    rounds = [trains[k : k + n_workers] for k in range(0, len(trains), n_workers)]
+    found: dict[str, list[FittedPart]] = {}
+    for part in parts:
+        fit = partial(_fits_of, stack, part, X, targets)
+        fitted = made_by(end if found else np.inf, fit, rounds)
+        if fitted is not None:
+            found[part[0]] = [one for of_round in fitted for one in of_round]
+    return found
+
+
+def _fits_of(stack, part, X, targets, trains) -> list[FittedPart]:
+    (fitted,) = stack._fit_parts([part], X, targets, trains)
+    return fitted
 
 
 def _folds_of_search(search: SharingDepthSearchCV, metric: str, groups):
@@ -118,7 +156,7 @@ def _folds_of_search(search: SharingDepthSearchCV, metric: str, groups):
     return splitter
 
 
-def _with_search(found: Compared, search: SharingDepthSearchCV, depths) -> Compared:
+def with_search(found: Compared, search: SharingDepthSearchCV, depths) -> Compared:
     """The best candidate of each depth, as the search has scored it, beside the others."""
     own, others = _gain.scored(search), found.scored
     if own.names != others.names or len(own.folds) != len(others.folds):
@@ -177,6 +215,13 @@ def _scores(fitted, X, targets: Targets, folds, metric: str) -> list[list[dict]]
         ]
         for of_model in fitted
     ]
+
+
+def _scored(scores: list[list[dict]], folds: Folds) -> Scored:
+    rows = row_scores([{"test_scores": own} for of in scores for own in of], folds)
+    by_fold = np.array([[list(own.values()) for own in of] for of in scores])
+    labels = np.zeros(len(scores), dtype=int)
+    return Scored(list(scores[0][0]), by_fold.transpose(1, 2, 0), rows, labels, 0)
 
 
 def _weights(targets: Targets) -> np.ndarray | None:

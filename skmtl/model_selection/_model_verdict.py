@@ -63,6 +63,7 @@ class ModelVerdict:
     table: pd.DataFrame
     metric: str
     _depths: tuple[int | None, ...]
+    _left_out: tuple[str, ...] = ()
 
     @property
     def best(self) -> pd.Series:
@@ -102,7 +103,10 @@ class ModelVerdict:
         return pd.Series({name: own.clear for name, own in found.items()}, dtype=object)
 
     def __str__(self) -> str:
-        return in_words(self.table, self.metric, self._depths)
+        words = in_words(self.table, self.metric, self._depths)
+        if self._left_out:
+            words += f" Left out for want of time: {' and '.join(self._left_out)}."
+        return words
 
 
 @validate_params(
@@ -230,7 +234,13 @@ def model_verdict(
     found = compare(
         estimator, X, y, models, depths, cv, sample_weight, groups, n_jobs, random_state
     )
-    return ModelVerdict(_judged(found), found.metric, tuple(found.depths))
+    return verdict_of(found)
+
+
+def verdict_of(found: Compared) -> ModelVerdict:
+    """What is said of models that have been compared."""
+    table, depths = _judged(found), tuple(found.depths)
+    return ModelVerdict(table, found.metric, depths, tuple(found.left_out))
 
 
 def _judged(found: Compared) -> pd.DataFrame:

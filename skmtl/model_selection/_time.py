@@ -1,9 +1,9 @@
-"""Time for a search, shared out evenly among the fits that are left."""
+"""Time for a search, shared out evenly among the fits that are left, and for others."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -71,6 +71,19 @@ def _behind(callback_ctx, n_done: int) -> dict[str, Any]:
         return callback_ctx.subcontext(task_id=n_done + task_id, **task)
 
     return {"callback_ctx": SimpleNamespace(subcontext=subcontext)}
+
+
+def made_by(end: float, make: Callable[[Any], Any], parts: Sequence) -> list | None:
+    """What is made of each part, or None once the last is not to be expected by then."""
+    made: list[Any] = []
+    started = time.perf_counter()
+    for part in parts:
+        now = time.perf_counter()
+        each = (now - started) / max(len(made), 1)
+        if now + each * (len(parts) - len(made)) > end:
+            return None
+        made.append(make(part))
+    return made
 
 
 def without(parameter: str, candidate: dict) -> dict:
