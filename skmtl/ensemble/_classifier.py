@@ -264,10 +264,10 @@ class MultiTaskStackingClassifier(ClassifierMixin, BaseStacking):
         tags.classifier_tags.multi_label = True
         return tags
 
-    def _default_parts(self, n_rows):
+    def _default_parts(self, n_rows, fewest):
         parts = [
             ("network", MultiTaskClassifier(n_members=n_members_for(n_rows))),
-            ("boosting", boosted_trees(classify=True)),
+            ("boosting", boosted_trees(True, fewest > FEW_ROWS)),
         ]
         if n_rows <= FEW_ROWS:
             parts += [("extra_trees", extra_trees(True)), ("logistic", linear(True))]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
+from sklearn.model_selection import PredefinedSplit
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import threadpool_limits
@@ -76,8 +77,23 @@ def _aligned(part: np.ndarray, known, labels: np.ndarray) -> np.ndarray:
     return whole
 
 
-def fit_part(name: str, estimator, X, targets: Targets, rows: np.ndarray) -> FittedPart:
-    """Fit a clone of a part to these rows."""
+def fit_part(
+    name: str,
+    estimator,
+    X,
+    targets: Targets,
+    rows: np.ndarray,
+    held_out: np.ndarray | None = None,
+) -> FittedPart:
+    """Fit a clone of a part to these rows; a network may be told which to hold out."""
+    if held_out is not None:
+        split = PredefinedSplit(np.where(np.isin(rows, held_out), 0, -1))
+        told = clone(estimator).set_params(validation_fraction=split)
+        fitted_part = fit_part(name, told, X, targets, rows)
+        fitted_part.estimators[0].set_params(
+            validation_fraction=estimator.validation_fraction
+        )
+        return fitted_part
     # Boosted trees of few rows take longer with several threads: where others keep the
     # cores busy, up to a hundred times.
     n_threads = 1 if len(rows) <= FEW_ROWS else None
@@ -103,6 +119,15 @@ def as_of_whole(part, X, n_rows: int):
     if not isinstance(part, BaseMultiTask):
         return part
     return clone(part).set_params(**chosen_for(part, n_rows, X.shape[1]))
+
+
+def holds_out(part) -> bool:
+    """Whether a network holds out rows, and in the end has not learnt from them.
+
+    That is said of many rows: with few it goes on with all of them.
+    """
+    is_network = isinstance(part, BaseMultiTask)
+    return is_network and part.early_stopping and part.validation_fraction == "auto"
 
 
 def rows_of(X, rows: np.ndarray):

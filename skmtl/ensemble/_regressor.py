@@ -248,10 +248,10 @@ class MultiTaskStackingRegressor(RegressorMixin, BaseStacking):
         """
         return r2_of(self, X, y, sample_weight)
 
-    def _default_parts(self, n_rows):
+    def _default_parts(self, n_rows, fewest):
         parts = [
             ("network", MultiTaskRegressor(n_members=n_members_for(n_rows))),
-            ("boosting", boosted_trees(classify=False)),
+            ("boosting", boosted_trees(False, fewest > FEW_ROWS)),
         ]
         if n_rows <= FEW_ROWS:
             parts += [("extra_trees", extra_trees(False)), ("ridge", linear(False))]
