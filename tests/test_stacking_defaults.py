@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from skmtl.ensemble import MultiTaskStackingClassifier, MultiTaskStackingRegressor
-from skmtl.ensemble._trees import boosted_trees
+from skmtl.ensemble._trees import boosted_trees, linear
 from tests._inputs import with_holes
 
 TINY = {"trunk_sizes": (8,), "head_sizes": (), "epochs": 3}
@@ -43,6 +43,16 @@ def test_default_trees_and_lines_take_raw_tables(raw, table, classify):
     assert predicted.shape == (3, 3)
     assert (predicted == unknown).all(), "a level that the fit did not see is missing"
     assert model.score(raw, y) > 0.3
+
+
+def test_a_line_does_not_go_on_for_ever():
+    """A row that is far from all others is predicted by those that are far."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 1))
+    line = linear(classify=False).fit(X, X[:, 0])
+
+    np.testing.assert_allclose(line.predict([[1e3]]), line.predict([[1e9]]))
+    np.testing.assert_allclose(line.predict(X), X[:, 0], rtol=0.01)
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,8 @@ from .._estimators.fit_parameters import fit_parameters, innermost
 from .._tables.labels import index_of
 from ._targets import Targets, plain_labels
 
-FEW_ROWS = 5000  # up to which all is fitted in one thread, and more kinds of parts are
-
-
+FEW_ROWS = 5000  # up to which there are folds, and more kinds of parts
+ROWS_FOR_THREADS = 50_000  # up to which a fit has one thread of OpenMP
 N_MEMBERS, MOST_ROWS_FOR_MEMBERS = 8, 1000
 
 
@@ -94,9 +93,9 @@ def fit_part(
             validation_fraction=estimator.validation_fraction
         )
         return fitted_part
-    # Boosted trees of few rows take longer with several threads: where others keep the
-    # cores busy, up to a hundred times.
-    n_threads = 1 if len(rows) <= FEW_ROWS else None
+    # Boosted trees take longer with several threads: where others keep the cores busy, up
+    # to a hundred times.
+    n_threads = 1 if len(rows) <= ROWS_FOR_THREADS else None
     joint = is_joint(estimator)
     try:
         with threadpool_limits(n_threads, user_api="openmp"):

@@ -18,11 +18,12 @@ from sklearn.ensemble import (
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 MOST_LEVELS = 254  # that scikit-learn's boosted trees take of a category
 MOST_INDICATORS = 30  # of a category, for trees and lines that see it as indicators
 N_TREES = 200
+FAR = 9.0  # standard deviations, as of a network's linear path
 N_ROUNDS, MOST_ROUNDS = 100, 1000  # of boosting, the latter where it stops early
 
 
@@ -59,11 +60,15 @@ def extra_trees(classify: bool) -> Pipeline:
 
 
 def linear(classify: bool) -> Pipeline:
-    """Ridge regression, its penalty chosen by the rows left out, or logistic regression."""
+    """Ridge regression, its penalty chosen by the rows left out, or logistic regression.
+
+    Features are cut off far from the mean: a line goes on for ever.
+    """
     model: Any = RidgeCV(np.logspace(-3, 4, 15))
     if classify:
         model = LogisticRegression(max_iter=1000)
-    return make_pipeline(TableEncoder(), _as_numbers(), StandardScaler(), model)
+    cut_off = FunctionTransformer(np.clip, kw_args={"a_min": -FAR, "a_max": FAR})
+    return make_pipeline(TableEncoder(), _as_numbers(), StandardScaler(), cut_off, model)
 
 
 class TableEncoder(TransformerMixin, BaseEstimator):
