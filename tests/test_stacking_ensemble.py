@@ -352,7 +352,8 @@ def test_rows_may_be_tested_several_times_or_never(table, cv):
 @pytest.fixture
 def many(monkeypatch):
     """The 64 rows of the table are taken for many."""
-    monkeypatch.setattr("skmtl.ensemble._folds.FEW_ROWS", 63)
+    monkeypatch.setattr("skmtl.ensemble._parts.FEW_ROWS", 63)
+    monkeypatch.setattr("skmtl.ensemble._parts.FEW_CELLS", 63)
 
 
 def test_of_few_rows_there_are_five_folds(table):

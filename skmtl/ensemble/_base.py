@@ -95,8 +95,8 @@ class BaseStacking(MultiOutputMixin, BaseComposition, metaclass=ABCMeta):
         """The targets as numbers (n, T), and the classes that they stand for, if any."""
 
     @abstractmethod
-    def _default_parts(self, n_rows: int, fewest: int) -> list[tuple[str, Any]]:
-        """What ``estimators=None`` is for so many rows, and of each target so many."""
+    def _default_parts(self, n_rows: int, many: bool) -> list[tuple[str, Any]]:
+        """What ``estimators=None`` is for so many rows; ``many`` is as `are_many` says."""
 
     @abstractmethod
     def _predict_part(self, part: FittedPart, X, wanted, classes) -> list[np.ndarray]:
@@ -301,7 +301,9 @@ class BaseStacking(MultiOutputMixin, BaseComposition, metaclass=ABCMeta):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        parts = self._default_parts(1, 1) if self.estimators is None else self.estimators
+        parts = (
+            self._default_parts(1, False) if self.estimators is None else self.estimators
+        )
         try:
             kept = [part for _, part in parts if not is_dropped(part)]
             tags.input_tags.allow_nan = all(get_tags(p).input_tags.allow_nan for p in kept)

@@ -56,8 +56,8 @@ class MultiTaskStackingClassifier(ClassifierMixin, BaseStacking):
         - "network": ``MultiTaskClassifier()``, with ``n_members=8`` if n is at most 1000;
         - "boosting": `HistGradientBoostingClassifier`, with text and categories of up to
           254 levels (rarer ones together) as categories, and missing numbers as such; 100
-          rounds, or, where every target has more than 5000 rows, up to 1000, of which
-          early stopping takes those that it needs;
+          rounds, or, where rows are many (see `cv`), up to 1000, of which early stopping
+          takes those that it needs;
         - "extra_trees", if n is at most 5000: 200 trees, with categories as indicators;
         - "logistic", if n is at most 5000: `LogisticRegression` of standardised features.
 
@@ -68,10 +68,11 @@ class MultiTaskStackingClassifier(ClassifierMixin, BaseStacking):
     cv : "auto", int, splitter or iterable of splits, default="auto"
         Folds that are predicted by fits without them. An int makes folds of rows in random
         order, or of whole `groups` if `fit` is given any. A class that is not among the
-        rows of a fit has the probability 0 there. "auto" is 5 folds; but where every target
-        is observed in more than 5000 rows (or groups), an eighth of them, at random, which
-        fits to the others predict. A network of skmtl that is a part by itself holds out
-        just these rows for early stopping then, and is fitted only once.
+        rows of a fit has the probability 0 there. "auto" is 5 folds; but of more than 5000
+        rows, if every target is observed in more than 2000 of them (or of their groups), an
+        eighth, at random, which fits to the others predict. A network of skmtl that is a
+        part by itself holds out just these rows for early stopping then, and is fitted only
+        once.
 
     shrinkage : float, default=3.0
         How much the weights are drawn to those by each part's own log loss; 0 is not at
@@ -269,10 +270,10 @@ class MultiTaskStackingClassifier(ClassifierMixin, BaseStacking):
         tags.classifier_tags.multi_label = True
         return tags
 
-    def _default_parts(self, n_rows, fewest):
+    def _default_parts(self, n_rows, many):
         parts = [
             ("network", MultiTaskClassifier(n_members=n_members_for(n_rows))),
-            ("boosting", boosted_trees(True, fewest > FEW_ROWS)),
+            ("boosting", boosted_trees(True, many)),
         ]
         if n_rows <= FEW_ROWS:
             parts += [("extra_trees", extra_trees(True)), ("logistic", linear(True))]

@@ -7,7 +7,7 @@ from sklearn.model_selection import GroupKFold, KFold, check_cv
 
 from .._messages import listed
 from .._number_checks import is_int
-from ._parts import FEW_ROWS
+from ._parts import are_many
 from ._targets import Targets
 
 N_FOLDS = 5
@@ -21,8 +21,8 @@ def folds_of(cv, X, y, targets: Targets, seed: int) -> list[tuple]:
     is the first of eight.
     """
     counts, groups = targets.counted, targets.groups
-    many = targets.fewest > FEW_ROWS
     if isinstance(cv, str):  # "auto"
+        many = are_many(targets)
         folds = _in_random_order(HELD_OUT if many else N_FOLDS, targets, seed)
         folds = folds[:1] if many else folds
     elif is_int(cv) or cv is None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone, is_classifier, is_regressor
 
-from ._parts import is_joint, takes_holes
+from ._parts import are_many, is_joint, takes_holes
 from ._targets import Targets
 
 LARGEST_SEED = 2**31 - 1
@@ -19,7 +19,7 @@ def named_parts(
     """Those that are not dropped, as clones with seeds where they had none."""
     parts = stack.estimators
     if parts is None:
-        parts = stack._default_parts(targets.counted.sum(), targets.fewest)
+        parts = stack._default_parts(targets.counted.sum(), are_many(targets))
     else:
         parts = _checked(stack, parts)
     return [(name, _seeded(part, rng)) for name, part in parts]

@@ -20,6 +20,7 @@ from .._tables.labels import index_of
 from ._targets import Targets, plain_labels
 
 FEW_ROWS = 5000  # up to which there are folds, and more kinds of parts
+FEW_CELLS = 2000  # likewise folds: of the target with the fewest rows, or groups
 ROWS_FOR_THREADS = 50_000  # up to which a fit has one thread of OpenMP
 N_MEMBERS, MOST_ROWS_FOR_MEMBERS = 8, 1000
 
@@ -27,6 +28,11 @@ N_MEMBERS, MOST_ROWS_FOR_MEMBERS = 8, 1000
 def n_members_for(n_rows: int) -> int:
     """Members of the default network: several where a fit is short."""
     return N_MEMBERS if n_rows <= MOST_ROWS_FOR_MEMBERS else 1
+
+
+def are_many(targets: Targets) -> bool:
+    """Whether there are rows enough for a part of them to say the weights."""
+    return bool(targets.counted.sum() > FEW_ROWS) and targets.fewest > FEW_CELLS
 
 
 @dataclass(frozen=True, eq=False)

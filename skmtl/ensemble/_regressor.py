@@ -47,8 +47,8 @@ class MultiTaskStackingRegressor(RegressorMixin, BaseStacking):
         - "network": ``MultiTaskRegressor()``, with ``n_members=8`` if n is at most 1000;
         - "boosting": `HistGradientBoostingRegressor`, with text and categories of up to
           254 levels (rarer ones together) as categories, and missing numbers as such; 100
-          rounds, or, where every target has more than 5000 rows, up to 1000, of which
-          early stopping takes those that it needs;
+          rounds, or, where rows are many (see `cv`), up to 1000, of which early stopping
+          takes those that it needs;
         - "extra_trees", if n is at most 5000: 200 trees, with categories as indicators;
         - "ridge", if n is at most 5000: `RidgeCV` of standardised features.
 
@@ -61,10 +61,10 @@ class MultiTaskStackingRegressor(RegressorMixin, BaseStacking):
         Folds that are predicted by fits without them. An int makes folds of rows in random
         order, or of whole `groups` if `fit` is given any. Rows that no fold tests, as the
         first ones of ``TimeSeriesSplit``, have no part in the weights. "auto" is 5 folds;
-        but where every target is observed in more than 5000 rows (or groups), an eighth of
-        them, at random, which fits to the others predict. A network of skmtl that is a
-        part by itself holds out just these rows for early stopping then, and is fitted
-        only once.
+        but of more than 5000 rows, if every target is observed in more than 2000 of them
+        (or of their groups), an eighth, at random, which fits to the others predict. A
+        network of skmtl that is a part by itself holds out just these rows for early
+        stopping then, and is fitted only once.
 
     shrinkage : float, default=3.0
         How much the weights are drawn to those by each part's own error; 0 is not at all,
@@ -258,10 +258,10 @@ class MultiTaskStackingRegressor(RegressorMixin, BaseStacking):
         """
         return r2_of(self, X, y, sample_weight)
 
-    def _default_parts(self, n_rows, fewest):
+    def _default_parts(self, n_rows, many):
         parts = [
             ("network", MultiTaskRegressor(n_members=n_members_for(n_rows))),
-            ("boosting", boosted_trees(False, fewest > FEW_ROWS)),
+            ("boosting", boosted_trees(False, many)),
         ]
         if n_rows <= FEW_ROWS:
             parts += [("extra_trees", extra_trees(False)), ("ridge", linear(False))]
