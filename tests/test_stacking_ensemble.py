@@ -21,6 +21,7 @@ from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
     KFold,
+    PredefinedSplit,
     RepeatedKFold,
     TimeSeriesSplit,
     cross_validate,
@@ -34,7 +35,9 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skmtl import MultiTaskClassifier, MultiTaskRegressor
+from skmtl._training.ensemble import MOST_ROWS_TO_REFIT
 from skmtl.ensemble import MultiTaskStackingClassifier, MultiTaskStackingRegressor
+from skmtl.ensemble._parts import FEW_ROWS
 from skmtl.metrics import log_loss, r2_score
 from tests._inputs import FEATURES, TARGETS, as_frames, make_table, with_holes
 
@@ -79,7 +82,7 @@ def labels(table) -> pd.DataFrame:
         else {
             "check_sample_weight_equivalence_on_dense_data": (
                 "a row of weight 2 is less evidence than two rows, so that weights are "
-                "drawn more to equal ones: the unit of sample weights does not count"
+                "drawn more to those of parts alone: the unit of weights does not count"
             )
         }
     ),
@@ -99,17 +102,18 @@ def test_weights_are_not_negative_and_sum_to_1(table, labels):
         assert (model.weights_std_.to_numpy() > 0).all()
 
 
-def test_shrinkage_leads_from_the_best_weights_to_equal_ones(table):
+def test_shrinkage_leads_from_the_best_weights_to_those_of_parts_alone(table):
     X, Y = table
-    away = [
-        np.abs(stack(shrinkage=s).fit(X, Y).weights_.to_numpy() - 0.5)
-        for s in (0, 1, 10, 1e9, np.inf)
-    ]
+    models = [stack(shrinkage=s).fit(X, Y) for s in (0, 1, 10, 1e9, np.inf)]
 
+    scores = models[0].out_of_fold_scores_[["tree", "ridge"]].to_numpy()
+    alone = (1 - scores) ** -4.0
+    alone /= alone.sum(axis=1, keepdims=True)
+    away = [np.abs(model.weights_.to_numpy() - alone) for model in models]
     for less, more in pairwise(away):
         assert (more <= less + 1e-9).all()
     assert away[-2].max() < 1e-3
-    assert away[-1].max() == 0
+    assert away[-1].max() < 1e-9
 
 
 def test_a_part_that_knows_nothing_has_next_to_no_weight(table):
@@ -343,6 +347,83 @@ def test_rows_may_be_tested_several_times_or_never(table, cv):
 
     assert model.out_of_fold_scores_["ridge"].gt(0).all()
     np.testing.assert_allclose(model.weights_.sum(axis=1), 1)
+
+
+@pytest.fixture
+def many(monkeypatch):
+    """The 64 rows of the table are taken for many."""
+    monkeypatch.setattr("skmtl.ensemble._parts.FEW_ROWS", 63)
+    monkeypatch.setattr("skmtl.ensemble._parts.FEW_CELLS", 63)
+
+
+def test_of_few_rows_there_are_five_folds(table):
+    X, Y = table
+    five = stack(cv=5).fit(X, Y)
+
+    np.testing.assert_array_equal(stack(cv="auto").fit(X, Y).predict(X), five.predict(X))
+
+
+def test_of_many_rows_an_eighth_is_predicted_by_a_fit_to_the_others(table, many):
+    X = np.column_stack([np.arange(64.0), np.zeros(64)])
+    Spy.seen.clear()
+
+    stack([("spy", Spy())], cv="auto").fit(X, table[1][:, 0])
+
+    (fitted, predicted), whole = Spy.seen
+    assert len(predicted) == 8
+    assert fitted | predicted == set(range(64))
+    assert not fitted & predicted
+    assert whole == (set(range(64)), set())
+
+
+@pytest.mark.parametrize("few", ["cells", "groups"])
+def test_a_target_of_few_rows_or_groups_has_folds(table, many, few):
+    X, Y = table
+    groups = np.arange(64) % 20 if few == "groups" else None
+    if few == "cells":
+        Y = with_holes(Y)
+    Spy.seen.clear()
+
+    stack([("spy", Spy())], cv="auto").fit(X, Y, groups=groups)
+
+    assert len(Spy.seen) == 6 * Y.shape[1]
+
+
+def test_a_network_is_fitted_to_many_rows_once_and_has_not_seen_those_it_is_weighed_by(
+    table, many
+):
+    X, Y = table
+    network = MultiTaskRegressor(**TINY, refit=False)
+    parts = [("network", network), ("ridge", Ridge())]
+    fits = []
+
+    class Counted(MultiTaskRegressor):
+        def fit(self, X, y, **rows):
+            fits.append(self.validation_fraction.test_fold)
+            return super().fit(X, y, **rows)
+
+    parts[0] = ("network", Counted(**network.get_params()))
+    model = stack(parts, cv="auto").fit(X, Y)
+
+    (test_fold,) = fits
+    assert np.isin(test_fold, [-1, 0]).all()
+    fitted = model.named_estimators_["network"]
+    assert fitted.validation_fraction == "auto"
+    assert not hasattr(fitted, "test_fold")
+    seed = fitted.random_state
+    told = clone(network).set_params(
+        random_state=seed, validation_fraction=PredefinedSplit(test_fold)
+    )
+    held_out = test_fold == 0
+    predicted = told.fit(X, Y).predict(X)
+    np.testing.assert_array_equal(fitted.predict(X), predicted)
+    expected = r2_score(Y[held_out], predicted[held_out], multioutput="raw_values")
+    np.testing.assert_allclose(model.out_of_fold_scores_["network"], expected)
+
+
+def test_of_many_rows_networks_do_not_learn_from_what_they_held_out():
+    """The weights would be found on rows that are no longer new to them."""
+    assert FEW_ROWS >= MOST_ROWS_TO_REFIT
 
 
 def test_a_sorted_table_is_shuffled(table):

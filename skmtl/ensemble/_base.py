@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
+from itertools import islice
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -18,6 +19,7 @@ from sklearn.utils import (
     check_random_state,
     get_tags,
 )
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -28,9 +30,9 @@ from .._tables.targets import target_names
 from .._third_party import BaseComposition
 from .._types import RandomState
 from .._types import Targets as TargetsLike
-from ._folds import folds_of
+from ._folds import folds_of, is_one_part
 from ._names import LARGEST_SEED, is_dropped, named_parts
-from ._parts import FittedPart, as_of_whole, fit_part
+from ._parts import FittedPart, as_of_whole, fit_part, holds_out
 from ._targets import Targets
 from ._weighing import weigh
 
@@ -57,7 +59,7 @@ class BaseStacking(MultiOutputMixin, BaseComposition, metaclass=ABCMeta):
 
     _parameter_constraints: ClassVar[dict] = {
         "estimators": [list, None],
-        "cv": ["cv_object"],
+        "cv": ["cv_object", StrOptions({"auto"})],
         "shrinkage": [Number(Real, 0, None, closed="both")],
         "refit": ["boolean"],
         "n_jobs": [None, Integral],
@@ -69,7 +71,7 @@ class BaseStacking(MultiOutputMixin, BaseComposition, metaclass=ABCMeta):
         self,
         estimators: Sequence[tuple[str, Any]] | None = None,
         *,
-        cv: Any = 5,
+        cv: Any = "auto",
         shrinkage: float = 3.0,
         refit: bool = True,
         n_jobs: int | None = None,
@@ -93,8 +95,8 @@ class BaseStacking(MultiOutputMixin, BaseComposition, metaclass=ABCMeta):
         """The targets as numbers (n, T), and the classes that they stand for, if any."""
 
     @abstractmethod
-    def _default_parts(self, n_rows: int) -> list[tuple[str, Any]]:
-        """What ``estimators=None`` is for a table of so many rows."""
+    def _default_parts(self, n_rows: int, many: bool) -> list[tuple[str, Any]]:
+        """What ``estimators=None`` is for so many rows; ``many`` is as `are_many` says."""
 
     @abstractmethod
     def _predict_part(self, part: FittedPart, X, wanted, classes) -> list[np.ndarray]:
@@ -225,18 +227,26 @@ class BaseStacking(MultiOutputMixin, BaseComposition, metaclass=ABCMeta):
         check_consistent_length(X, targets.Y, targets.groups)
         counted = np.flatnonzero(targets.counted)
         rng = check_random_state(self.random_state)
-        parts = named_parts(self, len(counted), rng)
+        parts = dict(named_parts(self, targets, rng))
         seed = rng.randint(LARGEST_SEED)
         folds = folds_of(self.cv, X, y, targets, seed)
         sizes = len(counted), min(len(train) for train, _ in folds)
-        alike = [(name, as_of_whole(part, X, *sizes)) for name, part in parts]
-        of_folds = self._fit_parts(alike, X, targets, [train for train, _ in folds])
+        fits: dict[str, list[tuple]] = {}
+        kept = []
+        for name, part in parts.items():
+            if is_one_part(self.cv, folds) and holds_out(part):
+                kept.append(name)
+                fits[name] = [(part, counted, folds[0][1])]
+            else:
+                alike = as_of_whole(part, X, *sizes)
+                fits[name] = [(alike, train) for train, _ in folds]
+        fitted = self._fit_parts(fits, X, targets)
         units = np.arange(len(targets.Y)) if targets.groups is None else targets.groups
-        names = [name for name, _ in parts]
-        by_name = dict(zip(names, of_folds, strict=True))
-        tables = weigh(self, X, targets, by_name, folds, units, seed)
-        fitted = self._fit_parts(parts, X, targets, [counted]) if self.refit else of_folds
-        self._take_over(targets, names, fitted, tables)
+        tables = weigh(self, X, targets, fitted, folds, units, seed)
+        if self.refit:
+            again = {name: [(parts[name], counted)] for name in parts if name not in kept}
+            fitted |= self._fit_parts(again, X, targets)
+        self._take_over(targets, fitted, tables)
 
     def _read_targets(self, y, sample_weight, groups) -> Targets:
         """y, the weights of its cells and the groups of its rows, checked."""
@@ -248,26 +258,26 @@ class BaseStacking(MultiOutputMixin, BaseComposition, metaclass=ABCMeta):
         groups = None if groups is None else np.asarray(groups)
         return Targets(numbers, W, names, one_dimensional, classes, groups)
 
-    def _fit_parts(self, parts, X, targets, of_fits) -> list[list[FittedPart]]:
-        """Of each part, a fit to each of these rows."""
+    def _fit_parts(self, fits, X, targets) -> dict[str, list[FittedPart]]:
+        """Of each part by its name, these fits: estimators, and their rows."""
         jobs = [
-            delayed(fit_part)(name, part, X, targets, rows)
-            for name, part in parts
-            for rows in of_fits
+            delayed(fit_part)(name, part, X, targets, *rows)
+            for name, of_part in fits.items()
+            for part, *rows in of_part
         ]
         # Threads share the networks' compiled programs.
         found = Parallel(n_jobs=self.n_jobs, prefer="threads", verbose=self.verbose)(jobs)
-        n_fits = len(of_fits)
-        return [found[start : start + n_fits] for start in range(0, len(found), n_fits)]
+        of_fits = iter(found)
+        return {name: list(islice(of_fits, len(own))) for name, own in fits.items()}
 
-    def _take_over(self, targets: Targets, names, fitted, tables) -> None:
+    def _take_over(self, targets: Targets, fitted, tables) -> None:
         self.weights_, self.weights_std_, self.out_of_fold_scores_ = tables
         self.n_outputs_, self.target_names_ = targets.n_targets, targets.names
         self._classes, self._one_dimensional = targets.classes, targets.one_dimensional
-        self._fitted = fitted
-        shown = [[part.shown for part in of_part] for of_part in fitted]
+        self._fitted = list(fitted.values())
+        shown = [[part.shown for part in of_part] for of_part in self._fitted]
         self.estimators_ = [one[0] for one in shown] if self.refit else shown
-        by_name = dict(zip(names, self.estimators_, strict=True))
+        by_name = dict(zip(fitted, self.estimators_, strict=True))
         dropped = {} if self.estimators is None else dict(self.estimators)
         self.named_estimators_ = Bunch(
             **{name: "drop" for name in dropped if name not in by_name}, **by_name
@@ -292,7 +302,9 @@ class BaseStacking(MultiOutputMixin, BaseComposition, metaclass=ABCMeta):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        parts = self._default_parts(1) if self.estimators is None else self.estimators
+        parts = (
+            self._default_parts(1, False) if self.estimators is None else self.estimators
+        )
         try:
             kept = [part for _, part in parts if not is_dropped(part)]
             tags.input_tags.allow_nan = all(get_tags(p).input_tags.allow_nan for p in kept)

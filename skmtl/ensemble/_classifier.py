@@ -38,14 +38,14 @@ class MultiTaskStackingClassifier(ClassifierMixin, BaseStacking):
 
         predict_proba_t(x) = sum_m w_m f_mt(x)
 
-        w = argmin  - sum_i a_i log(sum_m w_m p_im) / sum_i a_i  +  q/2 |w - 1/M|^2
+        w = argmin  - sum_i a_i log(sum_m w_m p_im) / sum_i a_i  +  q/2 |w - v|^2
 
-        q = shrinkage M^2 / n
+        q = shrinkage M^2 / n,    v_m = exp(-8 e_m) / sum_k exp(-8 e_k)
 
-    over the observed cells of the target, with the sample weights a and n cells (of unlike
-    weights, (sum a)^2 / sum a^2). It is a convex problem. The second term draws the
-    weights to equal ones where cells are too few to tell the parts apart: it is a prior of
-    ``1/M ± 1/(M sqrt(shrinkage))`` for each.
+    over the observed cells of the target, with the sample weights a, n cells (of unlike
+    weights, (sum a)^2 / sum a^2), and e_m the log loss of the part m alone. It is a convex
+    problem. The second term draws the weights to v where cells are too few to tell which
+    mixture is best: it is a prior of ``v ± 1/(M sqrt(shrinkage))`` for each.
 
     Parameters
     ----------
@@ -55,7 +55,9 @@ class MultiTaskStackingClassifier(ClassifierMixin, BaseStacking):
 
         - "network": ``MultiTaskClassifier()``, with ``n_members=8`` if n is at most 1000;
         - "boosting": `HistGradientBoostingClassifier`, with text and categories of up to
-          254 levels (rarer ones together) as categories, and missing numbers as such;
+          254 levels (rarer ones together) as categories, and missing numbers as such; 100
+          rounds, or, where rows are many (see `cv`), up to 1000, of which early stopping
+          takes those that it needs;
         - "extra_trees", if n is at most 5000: 200 trees, with categories as indicators;
         - "logistic", if n is at most 5000: `LogisticRegression` of standardised features.
 
@@ -63,14 +65,18 @@ class MultiTaskStackingClassifier(ClassifierMixin, BaseStacking):
         all targets with their holes, any other part to each target, on the rows where it
         is observed.
 
-    cv : int, splitter or iterable of splits, default=5
+    cv : "auto", int, splitter or iterable of splits, default="auto"
         Folds that are predicted by fits without them. An int makes folds of rows in random
         order, or of whole `groups` if `fit` is given any. A class that is not among the
-        rows of a fit has the probability 0 there.
+        rows of a fit has the probability 0 there. "auto" is 5 folds; but of more than 5000
+        rows, if every target is observed in more than 2000 of them (or of their groups), an
+        eighth, at random, which fits to the others predict. A network of skmtl that is a
+        part by itself holds out just these rows for early stopping then, and is fitted only
+        once.
 
     shrinkage : float, default=3.0
-        How much the weights are drawn to equal ones; 0 is not at all, infinity is the mean
-        of all parts.
+        How much the weights are drawn to those by each part's own log loss; 0 is not at
+        all, with infinity these are the weights.
 
     refit : bool, default=True
         Fit each part to all rows when the weights are known. False keeps the models of the
@@ -264,10 +270,10 @@ class MultiTaskStackingClassifier(ClassifierMixin, BaseStacking):
         tags.classifier_tags.multi_label = True
         return tags
 
-    def _default_parts(self, n_rows):
+    def _default_parts(self, n_rows, many):
         parts = [
             ("network", MultiTaskClassifier(n_members=n_members_for(n_rows))),
-            ("boosting", boosted_trees(classify=True)),
+            ("boosting", boosted_trees(True, many)),
         ]
         if n_rows <= FEW_ROWS:
             parts += [("extra_trees", extra_trees(True)), ("logistic", linear(True))]

@@ -7,22 +7,26 @@ from sklearn.model_selection import GroupKFold, KFold, check_cv
 
 from .._messages import listed
 from .._number_checks import is_int
+from ._parts import are_many
 from ._targets import Targets
+
+N_FOLDS = 5
+HELD_OUT = 8  # of many rows one in so many is held out, as networks do for early stopping
 
 
 def folds_of(cv, X, y, targets: Targets, seed: int) -> list[tuple]:
     """Numbers of the rows to fit to and to predict; only rows that count are among them.
 
-    An int is folds in random order, of whole groups if there are any.
+    An int is folds in random order, of whole groups if there are any; "auto" of many rows
+    is the first of eight.
     """
     counts, groups = targets.counted, targets.groups
-    cv = 5 if cv is None else cv
-    if is_int(cv):
-        rows = np.flatnonzero(counts)
-        kind = KFold if groups is None else GroupKFold
-        splitter = kind(cv, shuffle=True, random_state=seed)
-        found = splitter.split(rows, groups=None if groups is None else groups[rows])
-        folds = [(rows[train], rows[test]) for train, test in found]
+    if isinstance(cv, str):  # "auto"
+        many = are_many(targets)
+        folds = _in_random_order(HELD_OUT if many else N_FOLDS, targets, seed)
+        folds = folds[:1] if many else folds
+    elif is_int(cv) or cv is None:
+        folds = _in_random_order(N_FOLDS if cv is None else cv, targets, seed)
     else:
         numbers = np.arange(len(counts))
         found = [
@@ -32,6 +36,19 @@ def folds_of(cv, X, y, targets: Targets, seed: int) -> list[tuple]:
         folds = [(train[counts[train]], test[counts[test]]) for train, test in found]
     _check_folds(folds, targets)
     return folds
+
+
+def is_one_part(cv, folds: list[tuple]) -> bool:
+    """Whether "auto" has come to a single part of many rows."""
+    return isinstance(cv, str) and len(folds) == 1
+
+
+def _in_random_order(n_folds: int, targets: Targets, seed: int) -> list[tuple]:
+    rows, groups = np.flatnonzero(targets.counted), targets.groups
+    kind = KFold if groups is None else GroupKFold
+    splitter = kind(n_folds, shuffle=True, random_state=seed)
+    found = splitter.split(rows, groups=None if groups is None else groups[rows])
+    return [(rows[train], rows[test]) for train, test in found]
 
 
 def _check_folds(folds: list[tuple], targets: Targets) -> None:

@@ -7,15 +7,21 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone, is_classifier, is_regressor
 
-from ._parts import is_joint, takes_holes
+from ._parts import are_many, is_joint, takes_holes
+from ._targets import Targets
 
 LARGEST_SEED = 2**31 - 1
 
 
-def named_parts(stack, n_rows: int, rng: np.random.RandomState) -> list[tuple[str, Any]]:
+def named_parts(
+    stack, targets: Targets, rng: np.random.RandomState
+) -> list[tuple[str, Any]]:
     """Those that are not dropped, as clones with seeds where they had none."""
     parts = stack.estimators
-    parts = stack._default_parts(n_rows) if parts is None else _checked(stack, parts)
+    if parts is None:
+        parts = stack._default_parts(targets.counted.sum(), are_many(targets))
+    else:
+        parts = _checked(stack, parts)
     return [(name, _seeded(part, rng)) for name, part in parts]
 
 

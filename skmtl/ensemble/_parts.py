@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
+from sklearn.model_selection import PredefinedSplit
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import threadpool_limits
@@ -18,15 +19,20 @@ from .._estimators.fit_parameters import fit_parameters, innermost
 from .._tables.labels import index_of
 from ._targets import Targets, plain_labels
 
-FEW_ROWS = 5000  # up to which all is fitted in one thread, and more kinds of parts are
-
-
+FEW_ROWS = 5000  # up to which there are folds, and more kinds of parts
+FEW_CELLS = 2000  # likewise folds: of the target with the fewest rows, or groups
+ROWS_FOR_THREADS = 50_000  # up to which a fit has one thread of OpenMP
 N_MEMBERS, MOST_ROWS_FOR_MEMBERS = 8, 1000
 
 
 def n_members_for(n_rows: int) -> int:
     """Members of the default network: several where a fit is short."""
     return N_MEMBERS if n_rows <= MOST_ROWS_FOR_MEMBERS else 1
+
+
+def are_many(targets: Targets) -> bool:
+    """Whether there are rows enough for a part of them to say the weights."""
+    return bool(targets.counted.sum() > FEW_ROWS) and targets.fewest > FEW_CELLS
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,11 +82,26 @@ def _aligned(part: np.ndarray, known, labels: np.ndarray) -> np.ndarray:
     return whole
 
 
-def fit_part(name: str, estimator, X, targets: Targets, rows: np.ndarray) -> FittedPart:
-    """Fit a clone of a part to these rows."""
-    # Boosted trees of few rows take longer with several threads: where others keep the
-    # cores busy, up to a hundred times.
-    n_threads = 1 if len(rows) <= FEW_ROWS else None
+def fit_part(
+    name: str,
+    estimator,
+    X,
+    targets: Targets,
+    rows: np.ndarray,
+    held_out: np.ndarray | None = None,
+) -> FittedPart:
+    """Fit a clone of a part to these rows; a network may be told which to hold out."""
+    if held_out is not None:
+        split = PredefinedSplit(np.where(np.isin(rows, held_out), 0, -1))
+        told = clone(estimator).set_params(validation_fraction=split)
+        fitted_part = fit_part(name, told, X, targets, rows)
+        fitted_part.estimators[0].set_params(
+            validation_fraction=estimator.validation_fraction
+        )
+        return fitted_part
+    # Boosted trees take longer with several threads: where others keep the cores busy, up
+    # to a hundred times.
+    n_threads = 1 if len(rows) <= ROWS_FOR_THREADS else None
     joint = is_joint(estimator)
     try:
         with threadpool_limits(n_threads, user_api="openmp"):
@@ -106,6 +127,15 @@ def as_of_whole(part, X, n_rows: int, n_of_fold: int):
     if n_of_fold >= MANY_ROWS:  # how many epochs pay shows in training alone
         chosen.pop("epochs", None)
     return clone(part).set_params(**chosen)
+
+
+def holds_out(part) -> bool:
+    """Whether a network holds out rows, and in the end has not learnt from them.
+
+    That is said of many rows: with few it goes on with all of them.
+    """
+    is_network = isinstance(part, BaseMultiTask)
+    return is_network and part.early_stopping and part.validation_fraction == "auto"
 
 
 def rows_of(X, rows: np.ndarray):

@@ -26,16 +26,17 @@ class MultiTaskStackingRegressor(RegressorMixin, BaseStacking):
 
         predict_t(x) = sum_m w_m f_mt(x)
 
-        w = argmin  sum_i a_i (y_i - sum_m w_m p_im)^2 / sum_i a_i  +  q |w - 1/M|^2
+        w = argmin  sum_i a_i (y_i - sum_m w_m p_im)^2 / sum_i a_i  +  q |w - v|^2
 
-        q = shrinkage s^2 M^2 / n
+        q = shrinkage s^2 M^2 / n,    v_m = e_m^-4 / sum_k e_k^-4
 
     over the observed cells of the target, with the sample weights a, n cells (of unlike
-    weights, (sum a)^2 / sum a^2), and s^2 the mean square that the best weights without q
-    leave. The second term draws the weights to equal ones where cells are too few to tell
-    the parts apart: it is what a prior knowledge of ``1/M ± 1/M`` per weight says for
-    ``shrinkage=1`` (of ``1/M ± 1/(M sqrt(shrinkage))`` in general). Its strength falls with
-    the number of cells, and has the unit of the target.
+    weights, (sum a)^2 / sum a^2), s^2 the mean square that the best weights without q
+    leave, and e_m the mean squared error of the part m alone. The second term draws the
+    weights to v where cells are too few to tell which mixture is best: v is equal where
+    parts are equally good, and says the more of a part the better it is by itself. It is
+    what a prior knowledge of ``v ± 1/(M sqrt(shrinkage))`` for each weight says. Its
+    strength falls with the number of cells, and has the unit of the target.
 
     Parameters
     ----------
@@ -45,7 +46,9 @@ class MultiTaskStackingRegressor(RegressorMixin, BaseStacking):
 
         - "network": ``MultiTaskRegressor()``, with ``n_members=8`` if n is at most 1000;
         - "boosting": `HistGradientBoostingRegressor`, with text and categories of up to
-          254 levels (rarer ones together) as categories, and missing numbers as such;
+          254 levels (rarer ones together) as categories, and missing numbers as such; 100
+          rounds, or, where rows are many (see `cv`), up to 1000, of which early stopping
+          takes those that it needs;
         - "extra_trees", if n is at most 5000: 200 trees, with categories as indicators;
         - "ridge", if n is at most 5000: `RidgeCV` of standardised features.
 
@@ -54,14 +57,18 @@ class MultiTaskStackingRegressor(RegressorMixin, BaseStacking):
         where it is observed, unless it knows only several targets at once, as
         `MultiTaskLasso` does; these must have no holes then.
 
-    cv : int, splitter or iterable of splits, default=5
+    cv : "auto", int, splitter or iterable of splits, default="auto"
         Folds that are predicted by fits without them. An int makes folds of rows in random
         order, or of whole `groups` if `fit` is given any. Rows that no fold tests, as the
-        first ones of ``TimeSeriesSplit``, have no part in the weights.
+        first ones of ``TimeSeriesSplit``, have no part in the weights. "auto" is 5 folds;
+        but of more than 5000 rows, if every target is observed in more than 2000 of them
+        (or of their groups), an eighth, at random, which fits to the others predict. A
+        network of skmtl that is a part by itself holds out just these rows for early
+        stopping then, and is fitted only once.
 
     shrinkage : float, default=3.0
-        How much the weights are drawn to equal ones; 0 is not at all, infinity is the mean
-        of all parts.
+        How much the weights are drawn to those by each part's own error; 0 is not at all,
+        with infinity these are the weights.
 
     refit : bool, default=True
         Fit each part to all rows when the weights are known. False keeps the models of the
@@ -119,14 +126,15 @@ class MultiTaskStackingRegressor(RegressorMixin, BaseStacking):
     Notes
     -----
     **Cost.** At most `cv` + 1 fits of each part, `cv` with ``refit=False``; of a part that
-    knows one target, these are T fits each. The networks share their compiled programs.
+    knows one target, these are T fits each. With ``cv="auto"`` and many rows it is one fit
+    of a network, and two of other parts. The networks share their compiled programs.
     Weights take milliseconds, their standard errors up to a second for each target. With
-    up to 5000 rows each fit has one thread of OpenMP, as more make boosted trees slower.
+    up to 50 000 rows each fit has one thread of OpenMP, as more make boosted trees slower.
 
     **How good.** Relative RMSE on test rows: each default part, the mean of all, the part
     that is best out of fold, and the stack without shrinkage and with it. Two thirds of
     each table, or as many rows as stand there, were trained on, with one network where the
-    default is now eight (see ``benchmarks/DEFAULTS.md``). The strength was chosen
+    default is now eight, and weights that were drawn to equal ones. The strength was chosen
     with the first eight tables in view (8 random splits), the others (4) came after::
 
                       network  boosting  extra  ridge   mean   best  s = 0  s = 3
@@ -146,10 +154,12 @@ class MultiTaskStackingRegressor(RegressorMixin, BaseStacking):
         sf2              .979     1.016  1.145   .951   .982   .955   .957   .957
 
     Where no mixture is better than the part that is best with hindsight, as on rf1 and
-    oes97, the stack is up to 12 % worse than it: parts that are fitted to four fifths of
-    few rows rank otherwise than those of all rows. Other rules were no better, see
-    ``benchmarks/DEFAULTS.md``, nor was a strength chosen by cross-validation, too. The
-    models of the folds (``refit=False``) were up to 4 % better on six, as where networks
+    oes97, the stack was up to 12 % worse than it: parts that are fitted to four fifths of
+    few rows rank otherwise than those of all rows. Since then the line is cut off far from
+    the mean (on another split of rf1, 300 rows, 14 % became 2 %), and weights are drawn to
+    those by each part's own error (1 % better). Other rules were no better, see
+    ``benchmarks/DEFAULTS.md``, nor was a strength chosen by cross-validation. The models of
+    the folds (``refit=False``) were up to 4 % better on six, as where networks
     differ from fit to fit (slump, scpf), and up to 16 % worse on the rest.
 
     The weights are found by squared errors, whatever the losses of the parts are: for
@@ -248,10 +258,10 @@ class MultiTaskStackingRegressor(RegressorMixin, BaseStacking):
         """
         return r2_of(self, X, y, sample_weight)
 
-    def _default_parts(self, n_rows):
+    def _default_parts(self, n_rows, many):
         parts = [
             ("network", MultiTaskRegressor(n_members=n_members_for(n_rows))),
-            ("boosting", boosted_trees(classify=False)),
+            ("boosting", boosted_trees(False, many)),
         ]
         if n_rows <= FEW_ROWS:
             parts += [("extra_trees", extra_trees(False)), ("ridge", linear(False))]

@@ -38,6 +38,13 @@ class Targets:
         return np.asarray(self.observed.any(axis=1))
 
     @property
+    def fewest(self) -> int:
+        """Observed rows, or groups of them, of the target that has the fewest."""
+        if self.groups is None:
+            return int(self.observed.sum(axis=0).min())
+        return min(len(np.unique(self.groups[seen])) for seen in self.observed.T)
+
+    @property
     def weighted(self) -> bool:
         """Whether cells that count do so to unlike degrees."""
         return bool((self.W[self.observed] != 1).any())

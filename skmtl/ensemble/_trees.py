@@ -18,19 +18,39 @@ from sklearn.ensemble import (
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 MOST_LEVELS = 254  # that scikit-learn's boosted trees take of a category
 MOST_INDICATORS = 30  # of a category, for trees and lines that see it as indicators
 N_TREES = 200
+FAR = 9.0  # standard deviations, as of a network's linear path
+N_ROUNDS, MOST_ROUNDS = 100, 1000  # of boosting, the latter where it stops early
 
 
-def boosted_trees(classify: bool) -> Pipeline:
+def boosted_trees(classify: bool, stop_early: bool) -> Pipeline:
     """Histogram-based gradient boosting, which knows categories and missing numbers."""
-    kind = HistGradientBoostingClassifier if classify else HistGradientBoostingRegressor
-    # To hold out rows for early stopping, it would need two of every class.
-    model = kind(categorical_features="from_dtype", early_stopping=False)
+    kind = HistGradientBoostingRegressor
+    if classify:
+        kind = StoppedClassifier if stop_early else HistGradientBoostingClassifier
+    n_rounds = MOST_ROUNDS if stop_early else N_ROUNDS
+    model = kind(
+        categorical_features="from_dtype", early_stopping=stop_early, max_iter=n_rounds
+    )
     return make_pipeline(TableEncoder(), model)
+
+
+class StoppedClassifier(HistGradientBoostingClassifier):
+    """Boosted trees that stop early where they can: it takes two rows of every class."""
+
+    def fit(self, X, y, sample_weight=None):
+        if np.unique(y, return_counts=True)[1].min() > 1:
+            return super().fit(X, y, sample_weight)
+        given = {"early_stopping": self.early_stopping, "max_iter": self.max_iter}
+        self.set_params(early_stopping=False, max_iter=N_ROUNDS)
+        try:
+            return super().fit(X, y, sample_weight)
+        finally:
+            self.set_params(**given)
 
 
 def extra_trees(classify: bool) -> Pipeline:
@@ -40,11 +60,15 @@ def extra_trees(classify: bool) -> Pipeline:
 
 
 def linear(classify: bool) -> Pipeline:
-    """Ridge regression, its penalty chosen by the rows left out, or logistic regression."""
+    """Ridge regression, its penalty chosen by the rows left out, or logistic regression.
+
+    Features are cut off far from the mean: a line goes on for ever.
+    """
     model: Any = RidgeCV(np.logspace(-3, 4, 15))
     if classify:
         model = LogisticRegression(max_iter=1000)
-    return make_pipeline(TableEncoder(), _as_numbers(), StandardScaler(), model)
+    cut_off = FunctionTransformer(np.clip, kw_args={"a_min": -FAR, "a_max": FAR})
+    return make_pipeline(TableEncoder(), _as_numbers(), StandardScaler(), cut_off, model)
 
 
 class TableEncoder(TransformerMixin, BaseEstimator):

@@ -85,8 +85,6 @@ def _weigh_one(kind: Kind, y, cells, weight, fold, units, rng) -> tuple:
     precision = prior_precision(kind.shrinkage, n_parts, weight)
 
     def weights_of(weight):
-        if precision == np.inf:
-            return np.full(n_parts, 1 / n_parts)
         counts = weight > 0
         return kind._weights_of(cells[counts], weight[counts], precision)
 

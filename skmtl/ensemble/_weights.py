@@ -1,4 +1,4 @@
-"""Weights of a stack's parts: not negative, of sum 1, and drawn towards equal ones."""
+"""Weights of a stack's parts: not negative, of sum 1, drawn to those of parts alone."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from collections.abc import Callable
 import numpy as np
 from scipy.optimize import minimize, nnls
 
+SHARPNESS = 8
 N_DRAWS = 100  # of rows, for standard errors: these are then 7 % off
 N_UNITS = 5000  # that are drawn, for more take long
 
 
 def prior_precision(shrinkage: float, n_parts: int, weight: np.ndarray) -> float:
-    """s M^2 / n: what holds the weights at 1/M, beside n cells that speak for themselves.
+    """s M^2 / n: what holds the weights back, beside n cells that speak for themselves.
 
     n is the effective number of cells (Kish): cells of unlike weights count as fewer.
     """
@@ -32,9 +33,12 @@ def log_loss_weights(P: np.ndarray, weight: np.ndarray, precision: float):
     share = weight / weight.sum()
     P = np.maximum(P, np.finfo(float).eps)
     P = P / P.max(axis=1, keepdims=True)  # the same loss, up to a constant
+    own = by_themselves(-share @ np.log(P))
+    if precision == np.inf:
+        return own
 
     def loss(w):
-        mixed, away = P @ w, w - 1 / n_parts
+        mixed, away = P @ w, w - own
         slope = -(share / mixed) @ P + precision * away
         return -share @ np.log(mixed) + precision / 2 * away @ away, slope
 
@@ -42,19 +46,32 @@ def log_loss_weights(P: np.ndarray, weight: np.ndarray, precision: float):
 
 
 def of_products(G: np.ndarray, precision: float) -> np.ndarray:
-    """The w >= 0 of sum 1 with the least w'Gw, drawn towards equal ones.
+    """The w >= 0 of sum 1 with the least w'Gw, drawn to those of parts by themselves.
 
     G (M, M) are the mean products of the parts' errors. The noise that the prior is
     weighed against is what is left with the best of all weights.
     """
-    if precision > 0:
-        best = _least_square(G)
-        # Where the sum of w is 1, |w - 1/M|^2 is w'Aw, A = I - 1/M.
-        A = np.eye(len(G)) - 1 / len(G)
-        # A trace of it, where nothing is left, makes the weights of equal parts equal.
-        noise = max(best @ G @ best, 1e-12 * np.trace(G))
-        G = G + precision * noise * A
-    return _least_square(G)
+    least = 1e-12 * np.trace(G)
+    if not (precision > 0 and least > 0):
+        return _least_square(G)
+    own = by_themselves(np.log(np.maximum(np.diag(G), least)) / 2)
+    if precision == np.inf:
+        return own
+    best = _least_square(G)
+    # A trace of it, where nothing is left, makes the weights of equal parts equal.
+    noise = max(best @ G @ best, least)
+    # Where the sum of w is 1, w - p is Aw.
+    A = np.eye(len(G)) - own[:, None]
+    return _least_square(G + precision * noise * A.T @ A)
+
+
+def by_themselves(losses: np.ndarray) -> np.ndarray:
+    """Weights of parts by the log loss of each: (1 / mean squared error)^4 of numbers.
+
+    If the errors are normal, half the logarithm of their mean square is the log loss.
+    """
+    w = np.exp(-SHARPNESS * (losses - losses.min()))
+    return w / w.sum()
 
 
 def _least_square(G: np.ndarray) -> np.ndarray:

@@ -97,7 +97,7 @@ def compare(
     targets = stack._read_targets(y, sample_weight, groups)
     check_consistent_length(X, targets.Y, targets.groups)
     rng = check_random_state(random_state)
-    parts = named_parts(stack, int(targets.counted.sum()), rng)
+    parts = named_parts(stack, targets, rng)
     folds = folds_of(cv, X, y, targets, rng.randint(LARGEST_SEED))
     trains = [train for train, _ in folds]
     fitted = _fitted(stack, parts, X, targets, trains, max_seconds)
@@ -120,8 +120,8 @@ def compare(
 def _fitted(stack, parts, X, targets, trains, max_seconds) -> dict[str, list[FittedPart]]:
     """Of each model by its name, a fit to each of these rows, if there is time for all."""
     if max_seconds is None:
-        fitted = stack._fit_parts(parts, X, targets, trains)
-        return {name: own for (name, _), own in zip(parts, fitted, strict=True)}
+        fits = {name: [(part, rows) for rows in trains] for name, part in parts}
+        return stack._fit_parts(fits, X, targets)
     end, n_workers = time.perf_counter() + max_seconds, effective_n_jobs(stack.n_jobs)
     rounds = [trains[k : k + n_workers] for k in range(0, len(trains), n_workers)]
     found: dict[str, list[FittedPart]] = {}
@@ -133,9 +133,10 @@ def _fitted(stack, parts, X, targets, trains, max_seconds) -> dict[str, list[Fit
     return found
 
 
-def _fits_of(stack, part, X, targets, trains) -> list[FittedPart]:
-    (fitted,) = stack._fit_parts([part], X, targets, trains)
-    return fitted
+def _fits_of(stack, named, X, targets, trains) -> list[FittedPart]:
+    name, part = named
+    fits = {name: [(part, rows) for rows in trains]}
+    return stack._fit_parts(fits, X, targets)[name]
 
 
 def _folds_of_search(search: SharingDepthSearchCV, metric: str, groups):
@@ -199,7 +200,7 @@ def _networks(estimator, depths) -> dict[int, tuple[str, Any]]:
 def _others(models, classify: bool) -> list[tuple[str, Any]]:
     if models is None:
         line = "logistic regression" if classify else "ridge regression"
-        models = [(line, linear(classify)), (BOOSTED, boosted_trees(classify))]
+        models = [(line, linear(classify)), (BOOSTED, boosted_trees(classify, False))]
     mean = DummyClassifier(strategy="prior") if classify else DummyRegressor()
     return [(MEAN, mean), *models]
 
