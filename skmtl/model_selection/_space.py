@@ -69,9 +69,12 @@ def search_space(
 
     Notes
     -----
-    With 1000 rows and three folds, 25 candidates take some 190 CPU seconds, two fifths of
-    them for compilation. With ``n_jobs=2``, search under
-    ``joblib.parallel_config(backend="threading")``: threads share the compiled programs.
+    With 1000 rows, three targets and three folds, a candidate takes 8 CPU seconds where
+    early stopping ends a fit soon, half of them for compilation, but 20 to 35 where the
+    loss keeps falling, and more for separate networks: 25 take three to twelve CPU minutes
+    (``python -m benchmarks.space``). `max_seconds` of the network bounds a fit. With
+    ``n_jobs=2``, search under ``joblib.parallel_config(backend="threading")``: threads
+    share the compiled programs.
 
     The score of the best of many candidates is too high: score the search itself on folds
     of its own, or on rows that it has not seen.
