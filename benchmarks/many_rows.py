@@ -8,7 +8,8 @@
 The table is that of `benchmarks.large`: 30 features, 5 targets, in single precision. The
 last 50 000 rows are tested on. Every fit is one of a fresh process and is timed with its
 compilation, without imports. "to the end" is a network with four times the epochs that the
-default plans at first, and a patience that never ends training. The error is the average relative RMSE.
+default plans at first, and a patience that never ends training. The error is the average
+relative RMSE.
 """
 
 from __future__ import annotations
