@@ -243,7 +243,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
 
         Smooth tables want more epochs than noisy ones. So these "auto" epochs, and the
         patience, become twice as many where, in their middle, the losses on rows held out
-        still fall: where their geometric mean over the targets has become a tenth lower
+        still fall: where their geometric mean over the targets has become lower by 7 %
         since a fourth of the epochs. That may happen twice, up to passes over 32 000 000
         rows. Epochs that are given stay as they are.
 
@@ -485,8 +485,8 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         the last call of `fit` or `partial_fit` kept for the network that the target is part
         of: that of the lowest validation loss (see `early_stopping`), or highest score if
         there is a `scoring`, or the last if no rows were held out. A refit goes on from
-        there. Equal within a row unless targets have networks of their
-        own (``sharing_depth`` 0, `target_groups`). 0 where `history_` has no such epoch, as
+        there. Equal within a row unless targets have networks of their own
+        (``sharing_depth`` 0, `target_groups`). 0 where `history_` has no such epoch, as
         for a target that `add_task` added, and after `merge_tasks`.
 
     loss_weights_ : ndarray of shape (n_outputs_,)
