@@ -421,6 +421,16 @@ def test_a_network_is_fitted_to_many_rows_once_and_has_not_seen_those_it_is_weig
     np.testing.assert_allclose(model.out_of_fold_scores_["network"], expected)
 
 
+def test_a_single_part_of_the_rows_tells_how_good_the_stack_is(table, many):
+    """By weights that have not seen what they predict, which are no equal ones."""
+    X, Y = table
+    parts = [("ridge", Ridge()), ("mean", DummyRegressor())]
+
+    scores = stack(parts, cv="auto", shrinkage=0).fit(X, Y).out_of_fold_scores_
+
+    assert (scores["stack"] > scores["equal weights"]).all()
+
+
 def test_of_many_rows_networks_do_not_learn_from_what_they_held_out():
     """The weights would be found on rows that are no longer new to them."""
     assert FEW_ROWS >= MOST_ROWS_TO_REFIT

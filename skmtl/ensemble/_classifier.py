@@ -106,7 +106,8 @@ class MultiTaskStackingClassifier(ClassifierMixin, BaseStacking):
 
     out_of_fold_scores_ : DataFrame of shape (n_outputs_, n_parts + 2)
         Minus the log loss of each part, of the mean with "equal weights", and of the
-        "stack", whose weights are found without the fold that they predict.
+        "stack", whose weights are found without the fold (of a single one, the fifth) that
+        they predict.
 
     estimators_ : list of n_parts
         Each part that was not dropped: the fitted estimator, or a list of one for each

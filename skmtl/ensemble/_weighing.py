@@ -13,6 +13,8 @@ from ._parts import FittedPart
 from ._targets import Targets
 from ._weights import bootstrap_std, prior_precision
 
+N_PARTS = 5  # of a single fold, each predicted with the weights of the others
+
 
 class Kind(Protocol):
     """What the weights of numbers and those of labels differ in."""
@@ -37,11 +39,14 @@ def weigh(
     itself, or its group.
     """
     tested = np.concatenate([test for _, test in folds])
+    rng = np.random.default_rng(seed)
     fold = np.repeat(np.arange(len(folds)), [len(test) for _, test in folds])
+    if len(folds) == 1:
+        codes = np.unique(units[tested], return_inverse=True)[1]
+        fold = rng.permutation(codes.max() + 1)[codes] % N_PARTS
     predicted = [_out_of_fold(kind, *part, X, folds, targets) for part in of_folds.items()]
     # A row that several folds test counts once.
     W = targets.W[tested] / np.bincount(tested, minlength=len(targets.Y))[tested, None]
-    rng = np.random.default_rng(seed)
     rows = []
     for t in range(targets.n_targets):
         seen = W[:, t] > 0
