@@ -107,7 +107,7 @@ def test_shrinkage_leads_from_the_best_weights_to_those_of_parts_alone(table):
     models = [stack(shrinkage=s).fit(X, Y) for s in (0, 1, 10, 1e9, np.inf)]
 
     scores = models[0].out_of_fold_scores_[["tree", "ridge"]].to_numpy()
-    alone = (1 - scores) ** -4.0
+    alone = (1 - scores) ** -8.0
     alone /= alone.sum(axis=1, keepdims=True)
     away = [np.abs(model.weights_.to_numpy() - alone) for model in models]
     for less, more in pairwise(away):

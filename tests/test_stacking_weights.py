@@ -42,7 +42,7 @@ def test_weights_by_squared_errors_are_those_of_another_solver(seed, precision):
         return np.average((E @ w) ** 2, weights=weight)
 
     noise = square(solved(square, 4))
-    alone = np.average(E**2, axis=0, weights=weight) ** -4.0
+    alone = np.average(E**2, axis=0, weights=weight) ** -8.0
     alone /= alone.sum()
     expected = solved(lambda w: square(w) + precision * noise * ((w - alone) ** 2).sum(), 4)
     np.testing.assert_allclose(w, expected, atol=1e-5)
@@ -56,7 +56,7 @@ def test_weights_by_log_loss_are_those_of_another_solver(seed, precision):
 
     w = log_loss_weights(P, weight, precision)
 
-    alone = np.exp(-8 * -np.average(np.log(P), axis=0, weights=weight))
+    alone = np.exp(-16 * -np.average(np.log(P), axis=0, weights=weight))
     alone /= alone.sum()
 
     def loss(w):

@@ -40,7 +40,7 @@ class MultiTaskStackingClassifier(ClassifierMixin, BaseStacking):
 
         w = argmin  - sum_i a_i log(sum_m w_m p_im) / sum_i a_i  +  q/2 |w - v|^2
 
-        q = shrinkage M^2 / n,    v_m = exp(-8 e_m) / sum_k exp(-8 e_k)
+        q = shrinkage M^2 / n,    v_m = exp(-16 e_m) / sum_k exp(-16 e_k)
 
     over the observed cells of the target, with the sample weights a, n cells (of unlike
     weights, (sum a)^2 / sum a^2), and e_m the log loss of the part m alone. It is a convex

@@ -28,7 +28,7 @@ class MultiTaskStackingRegressor(RegressorMixin, BaseStacking):
 
         w = argmin  sum_i a_i (y_i - sum_m w_m p_im)^2 / sum_i a_i  +  q |w - v|^2
 
-        q = shrinkage s^2 M^2 / n,    v_m = e_m^-4 / sum_k e_k^-4
+        q = shrinkage s^2 M^2 / n,    v_m = e_m^-8 / sum_k e_k^-8
 
     over the observed cells of the target, with the sample weights a, n cells (of unlike
     weights, (sum a)^2 / sum a^2), s^2 the mean square that the best weights without q

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.optimize import minimize, nnls
 
-SHARPNESS = 8
+SHARPNESS = 16
 N_DRAWS = 100  # of rows, for standard errors: these are then 7 % off
 N_UNITS = 5000  # that are drawn, for more take long
 
@@ -66,7 +66,7 @@ def of_products(G: np.ndarray, precision: float) -> np.ndarray:
 
 
 def by_themselves(losses: np.ndarray) -> np.ndarray:
-    """Weights of parts by the log loss of each: (1 / mean squared error)^4 of numbers.
+    """Weights of parts by the log loss of each: (1 / mean squared error)^8 of numbers.
 
     If the errors are normal, half the logarithm of their mean square is the log loss.
     """
