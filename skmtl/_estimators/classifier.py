@@ -169,7 +169,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
 
         Smooth tables want more epochs than noisy ones. So these "auto" epochs, and the
         patience, become twice as many where, in their middle, the losses on rows held out
-        still fall: where their geometric mean over the targets has become lower by 7 %
+        still fall: where their geometric mean over the targets has become lower by 11 %
         since a fourth of the epochs. That may happen twice, up to passes over 32 000 000
         rows. Epochs that are given stay as they are.
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from .losses import TaskLoss
 
-PAYING_FALL = 0.07  # of the losses, see `fall`
+PAYING_FALL = 0.12  # of the losses, see `fall`
 
 
 class Length:
