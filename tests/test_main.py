@@ -26,6 +26,7 @@ from skmtl._cli import report as _report
 from skmtl._cli import search as _search
 from skmtl._cli import table as _table
 from skmtl._cli.arguments import parser
+from skmtl._estimators.automatic import MANY_ROWS, course_of
 from skmtl._estimators.classifier import MultiTaskClassifier
 from skmtl._estimators.regressor import MultiTaskRegressor
 from skmtl._training import PROGRAMS
@@ -797,8 +798,11 @@ def test_help_states_the_defaults_and_they_are_the_estimator_s():
     assert network.epochs == "auto"
     assert arguments.members == network.n_members
     text = re.sub(r"\s+", " ", parser().format_help())
-    for sizes in (network.trunk_sizes, network.head_sizes, [400]):
+    for sizes in (network.trunk_sizes, network.head_sizes):
         assert f"(default: {' '.join(map(str, sizes))})" in text
+    epochs = [course_of(network, n).epochs for n in (MANY_ROWS - 1, MANY_ROWS)]
+    assert f"(default: {epochs[0]}; of {MANY_ROWS} rows or more, as many as pay)" in text
+    assert epochs[1] < epochs[0]
 
 
 def test_help_and_bad_input_do_not_wait_for_slow_imports(save):

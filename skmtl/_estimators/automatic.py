@@ -10,7 +10,8 @@ MANY_ROWS = 5000  # from which on a table is trained on as a large one
 
 N_BINS = 8  # per feature, and more where there are rows for them:
 MORE_BINS = (32, 16)
-MOST_BINS = 64  # of large tables
+MOST_BINS = 64  # of large tables, and half of them where time is what lacks:
+ROWS_FOR_HALF = 100_000
 ROWS_PER_BIN = 128
 FEWEST_ROWS = 100  # for any bins
 ROWS_PER_FEATURE = 4  # likewise
@@ -113,7 +114,7 @@ def automatic_bins(n_rows: int, n_features: int) -> int:
     if n_rows < max(FEWEST_ROWS, ROWS_PER_FEATURE * n_features):
         return 0
     affordable = n_rows // max(ROWS_PER_BIN, n_features)
-    if n_rows >= MANY_ROWS and affordable >= MOST_BINS // 2:
+    if MANY_ROWS <= n_rows < ROWS_FOR_HALF and affordable >= MOST_BINS // 2:
         return MOST_BINS
     return next((n_bins for n_bins in MORE_BINS if n_bins <= affordable), N_BINS)
 

@@ -164,7 +164,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         `epochs`            400                 60 (16000 / n)^(3/4), at least 16
         `batch_size`        32                  n / 90, a power of two from 64 to 512
         `n_iter_no_change`  40                  15
-        `n_bins`            up to 32            64, if n >= 32 max(128, d)
+        `n_bins`            up to 32            64 (n < 100 000), if n >= 32 max(128, d)
         ==================  ==================  ===========================================
 
         Smooth tables want more epochs than noisy ones. So these "auto" epochs, and the

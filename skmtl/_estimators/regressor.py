@@ -238,7 +238,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         `epochs`            400                 60 (16000 / n)^(3/4), at least 16
         `batch_size`        32                  n / 90, a power of two from 64 to 512
         `n_iter_no_change`  40                  15
-        `n_bins`            up to 32            64, if n >= 32 max(128, d)
+        `n_bins`            up to 32            64 (n < 100 000), if n >= 32 max(128, d)
         ==================  ==================  ===========================================
 
         Smooth tables want more epochs than noisy ones. So these "auto" epochs, and the
@@ -393,7 +393,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         bins       if
         =========  ====================================
         0          n < 100 or n < 4 d
-        64         n >= 32 max(128, d), n >= 5000, else
+        64         n >= 32 max(128, d) and 5000 <= n < 100 000, else
         32         n >= 32 max(128, d), else
         16         n >= 16 max(128, d), else
         8          in all other cases
