@@ -23,7 +23,7 @@ from ..ensemble import MultiTaskStackingClassifier, MultiTaskStackingRegressor
 from ..ensemble._base import check_table
 from ..ensemble._folds import folds_of
 from ..ensemble._names import LARGEST_SEED, named_parts
-from ..ensemble._parts import FittedPart
+from ..ensemble._parts import FittedPart, are_many
 from ..ensemble._targets import Targets
 from ..ensemble._trees import boosted_trees, linear
 from ..metrics import target_scorers
@@ -89,13 +89,14 @@ def compare(
         cv = _folds_of_search(estimator, metric, groups)
     else:
         networks = _networks(estimator, depths)
-    parts = [*_others(models, classify), *networks.values()]
     kind = MultiTaskStackingClassifier if classify else MultiTaskStackingRegressor
     # A stack whose parts are compared, not mixed.
-    stack = kind(parts, cv=cv, n_jobs=n_jobs, random_state=random_state)
+    stack = kind(cv=cv, n_jobs=n_jobs, random_state=random_state)
     X = check_table(stack, X, reset=True)
     targets = stack._read_targets(y, sample_weight, groups)
     check_consistent_length(X, targets.Y, targets.groups)
+    others = _others(models, classify, are_many(targets))
+    stack.set_params(estimators=[*others, *networks.values()])
     rng = check_random_state(random_state)
     parts = named_parts(stack, targets, rng)
     folds = folds_of(cv, X, y, targets, rng.randint(LARGEST_SEED))
@@ -197,10 +198,10 @@ def _networks(estimator, depths) -> dict[int, tuple[str, Any]]:
     }
 
 
-def _others(models, classify: bool) -> list[tuple[str, Any]]:
+def _others(models, classify: bool, many: bool) -> list[tuple[str, Any]]:
     if models is None:
         line = "logistic regression" if classify else "ridge regression"
-        models = [(line, linear(classify)), (BOOSTED, boosted_trees(classify, False))]
+        models = [(line, linear(classify)), (BOOSTED, boosted_trees(classify, many))]
     mean = DummyClassifier(strategy="prior") if classify else DummyRegressor()
     return [(MEAN, mean), *models]
 
