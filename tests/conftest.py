@@ -14,16 +14,6 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 # The command line would keep compiled programs in the home of whoever runs the tests.
 os.environ["SKMTL_CACHE_DIR"] = "off"
 
-STARTS_PROCESSES = ("test_ray.py", "test_dask.py")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Clusters come first: in the end, compiled programs fill most of the memory.
-
-    Ray ends its workers where less than a twentieth of it is free.
-    """
-    items.sort(key=lambda item: item.path.name not in STARTS_PROCESSES)
-
 
 @pytest.fixture(scope="session")
 def table() -> tuple[np.ndarray, np.ndarray]:

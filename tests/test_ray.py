@@ -36,6 +36,9 @@ print(json.dumps([scores, len(set(processes) - {os.getpid()}), predicted]))
 ENVIRONMENT = {
     "PYTHONPATH": str(ROOT),  # of the workers too
     "RAY_USAGE_STATS_ENABLED": "0",
+    # Else Ray ends its workers where little memory is free, whoever has taken it: other
+    # tests' compiled programs do.
+    "RAY_memory_monitor_refresh_ms": "0",
     "RAY_worker_niceness": "0",  # of 15 by default: a busy machine would starve them
     "RAY_AUTH_MODE": "token",
     "RAY_AUTH_TOKEN": secrets.token_hex(16),  # else one is kept in the home
