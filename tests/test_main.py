@@ -74,9 +74,10 @@ def table_lines(report: str, header: str) -> list[list[str]]:
 
 def test_a_search_that_ends_in_time_says_so(capsys):
     assert main([*FAST, "--epochs", "1000000", "--max-seconds", "1"]) == 0
-    _, err = capsys.readouterr()
+    out, err = capsys.readouterr()
     assert re.search(rf"warning: --max-seconds ended [1-{N_FITS}] of {N_FITS} fits", err)
     assert err.count("max") == 1
+    assert re.search(rf"With care: --max-seconds ended [1-{N_FITS}] of {N_FITS} fits", out)
 
 
 @pytest.mark.parametrize(("spent", "left"), [(0, 8), (3, 5), (7, 4)])
