@@ -99,7 +99,7 @@ def _run(args: argparse.Namespace) -> None:
             tell(f"warning: {warning}")
         write(f"\nThe report is in {args.report}.\n")
     if args.output is not None:
-        best = best_of_all(table, search, verdict, args.jobs, args.seed)
+        best = best_of_all(table, search, others, verdict, args.jobs, args.seed)
         _save(best.model, args.output, table.X)
         write(how_to_load(args.output, table, best.name, best.note))
 

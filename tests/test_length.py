@@ -122,12 +122,13 @@ def test_the_same_network_however_many_epochs_a_call_runs(tables_are_large, monk
 
 def test_a_longer_course_ends_in_time(tables_are_large, monkeypatch):
     """After a look there are more epochs planned, but no more time."""
-    monkeypatch.setattr("skmtl._training.budget.Budget.n_epochs", lambda *_: PLANNED - 2)
+    monkeypatch.setattr(Length, "n_epochs", lambda *_: PLANNED - 2)
 
     with pytest.warns(match=f"ended after {PLANNED - 2} of up to {2 * PLANNED} epochs"):
         model = fitted(*smooth(), max_seconds=1e9)
 
     assert model.n_iter_ == PLANNED - 2
+    assert model.cut_off_  # sixteen were to pay
 
 
 def test_the_rule_for_large_tables():
@@ -144,9 +145,32 @@ def test_a_length_that_doubles():
     assert (length.look, length.until_look(0), length.until_look(3)) == (4, 4, 1)
     assert length.until_look(4) == 5
     length.double()
-    assert (length.n_epochs, length.look, length.until_look(4)) == (18, 9, 5)
+    assert (length.n_planned, length.look, length.until_look(4)) == (18, 9, 5)
     length.double()
-    assert (length.n_epochs, length.look, length.until_look(9)) == (36, 0, 27)
+    assert (length.n_planned, length.look, length.until_look(9)) == (36, 0, 27)
+
+
+def test_a_length_knows_how_many_epochs_there_is_time_for():
+    length = Length(100, most_epochs=100, max_seconds=10.0)
+
+    assert length.n_epochs(1) == 100  # compiled, and not timed
+    length.took(2, 1.0)
+    assert length.n_epochs(3) == 3 + 18
+    length.took(3, 3.0)  # by now an epoch takes .8 seconds
+    assert length.n_epochs(6) == 6 + 7
+    length.took(7, 6.5)
+    assert length.n_epochs(13) == 13  # the time is over
+    assert Length(100, most_epochs=100).n_epochs(99) == 100
+
+
+@pytest.mark.parametrize(
+    ("n_done", "annealed", "cut_off"),
+    [(99, False, True), (100, False, False), (49, True, True), (50, True, False)],
+)
+def test_half_a_course_will_do_where_the_step_size_falls(n_done, annealed, cut_off):
+    length = Length(100, most_epochs=100, max_seconds=1.0)
+
+    assert length.cut_off(n_done, annealed=annealed) == cut_off
 
 
 def test_what_pays():

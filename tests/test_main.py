@@ -77,7 +77,9 @@ def test_a_search_that_ends_in_time_says_so(capsys):
     out, err = capsys.readouterr()
     assert re.search(rf"warning: --max-seconds ended [1-{N_FITS}] of {N_FITS} fits", err)
     assert err.count("max") == 1
-    assert re.search(rf"With care: --max-seconds ended [1-{N_FITS}] of {N_FITS} fits", out)
+    said = " ".join(out.split())
+    assert "Whether sharing 1 of 1 hidden layer pays cannot be said. max_seconds" in said
+    assert {row[-1] for row in table_lines(out, "at depth 1")} == {"judged"}
 
 
 @pytest.mark.parametrize(("spent", "left"), [(0, 8), (3, 5), (7, 4)])

@@ -316,6 +316,7 @@ def test_a_search_ends_in_time():
     assert ((seconds >= 0.1) & (seconds <= 0.5)).all()
     assert candidates(search) == [{depth: 0}, {depth: 1}]
     assert search.best_params_ in candidates(search)
+    assert search.cv_results_["n_cut_off"].tolist() == [2, 2]
     assert 0.1 <= search.best_estimator_[-1].max_seconds <= 1
     assert tasks.seen == list(range(4)) * hasattr(search, "set_callbacks")
     assert search.row_scores_.shape == (2, len(X), 1 + len(TARGETS))

@@ -19,7 +19,6 @@ from skmtl._network.network import Network
 from skmtl._network.scaling import Scaling
 from skmtl._tables.table import Table
 from skmtl._training import PROGRAMS, choose_optimizer, task_losses
-from skmtl._training.budget import Budget
 from skmtl._training.dropout import dropout_mask
 from skmtl._training.keras_model import build_keras_model, get_weights
 from skmtl._training.rows import TableRows
@@ -70,7 +69,7 @@ def run(network, W=ONES, *, optimizer="adam", n_epochs=EPOCHS, dropout=0.0, **se
     validation = "patience" in settings
     rows = TableRows(network, Table(X, Y, W, []), slice(None))
     no_rows = TableRows(network, Table(X, Y, W, []), slice(0))
-    trained, history, _ = train(
+    trained, history, *_ = train(
         spec_of(network, choice, dropout=dropout > 0),
         Settings(
             n_train=N,
@@ -273,19 +272,7 @@ def test_training_ends_in_time_with_a_step_size_of_nearly_0():
     assert len(losses) < 10**6
     # In the last epochs nothing moves any more, and in the first ones it does.
     assert abs(losses[-1] - losses[-2]) < 1e-4 < abs(losses[0] - losses[1])
-
-
-def test_a_budget_knows_how_many_epochs_there_is_time_for(monkeypatch):
-    clock = iter([0.0, 3.0, 4.0, 6.0, 9.9, 10.0])
-    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
-    budget = Budget(10.0)
-
-    assert budget.n_epochs(0, 100) == 100
-    assert budget.n_epochs(2, 100) == 100  # 3 seconds, of which compiling took some
-    assert budget.n_epochs(4, 100) == 4 + 12  # 2 in a second, and 6 seconds are left
-    assert budget.n_epochs(5, 100) == 5 + 4
-    assert budget.n_epochs(9, 9) == 9
-    assert budget.n_epochs(50, 100) == 50
+    assert model.cut_off_ == (len(losses) < 10**6 / 2)
 
 
 def test_a_small_chunk_is_learnt_from_with_a_constant_step_size():

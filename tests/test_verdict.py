@@ -163,6 +163,40 @@ def test_depth_that_could_not_be_fitted():
     assert "nan" not in verdict
 
 
+def test_what_time_has_cut_off_is_not_judged():
+    """Neither the depth, nor any, if it was the separate networks."""
+    search = search_with([steady(0.1, 0.2, 0.3), steady(0.2, 0.2, 0.2)])
+    for n_cut_off, is_judged in [
+        ([0, 0, 0], {1: True, 2: True}),
+        ([0, 1, 0], {1: False, 2: True}),
+        ([2, 0, 0], {1: False, 2: False}),
+    ]:
+        search.cv_results_["n_cut_off"] = np.array(n_cut_off)
+        for depth, judged in is_judged.items():
+            found = set(effects(search, depth).values())
+            assert found == ({"helps"} if judged else {"not judged"})
+
+    assert sharing_verdict(search) == (
+        "Whether sharing 2 of 2 hidden layers pays cannot be said. max_seconds ended 2 of "
+        "the fits to compare too early: give more seconds, or fewer depths, folds or rows."
+    )
+
+
+def test_parameters_that_time_has_cut_off_are_not_judged():
+    search = search_with([steady(0.1, 0.2, 0.3)])
+    for name in [key for key in search.cv_results_ if "_test_" in key]:
+        search.cv_results_[name] = np.tile(search.cv_results_[name], 2)
+    search.cv_results_["params"] = [
+        {"sharing_depth": depth, "n_bins": n} for n in (0, 8) for depth in (0, 1)
+    ]
+    search.cv_results_["n_cut_off"] = np.array([0, 0, 0, 1])
+
+    found = sharing_verdict(search)
+
+    assert found.startswith("Whether sharing 1 of 1 hidden layer pays cannot be said.")
+    assert "Nor can other parameters be judged. max_seconds ended 1 of the fit" in found
+
+
 def test_one_fold_is_not_enough_to_tell():
     verdict = sharing_verdict(search_with([[[0.1, 0.1, 0.1]]]))
 

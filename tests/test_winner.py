@@ -64,3 +64,18 @@ def test_a_graph_is_refused_before_the_search(tmp_path, capsys):
 
     (line,) = capsys.readouterr().err.splitlines()
     assert "name a file .joblib, or leave --compare out" in line
+
+
+def test_a_network_that_was_not_judged_may_win(tmp_path, capsys, monkeypatch):
+    """Time has cut it off, and still it has the highest score."""
+    monkeypatch.setattr("skmtl._training.length.Length.cut_off", lambda *_, **__: True)
+    monkeypatch.setattr("skmtl._training.length.Length.n_epochs", lambda *_: 200)
+    frame = make_frame()
+    frame["y"] = frame["z"] = frame["a"] + frame["b"] + np.sin(frame["a"] - frame["b"])
+
+    options = ["--trunk", "16", "--epochs", "10000", "--max-seconds", "1000000"]
+    saved(frame, tmp_path, *options)
+
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Left out for want of time: network, depth 0 and network, depth 1." in said
+    assert "What has the highest score, the network of depth" in said

@@ -143,8 +143,7 @@ def _name(name) -> str:
 
 
 def _verdicts(search: DepthSearch, verdict: ModelVerdict | None) -> str:
-    parts = [paragraph(search.cut_off, "verdict")] if search.cut_off else []
-    parts.append(paragraph(sharing_verdict(search.fitted), "verdict"))
+    parts = [paragraph(sharing_verdict(search.fitted), "verdict")]
     if verdict is not None:
         parts.append(paragraph(str(verdict), "verdict"))
     return section("The verdict", *parts)

@@ -30,7 +30,6 @@ def report(table: Table, search: DepthSearch) -> str:
     else:
         parts += [_summary(search), _score_per_target(search, names)]
     parts += [_gain_per_target(found), [_filled(_legend(search))]]
-    parts += [[_filled(search.cut_off)]] if search.cut_off else []
     parts += [[_filled(sharing_verdict(search.fitted))]]
     return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
 

@@ -34,7 +34,6 @@ class DepthSearch:
     fitted: SharingDepthSearchCV
     n_weights: list[int]  # by depth, of all members
     warnings: list[str]  # each text once
-    cut_off: str = ""  # of fits that time has ended, if any
 
 
 def search_depths(
@@ -87,18 +86,12 @@ def search_depths(
     texts = [str(warning.message) for warning in caught]
     ended = [text for text in texts if "max_seconds" in text]
     texts = list(dict.fromkeys(text for text in texts if text not in ended))
-    cut_off = ""
     if ended:
-        fits = f"--max-seconds ended {len(ended)} of {n_fits} fits"
         texts.append(
-            f"{fits}, of which the best network so far was kept; more time may change the "
-            "result"
+            f"--max-seconds ended {len(ended)} of {n_fits} fits, of which the best network "
+            "so far was kept; more time may change the result"
         )
-        cut_off = (
-            f"With care: {fits} before they were done, perhaps after a single epoch. A "
-            "depth may be behind for that alone."
-        )
-    return DepthSearch(search, _n_weights(search), texts, cut_off)
+    return DepthSearch(search, _n_weights(search), texts)
 
 
 def columns_of(X: pd.DataFrame):

@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 
 from ..ensemble import MultiTaskStackingClassifier, MultiTaskStackingRegressor
 from ..model_selection import ModelVerdict
-from ..model_selection._compared import MEAN, _others
+from ..model_selection._compared import MEAN, Compared
 from .search import DepthSearch, columns_of
 from .table import Table
 
@@ -23,11 +23,19 @@ class Winner(NamedTuple):
 
 
 def best_of_all(
-    table: Table, search: DepthSearch, verdict: ModelVerdict | None, n_jobs: int, seed: int
+    table: Table,
+    search: DepthSearch,
+    compared: Compared | None,
+    verdict: ModelVerdict | None,
+    n_jobs: int,
+    seed: int,
 ) -> Winner:
-    """The model with the highest mean score over the targets; the network, if none else."""
+    """The model with the highest mean score over the targets; the network, if none else.
+
+    A network that time has cut off, and which was not judged, may have it, too.
+    """
     network = f"the network of depth {search.fitted.best_index_}"
-    if verdict is None:
+    if compared is None or verdict is None:
         return Winner(network, search.fitted.best_estimator_, "")
     overall, *names = verdict.table.index
     best = verdict.best[overall]
@@ -38,11 +46,12 @@ def best_of_all(
             f"Another kind of model has the highest score for {n_others} of {len(names)} "
             "targets: the stacks in skmtl.ensemble weigh models for each target."
         )
-    others = dict(_others(None, table.of_classes))
-    if best not in others:
+    score = verdict.table.loc[overall, ("score", best)]
+    if best not in compared.others or search.fitted.best_score_ > score:
         return Winner(network, search.fitted.best_estimator_, note)
     name = "the mean" if best == MEAN else best
-    return Winner(name, _fitted(best, others[best], table, n_jobs, seed), note)
+    fitted = _fitted(best, compared.others[best], table, n_jobs, seed)
+    return Winner(name, fitted, note)
 
 
 def _kind(name: str) -> str:

@@ -56,6 +56,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
     target_names_: NDArray[Any]
     history_: dict[str, list[float]]
     n_iter_: int
+    cut_off_: bool
     best_epoch_: NDArray[np.integer[Any]]
     loss_weights_: Floats
     _members: list[Network]
@@ -425,6 +426,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
             state["_members"] = from_plain(state["_members"])
             state["categories_"] = Categories(state.get("categories_", {}))
             state.setdefault("is_categorical_", None)
+            state.setdefault("cut_off_", False)
         super().__setstate__(state)
 
     def _train(
@@ -509,7 +511,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         names: Any = table.names
         course = self._course(len(table.X), of_chunk=given is None)
         plan = make_plan(self, self._fitted_losses, names, self._one_dimensional, course)
-        members, history, best = train_members(
+        members, history, best, cut_off = train_members(
             plan, self._members, table, parts, seeds, own_rows
         )
         self.__dict__.pop("_model", None)
@@ -518,6 +520,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         self.best_epoch_ = np.where(best > 0, self.n_iter_ + best, 0)
         self.history_ = extended_history(self.history_, self.n_iter_, history)
         self.n_iter_ += len(history["loss"])
+        self.cut_off_ = cut_off
 
     def _course(self, n_rows: int, of_chunk: bool) -> Course:
         """How training on so many rows goes."""

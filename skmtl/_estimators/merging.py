@@ -188,6 +188,7 @@ def _estimator_of(members: list[Network], estimators: list, categories: Categori
     merged._take_over(members, _names(estimators), np.ones(len(of_targets)), estimators)
     merged._rng = copy.deepcopy(first._rng)
     merged.history_, merged.n_iter_ = {}, 0
+    merged.cut_off_ = any(e.cut_off_ for e in estimators)
     return merged
 
 

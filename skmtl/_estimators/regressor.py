@@ -270,11 +270,11 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         `learning_rate_schedule`.
 
     max_seconds : float or None, default=None
-        Seconds after which `fit` ends, with the best networks so far and a
-        ConvergenceWarning; the first epoch is run in any case, after compilation. A step
+        Seconds of training after which `fit` ends, with the best networks so far and a
+        ConvergenceWarning; compiling, and the first epoch after it, come on top. A step
         size that falls is 0 by then. Members share the time. There is no `refit`. Results
         then depend on how quick the machine is. None is no limit. Does nothing in
-        `partial_fit`.
+        `partial_fit`. See `cut_off_`.
 
     batch_size : int or "auto", default="auto"
         Rows per optimiser step. "auto" is 32, and more for large tables: see
@@ -479,6 +479,11 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
 
     n_iter_ : int
         Number of epochs run: the most of any member.
+
+    cut_off_ : bool
+        Whether `max_seconds` ended the last training, of any member, too early to judge the
+        network by it: before half of the epochs that were planned if the step size falls,
+        as that is 0 in time, and else before all of them.
 
     best_epoch_ : ndarray of int of shape (n_members, n_outputs_)
         For each member and target, the epoch of `history_`, counted from 1, whose weights

@@ -184,9 +184,13 @@ class Inputs:
                 for k, (column, ends) in enumerate(zip(columns, edges, strict=True))
             ]
             hidden += [units for units in bins if units.n_units]
+        of_hidden, of_linear = (
+            one_after_another(u) if len(u) > 1 else u[0] for u in (hidden, linear)
+        )
         return cls(
             scaling,
-            *(one_after_another(u) if len(u) > 1 else u[0] for u in (hidden, linear)),
+            of_hidden,
+            of_linear,
             categorical,
             np.array(n_levels, dtype=int),
         )

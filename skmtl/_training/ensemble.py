@@ -34,12 +34,13 @@ def train_members(
     parts: Sequence[tuple],
     seeds: Sequence[int],
     own_rows: Table | None = None,
-) -> tuple[list[Network], History, np.ndarray]:
+) -> tuple[list[Network], History, np.ndarray, bool]:
     """Train the networks of an ensemble on a table.
 
     Each has rows to train on and to validate on (`parts`), and a seed. With ``own_rows``,
     all are validated on these. Returns the trained networks, the mean of their histories,
-    and for each target the best epoch of the network that it is part of (n_members, T).
+    for each target the best epoch of the network that it is part of (n_members, T), and
+    whether time has cut any of them off.
     """
     for A in [table.X] if own_rows is None else [table.X, own_rows.X]:
         networks = [
@@ -59,12 +60,12 @@ def train_members(
         delayed(_train)(plan, network, table, rows, seed, own_rows)
         for network, rows, seed in zip(networks, parts, seeds, strict=True)
     )
-    members, first, second, best = zip(*trained, strict=True)
+    members, first, second, best, cut_off = zip(*trained, strict=True)
     history = mean_history(first)
     refits = [more for more in second if more is not None]
     if refits:
         history = extended_history(history, len(history["loss"]), mean_history(refits))
-    return list(members), history, np.array(best)
+    return list(members), history, np.array(best), any(cut_off)
 
 
 def _train(
@@ -74,8 +75,9 @@ def _train(
     rows: tuple,
     seed: int,
     own_rows: Table | None,
-) -> tuple[Network, History, History | None, np.ndarray]:
-    """A trained network; its history; that of going on with all rows; best epochs (T,).
+) -> tuple[Network, History, History | None, np.ndarray, bool]:
+    """A trained network; its history; that of going on with all rows; best epochs (T,);
+    whether time has cut it off.
 
     The second history is None where training did not go on.
     """
@@ -92,7 +94,7 @@ def _train(
         callbacks = EpochCallbacks(plan.callbacks, model, plan.optimizer, settings)
     options = {"names": plan.target_names, "verbose": plan.verbose}
     with callbacks as called:
-        network, history, best = train(
+        network, history, best, cut_off = train(
             spec,
             settings,
             network,
@@ -117,7 +119,8 @@ def _train(
             network, more = _go_on(
                 spec, settings, network, everything, n_epochs, seed, options
             )
-    return network, history, more, best[list(network.architecture.networks)]
+    best = best[list(network.architecture.networks)]
+    return network, history, more, best, cut_off
 
 
 def _go_on(
@@ -138,7 +141,7 @@ def _go_on(
         patience=n_epochs,
     )
     try:
-        network, history, _ = train(
+        network, history, *_ = train(
             spec, settings, network, everything, nothing, seed=seed + 1, **options
         )
     except DivergedError as error:

@@ -61,12 +61,17 @@ class Epochs:
             not_stopped, one_epoch, (tf.constant(0), best, learnt, losses)
         )
         weights, optimizer, balance = learnt
-        n_epochs = state.n_epochs + n_run
-        return (
-            State(weights, optimizer, *best[:3], n_epochs, best.epochs, balance),
-            losses,
-            n_run,
+        state = State(
+            weights,
+            optimizer,
+            kept_weights=best.weights,
+            best_loss=best.loss,
+            wait=best.wait,
+            n_epochs=state.n_epochs + n_run,
+            best_epochs=best.epochs,
+            balance=balance,
         )
+        return state, losses, n_run
 
     def _train(self, learnt, train, order, seed, settings, n_before):
         """What is learnt after an epoch, its mean loss (T,) and mean loss weight (T,).

@@ -1,4 +1,4 @@
-"""How long training is: twice as long as planned, where that pays in the middle."""
+"""How long training is: longer than planned where that pays, shorter where time ends it."""
 
 from __future__ import annotations
 
@@ -9,29 +9,56 @@ import numpy as np
 from .losses import TaskLoss
 
 PAYING_FALL = 0.12  # of the losses, see `fall`
+ENOUGH = 0.5  # of the epochs planned, see `Length.cut_off`
 
 
 class Length:
-    """How many epochs it will be, as far as it is planned.
+    """How many epochs a training has: those planned, or as many as there is time for.
 
-    In the middle, these may become twice as many. A learning rate that falls along a cosine
-    has hardly fallen until then: more epochs from the start would have been no better.
+    In the middle, those planned may become twice as many. A learning rate that falls along
+    a cosine has hardly fallen until then: more epochs from the start would have been no
+    better.
     """
 
-    def __init__(self, n_epochs: int, most_epochs: int):
-        self.n_epochs, self._most_epochs = n_epochs, most_epochs
+    def __init__(self, n_planned: int, most_epochs: int, max_seconds: float | None = None):
+        self.n_planned, self._most_epochs = n_planned, most_epochs
+        self._seconds_left = np.inf if max_seconds is None else max_seconds
+        self._seconds, self._n_timed = 0.0, 0
 
     @property
     def look(self) -> int:
         """After how many epochs to see whether more would pay; 0 if there is no way."""
-        return self.n_epochs // 2 if 2 * self.n_epochs <= self._most_epochs else 0
+        return self.n_planned // 2 if 2 * self.n_planned <= self._most_epochs else 0
 
     def until_look(self, n_done: int) -> int:
         """How many epochs there are before the look, or else the end."""
-        return (self.look if n_done < self.look else self.n_epochs) - n_done
+        return (self.look if n_done < self.look else self.n_planned) - n_done
 
     def double(self) -> None:
-        self.n_epochs *= 2
+        self.n_planned *= 2
+
+    def took(self, n_epochs: int, seconds: float) -> None:
+        """So many epochs took these seconds."""
+        self._n_timed += n_epochs
+        self._seconds += seconds
+        self._seconds_left -= seconds
+
+    def n_epochs(self, n_done: int) -> int:
+        """How many epochs it will be, as far as it is known by now."""
+        if self._seconds_left <= 0:
+            return n_done
+        if not self._n_timed or np.isinf(self._seconds_left):
+            return self.n_planned
+        n_more = int(self._seconds_left * self._n_timed / self._seconds)
+        return min(self.n_planned, n_done + n_more)
+
+    def cut_off(self, n_done: int, *, annealed: bool) -> bool:
+        """Whether these are too few of the epochs planned to judge the network by.
+
+        Where the step size falls, it has fallen to 0 in time: half of the epochs are then a
+        whole training, if a short one.
+        """
+        return n_done < self.n_planned * (ENOUGH if annealed else 1)
 
 
 def pays(

@@ -287,8 +287,9 @@ class CompiledOptimizer:
         # Keras computes this rate anew for every weight.
         rate = _adam_rate(self._optimizer, learning_rate, self._optimizer.iterations)
         for gradient, weight in zip(gradients, weights, strict=True):
-            variables = [weight, *adam_moments(self._optimizer, weight)]
-            _fill(variables, _adam(self._optimizer, *variables, gradient, rate))
+            m, v = adam_moments(self._optimizer, weight)
+            stepped = _adam(self._optimizer, weight, m, v, gradient, rate)
+            _fill([weight, m, v], stepped)
 
 
 class PlainAdam(CompiledOptimizer):

@@ -6,6 +6,7 @@ import dataclasses
 import time
 import warnings
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -14,7 +15,6 @@ from tqdm.auto import tqdm
 
 from .._network.network import Network, OptimizerState
 from .._tables.targets import loss_weight_entries
-from .budget import Budget
 from .callbacks import EpochCallbacks
 from .length import Length, pays
 from .padding import padded_inputs
@@ -24,6 +24,18 @@ from .rows import TableRows
 from .spec import EpochLosses, ProgramSpec, Rows, Settings, State
 
 SECONDS_PER_CALL = 0.1  # between calls a progress bar moves and Ctrl-C is heard
+
+
+class Trained(NamedTuple):
+    """What comes out of a training."""
+
+    network: Network
+    history: dict[str, list[float]]  # of losses
+    # For each network without a common weight the number, from 1 on, of its best epoch
+    # (n_networks,), whose weights are kept: with rows to validate on it has the lowest
+    # validation loss, without them it is the last. 0 where no epoch had a finite loss.
+    best_epochs: np.ndarray
+    cut_off: bool  # whether time has ended it, far from where it was to end
 
 
 def train(
@@ -39,17 +51,13 @@ def train(
     most_epochs: int = 0,
     max_seconds: float | None = None,
     verbose: int = 0,
-) -> tuple[Network, dict[str, list[float]], np.ndarray]:
+) -> Trained:
     """Train a network for up to ``settings.n_epochs`` epochs.
 
-    They may become more, up to ``most_epochs``, where that pays. Returns the trained
-    network, the history of losses, and for each network without a common weight the number,
-    from 1 on, of its best epoch (n_networks,). Of that epoch the weights are kept: with
-    rows to validate on it has the lowest validation loss, without them it is the last. It
-    is 0 where no epoch had a finite loss.
+    They may become more, up to ``most_epochs``, where that pays, and fewer if they would
+    take more than ``max_seconds``.
     """
-    budget = Budget(max_seconds)
-    length = Length(settings.n_epochs, most_epochs)
+    length = Length(settings.n_epochs, most_epochs, max_seconds)
     # Callbacks see the state of the program, and Keras' models have no room in them.
     program = PROGRAMS.get(
         spec, settings.n_train, settings.n_validation, exact=callbacks is not None
@@ -62,17 +70,8 @@ def train(
             validation_rows.with_room(program.validation_capacity, room.n_features),
         )
         history = _History(names, spec, settings)
-        state = _run_epochs(
-            program,
-            first,
-            data,
-            settings,
-            seed,
-            history,
-            callbacks,
-            length,
-            budget,
-            progress,
+        state, cut_off = _run_epochs(
+            program, first, data, settings, seed, history, callbacks, length, progress
         )
     # The program goes on until its last network stops, and with rows to validate on past
     # the best epoch. Whoever resumes this training does so from the weights that are kept.
@@ -86,7 +85,7 @@ def train(
     _check_finite(kept, history)
     going_on = OptimizerState(program.optimizer_key, optimizer, last)
     network = _with_arrays(network, spec, kept, going_on, state.balance)
-    return network, history.by_name(), np.array(state.best_epochs)
+    return Trained(network, history.by_name(), np.array(state.best_epochs), cut_off)
 
 
 def _first_state(network: Network, spec: ProgramSpec, program: Program) -> State:
@@ -150,50 +149,51 @@ def _run_epochs(
     history: _History,
     callbacks: EpochCallbacks | None,
     length: Length,
-    budget: Budget,
     progress: tqdm,
-) -> State:
-    n_next, stop = program.epochs_per_call, False
-    n_epochs = length.n_epochs
-    while history.n_epochs < n_epochs and not stop:
+) -> tuple[State, bool]:
+    """The state after training, and whether time has cut it off."""
+    n_next, n_epochs, stop = program.epochs_per_call, length.n_epochs(0), False
+    while (n_done := history.n_epochs) < n_epochs and not stop:
         if callbacks is not None:
             state, settings = callbacks.begin_epoch(state, settings)
             n_next = 1
-        n_done = history.n_epochs
         until_look = length.until_look(n_done)
         n_next = min(n_next, program.max_epochs, n_epochs - n_done, until_look)
         # The step size falls to 0 in time.
         now = settings._replace(n_epochs=n_next, all_epochs=n_epochs)
+        is_compiled, started = program.compiled, time.perf_counter()
+        if not is_compiled:
+            progress.set_postfix_str("compiling")
         order, dropout_seeds = _shuffle(
             program, settings.n_train, seed, range(n_done, n_done + n_next)
         )
-        if not program.compiled:
-            progress.set_postfix_str("compiling")
-        started = time.perf_counter()
         state, losses = program(state, *data, order, dropout_seeds, now)
-        n_next = _next_call(n_next, time.perf_counter() - started)
-        program.epochs_per_call = n_next
+        seconds, n_run = time.perf_counter() - started, len(losses.train)
+        n_next = program.epochs_per_call = _next_call(n_next, seconds)
         history.append(losses)
         logs = history.last()
         progress.set_postfix({k: logs[k] for k in ("loss", "val_loss") if k in logs})
-        progress.update(len(losses.train))
+        progress.update(n_run)
         stop = bool(np.all(state.wait >= settings.patience))
         if history.n_epochs == length.look and not stop and history.pays(state):
             length.double()
-            progress.total = length.n_epochs
+            progress.total = length.n_planned
             settings = settings._replace(patience=2 * settings.patience)
-        n_epochs = budget.n_epochs(history.n_epochs, length.n_epochs)
+        if is_compiled:  # or else the result would depend on how long compiling takes
+            length.took(n_run, seconds)
+        n_epochs = length.n_epochs(history.n_epochs)
         if callbacks is not None:
             state = callbacks.end_epoch(state, logs)
             stop |= callbacks.stop_training
-    if history.n_epochs < length.n_epochs and not stop:
-        warnings.warn(
-            f"Training ended after {history.n_epochs} of up to {length.n_epochs} epochs, "
-            "because max_seconds were over. The best of the networks so far is kept.",
-            ConvergenceWarning,
-            stacklevel=2,
-        )
-    return state
+    if stop or history.n_epochs == length.n_planned:
+        return state, False
+    warnings.warn(
+        f"Training ended after {history.n_epochs} of up to {length.n_planned} epochs, "
+        "because max_seconds were over. The best of the networks so far is kept.",
+        ConvergenceWarning,
+        stacklevel=2,
+    )
+    return state, length.cut_off(history.n_epochs, annealed=settings.annealed > 0)
 
 
 def _state_to_go_on_from(network: Network, program: Program) -> OptimizerState | None:

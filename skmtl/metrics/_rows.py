@@ -14,10 +14,12 @@ class Scores(dict):
     """Scores by name; ``rows``, if known, is what each row contributes to each of them.
 
     An array (n, number of scores) whose sum over the rows is the score, up to a constant:
-    R2 is 1 less a sum over rows. NaN where a row has no part in a score.
+    R2 is 1 less a sum over rows. NaN where a row has no part in a score. ``cut_off`` says
+    whether time has ended the training of what is scored too early.
     """
 
     rows: np.ndarray | None = None
+    cut_off: bool = False
 
 
 def contributions(metric: str, y, predicted, sample_weight, classes) -> np.ndarray | None:

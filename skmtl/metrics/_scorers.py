@@ -158,6 +158,7 @@ class TargetScorer:
         cells = contributions(self.metric, y, predicted, sample_weight, classes)
         if cells is not None:
             found.rows = with_mean(cells, scores)
+        found.cut_off = getattr(_holder_of("cut_off_", estimator), "cut_off_", False)
         return found
 
     def names_of(self, y: Targets) -> tuple[str, ...]:
@@ -194,18 +195,25 @@ def _check_names(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _training_means(estimator) -> np.ndarray:
     """Mean of each target in training, from the estimator that a wrapper holds."""
-    inner = estimator
-    while not hasattr(inner, "target_means_"):
-        # Not out of TransformedTargetRegressor: its regressor knows other units.
-        if isinstance(inner, Pipeline):
-            inner = inner[-1]
-        elif hasattr(inner, "best_estimator_"):
-            inner = inner.best_estimator_
-        else:
-            raise AttributeError(
-                f"neg_average_relative_rmse needs the targets' means in training, but "
-                f"{type(inner).__name__} has no attribute target_means_: let fit set it, "
-                "call average_relative_rmse(..., y_train_mean=y_train.mean(axis=0)) "
-                "yourself, or choose another metric."
-            )
+    inner = _holder_of("target_means_", estimator)
+    if not hasattr(inner, "target_means_"):
+        raise AttributeError(
+            f"neg_average_relative_rmse needs the targets' means in training, but "
+            f"{type(inner).__name__} has no attribute target_means_: let fit set it, "
+            "call average_relative_rmse(..., y_train_mean=y_train.mean(axis=0)) "
+            "yourself, or choose another metric."
+        )
     return inner.target_means_
+
+
+def _holder_of(attribute: str, estimator):
+    """The first estimator that has it, of a wrapper and what it holds, or else the last."""
+    while not hasattr(estimator, attribute):
+        # Not out of TransformedTargetRegressor: its regressor knows other units.
+        if isinstance(estimator, Pipeline):
+            estimator = estimator[-1]
+        elif hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        else:
+            break
+    return estimator

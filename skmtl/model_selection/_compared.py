@@ -44,7 +44,8 @@ class Compared(NamedTuple):
     scored: Scored
     test_ratio: float
     metric: str
-    left_out: list[str]  # models whose fits would not have ended in time
+    left_out: list[str]  # models whose fits were not done in time
+    others: dict[str, Any]  # by name, what is no network of the estimator's, not fitted
 
 
 class _OnFold(NamedTuple):
@@ -112,6 +113,7 @@ def compare(
         test_ratio=float(np.mean([len(test) / len(train) for train, test in folds])),
         metric=metric,
         left_out=[name for name, _ in parts if name not in fitted],
+        others=dict(others),
     )
     if isinstance(estimator, SharingDepthSearchCV):
         return with_search(found, estimator, depths)
@@ -169,8 +171,10 @@ def with_search(found: Compared, search: SharingDepthSearchCV, depths) -> Compar
     searched = _gain._depths(search)
     kept = sorted(set(searched.tolist()) if depths is None else set(depths))
     absent = set(kept) - set(searched.tolist())
+    cut_off = set(kept) & set(searched[_gain.n_cut_off(search) > 0].tolist())
     if absent:
         raise ValueError(f"depths holds {sorted(absent)}, which the search does not have.")
+    kept = [depth for depth in kept if depth not in cut_off]
     candidates = [own.best_of(searched == depth)[0] for depth in kept]
     rows = None
     if own.rows is not None and others.rows is not None:
@@ -182,8 +186,12 @@ def with_search(found: Compared, search: SharingDepthSearchCV, depths) -> Compar
         rows = np.concatenate([others.rows, own.rows[candidates]])
     folds = np.concatenate([others.folds, own.folds[..., candidates]], axis=2)
     scored = Scored(own.names, folds, rows, np.zeros(folds.shape[2], dtype=int), 0)
-    names = [*found.names, *(f"network, depth {depth}" for depth in kept)]
-    return found._replace(names=names, depths=[*found.depths, *kept], scored=scored)
+    return found._replace(
+        names=[*found.names, *map(_network_of, kept)],
+        depths=[*found.depths, *kept],
+        scored=scored,
+        left_out=[*found.left_out, *map(_network_of, sorted(cut_off))],
+    )
 
 
 def _networks(estimator, depths) -> dict[int, tuple[str, Any]]:
@@ -193,9 +201,13 @@ def _networks(estimator, depths) -> dict[int, tuple[str, Any]]:
     # A search adds depth 0, which separate networks are: here nothing hangs on it.
     kept = [d for d in grid[name] if depths is None or d in set(depths)]
     return {
-        depth: (f"network, depth {depth}", clone(estimator).set_params(**{name: depth}))
+        depth: (_network_of(depth), clone(estimator).set_params(**{name: depth}))
         for depth in kept
     }
+
+
+def _network_of(depth: int) -> str:
+    return f"network, depth {depth}"
 
 
 def _others(models, classify: bool, many: bool) -> list[tuple[str, Any]]:

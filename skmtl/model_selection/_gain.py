@@ -171,6 +171,13 @@ def scored(search) -> Scored:
     return Scored(names, scores, rows, _iterations(search), _leading(search, names))
 
 
+def n_cut_off(search) -> np.ndarray:
+    """How many fits of each candidate time has ended too early, as far as it is known."""
+    results = search.cv_results_
+    none = np.zeros(len(results["params"]), dtype=int)
+    return np.asarray(results.get("n_cut_off", none))
+
+
 def depth_parameters(names: Iterable[str]) -> list[str]:
     """Those of an estimator's parameters that are sharing depths, the outermost first."""
     found = [name for name in names if f"__{name}".endswith("__sharing_depth")]

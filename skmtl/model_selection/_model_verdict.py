@@ -15,7 +15,7 @@ from .._third_party import HasMethods
 from .._types import RandomState, Targets, validate_params
 from ._compared import Compared, compare
 from ._model_words import in_words, standings
-from ._verdict import ALPHA
+from ._verdict import ALPHA, _joined
 from ._verdict import MEAN as AVERAGE
 
 BEST, UNCLEAR, WORSE, NO_SCORE = "best", "no clear difference", "worse", "no score"
@@ -105,7 +105,7 @@ class ModelVerdict:
     def __str__(self) -> str:
         words = in_words(self.table, self.metric, self._depths)
         if self._left_out:
-            words += f" Left out for want of time: {' and '.join(self._left_out)}."
+            words += f" Left out for want of time: {_joined(self._left_out)}."
         return words
 
 
@@ -162,7 +162,8 @@ def model_verdict(
             a fitted SharingDepthSearchCV
         The network. It is cloned, and not changed. Of a search, fitted to the same X and y,
         the scores of its depths are taken: only the other models are fitted, to the folds
-        of the search (and not to `cv`).
+        of the search (and not to `cv`). Depths whose fits `max_seconds` has ended too early
+        (``cv_results_["n_cut_off"]``) are left out.
     X : array-like or DataFrame of shape (n, d)
         Features, raw columns included if the estimator and the models take them, as the
         default models do.

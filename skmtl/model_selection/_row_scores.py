@@ -104,6 +104,13 @@ def _portions(n_units: int, n_numbers: int) -> np.ndarray:
     return np.random.default_rng(0).permutation(n_units) % n_portions
 
 
+def n_cut_off(out: list[dict], n_folds: int) -> np.ndarray:
+    """How many fits of each candidate time has ended too early, as far as it is known."""
+    fold_scores = [of_fold["test_scores"] for of_fold in out]
+    cut_off = [getattr(scores, "cut_off", False) for scores in fold_scores]
+    return np.reshape(cut_off, (-1, n_folds)).sum(axis=1)
+
+
 def gathered_as_expected(out, results: dict, folds: Folds, with_rows: bool) -> bool:
     """Whether `row_scores` can read what scikit-learn gathered, and made results of.
 

@@ -32,7 +32,13 @@ from .._types import Targets
 from ..metrics import TargetScorer, target_scorers
 from ..metrics._rows import SUMS_OVER_ROWS
 from ._gain import configured, depth_parameters, sharing_gain
-from ._row_scores import Folds, gathered_as_expected, row_scores, splitter_for
+from ._row_scores import (
+    Folds,
+    gathered_as_expected,
+    n_cut_off,
+    row_scores,
+    splitter_for,
+)
 from ._time import InTime, without
 
 Scoring: TypeAlias = (
@@ -102,12 +108,15 @@ class SharingDepthSearchCV(GridSearchCV):
         is left, as `max_seconds` of the estimator, whose own it replaces: it ends in time
         with the best network so far and a ConvergenceWarning. Fits that stop earlier leave
         their time to later ones. ``cv_results_["max_seconds"]`` has the seconds of each
-        candidate's fits. Too little time is no error, but takes longer: every fit is
-        compiled, runs an epoch, and gets half of an even share of all at least, so that
-        candidates compare. A wrapper that fits several networks takes as many times as
-        long. Results depend on how quick the machine is. Candidates are evaluated a few at
-        a time: ``parallel_config("dask", scatter=[X, y])`` keeps the table from being sent
-        each time. None is no limit.
+        candidate's fits, and, with target scorers, ``cv_results_["n_cut_off"]`` how many of
+        these ended too early to judge the candidate by them (``cut_off_`` of the
+        estimator): `sharing_verdict` then says nothing about its depth. Too little time is
+        no error, but takes longer: every architecture is compiled, and every fit runs an
+        epoch and gets half of an even share of all at least. A wrapper that fits several
+        networks takes as many times as long. Results depend on how quick the machine is.
+        Candidates are evaluated a few at a time:
+        ``parallel_config("dask", scatter=[X, y])`` keeps the table from being sent each
+        time. None is no limit.
 
     Attributes
     ----------
@@ -305,6 +314,8 @@ class SharingDepthSearchCV(GridSearchCV):
         expected = getattr(self.scoring, "metric", None) in SUMS_OVER_ROWS
         if gathered_as_expected(out, results, self.cv, expected):
             self.row_scores_ = row_scores(out, self.cv)
+            if self.max_seconds is not None:
+                results["n_cut_off"] = n_cut_off(out, n_splits)
         return results
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:

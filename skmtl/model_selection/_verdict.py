@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # not public in scikit-learn
 
 ALPHA = 0.05
 HELPS, UNCLEAR, HURTS = "helps", "no clear difference", "hurts"
-NO_SCORE = "no score"
+NO_SCORE, CUT_OFF = "no score", "not judged"
 MEAN = "mean"
 
 VERBS = {
@@ -42,6 +42,7 @@ class Judgement(NamedTuple):
     best_depth: int  # of the search, perhaps 0
     n_depths: int  # searched, 0 not counted
     table: pd.DataFrame  # by target: gain, se, n_gained, n_folds, n, effect
+    n_cut_off: int  # fits of this depth and of separate networks that time has ended
 
 
 def sharing_verdict(search: BaseSearchCV) -> str:
@@ -76,6 +77,9 @@ def sharing_verdict(search: BaseSearchCV) -> str:
     no difference at all, 5 or 7 % of simulated searches seemed to help or hurt some
     target. The gain of the best of several depths is a little too high on average; for an
     unbiased one, score it and depth 0 on rows that the search has not seen.
+
+    Where `max_seconds` has ended fits too early (``cv_results_["n_cut_off"]``), by which a
+    depth would be behind for that alone, it is not judged.
 
     "No clear difference" does not mean that there is none. The more rows there are, the
     smaller are the gains that can be told, and repeated folds add to it, as networks of
@@ -145,7 +149,15 @@ def judgement(search, depth: int | None = None) -> Judgement:
         best = depths[search.best_index_]
     depth = _depth_to_judge(depth, int(best), by_depth)
     table = _judged(scored, found[depth], depths, 0)
-    return Judgement(depth, int(best), len(by_depth) - 1, table)
+    n_cut_off = _n_cut_off(search, depths, [depth, 0])
+    if n_cut_off:
+        table["effect"] = CUT_OFF
+    return Judgement(depth, int(best), len(by_depth) - 1, table, n_cut_off)
+
+
+def _n_cut_off(search, labels, compared: Sequence[Hashable]) -> int:
+    """How many fits of all candidates with one of these labels time has ended too early."""
+    return int(_gain.n_cut_off(search)[pd.Series(labels).isin(compared)].sum())
 
 
 def _leading_gains(scored: Scored, found: dict[Hashable, Differences]) -> pd.Series:
@@ -216,6 +228,8 @@ def _holm(p: pd.Series) -> pd.Series:
 def _of_the_mean(search, found: Judgement) -> str:
     main = found.table.loc[_main(found.table.index)]
     layers = shared_layers(search, found.depth)
+    if found.n_cut_off:
+        return f"Whether sharing {layers} pays cannot be said. {_ended(found.n_cut_off)}"
     if main["effect"] == NO_SCORE:
         return f"Sharing {layers} and separate networks have no score on the same fold."
     opening, next_best = "", ""
@@ -236,6 +250,9 @@ def _of_parameters(search) -> list[str]:
     found = _gain.differences(search, "parameters")
     gains = _leading_gains(scored, found).drop(first)
     best = gains.idxmax()
+    n_cut_off = _n_cut_off(search, labels, [best, first])
+    if n_cut_off:
+        return [f"Nor can other parameters be judged. {_ended(n_cut_off)}"]
     table = _judged(scored, found[best], labels, first)
     main = table.loc[_main(table.index)]
     subject, plain = (shortened(label, LABEL_WIDTH) for label in (best, first))
@@ -257,10 +274,20 @@ def _how_much(search, main: pd.Series) -> str:
     )
 
 
+def _ended(n_cut_off: int) -> str:
+    fits = "fit" if n_cut_off == 1 else "fits"
+    return (
+        f"max_seconds ended {n_cut_off} of the {fits} to compare too early: give more "
+        "seconds, or fewer depths, folds or rows."
+    )
+
+
 def _of_targets(table: pd.DataFrame) -> str:
     """Which targets gain and lose; nothing where there is only one."""
     targets = table.drop(index=MEAN, errors="ignore")
     if MEAN not in table.index or len(targets) < 2:
+        return ""
+    if (targets["effect"] == CUT_OFF).all():
         return ""
     if (targets["effect"] == UNCLEAR).all():
         return "It makes no clear difference for any single target."
