@@ -124,11 +124,11 @@ def test_a_longer_course_ends_in_time(tables_are_large, monkeypatch):
     """After a look there are more epochs planned, but no more time."""
     monkeypatch.setattr(Length, "n_epochs", lambda *_: PLANNED - 2)
 
-    with pytest.warns(match=f"ended after {PLANNED - 2} of up to {2 * PLANNED} epochs"):
+    with pytest.warns(match=f"ended after {PLANNED - 2} of up to {LONGEST} epochs"):
         model = fitted(*smooth(), max_seconds=1e9)
 
     assert model.n_iter_ == PLANNED - 2
-    assert model.cut_off_  # sixteen were to pay
+    assert model.cut_off_  # more were to pay
 
 
 def test_the_rule_for_large_tables():
@@ -139,15 +139,13 @@ def test_the_rule_for_large_tables():
     assert epochs[4 * 10**6].most_epochs < 2 * 16  # so there is nothing to look at
 
 
-def test_a_length_that_doubles():
+def test_a_length_is_looked_at_once():
     length = Length(9, most_epochs=36)
 
     assert (length.look, length.until_look(0), length.until_look(3)) == (4, 4, 1)
     assert length.until_look(4) == 5
-    length.double()
-    assert (length.n_planned, length.look, length.until_look(4)) == (18, 9, 5)
-    length.double()
-    assert (length.n_planned, length.look, length.until_look(9)) == (36, 0, 27)
+    assert length.extend() == 4
+    assert (length.n_planned, length.look, length.until_look(4)) == (36, 0, 32)
 
 
 def test_a_length_knows_how_many_epochs_there_is_time_for():

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from skmtl.ensemble import MultiTaskStackingClassifier, MultiTaskStackingRegressor
-from skmtl.ensemble._trees import boosted_trees, linear
+from skmtl.ensemble._names import default_parts
+from skmtl.ensemble._trees import boosted_trees, is_measured, linear
 from tests._inputs import with_holes
 
 TINY = {"trunk_sizes": (8,), "head_sizes": (), "epochs": 3}
@@ -31,8 +32,7 @@ def test_default_trees_and_lines_take_raw_tables(raw, table, classify):
     _, Y = table
     y = np.median(Y, axis=0) < Y if classify else Y
     kind = MultiTaskStackingClassifier if classify else MultiTaskStackingRegressor
-    own = kind()._default_parts(64, False)[1:]
-    assert len(kind()._default_parts(5001, True)) == 2
+    own = default_parts(classify, 64)[1:]
     own = [(name, part) for name, part in own if name != "extra_trees"]
     model = kind(own, cv=2, random_state=0).fit(raw, y)
 
@@ -66,7 +66,7 @@ def test_a_line_does_not_go_on_for_ever():
 )
 def test_raw_tables_of_any_container(raw, table, container):
     _, Y = table
-    own = MultiTaskStackingRegressor()._default_parts(64, False)[3:]
+    own = default_parts(False, 64)[3:]
     raw = raw[["mass", "kind"]].fillna({"kind": "none"})
 
     model = MultiTaskStackingRegressor(own, cv=2, random_state=0)
@@ -78,7 +78,7 @@ def test_raw_tables_of_any_container(raw, table, container):
 
 def test_renamed_levels_give_the_same_predictions(raw, table):
     _, Y = table
-    own = MultiTaskStackingRegressor()._default_parts(64, False)[1:2]
+    own = default_parts(False, 64)[1:2]
     renamed = raw.assign(kind=raw["kind"].map({"high": "a", "low": "b"}))
 
     first, second = (
@@ -92,7 +92,7 @@ def test_renamed_levels_give_the_same_predictions(raw, table):
 def test_many_levels_are_one_together(table):
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"name": [f"n{i}" for i in rng.integers(600, size=2000)]})
-    own = MultiTaskStackingRegressor()._default_parts(5001, True)[1:]
+    own = default_parts(False, 5001, True)[1:]
 
     model = MultiTaskStackingRegressor(own, cv=2).fit(frame, rng.normal(size=2000))
 
@@ -103,7 +103,7 @@ def test_many_levels_are_one_together(table):
 
 def test_arrays_of_numbers_reach_the_default_trees_as_they_are(table):
     X, Y = table
-    boosting = MultiTaskStackingRegressor()._default_parts(5001, True)[1]
+    boosting = default_parts(False, 5001, True)[1]
     model = MultiTaskStackingRegressor([boosting], cv=2).fit(X, Y[:, 0])
 
     assert model.estimators_[0][0][0].transform(X) is X
@@ -138,17 +138,38 @@ def test_a_class_of_one_row_is_learnt_without_early_stopping():
 
 @pytest.mark.parametrize("kind", [MultiTaskStackingRegressor, MultiTaskStackingClassifier])
 def test_the_network_is_several_where_fits_are_short(kind):
-    members = [kind()._default_parts(n, False)[0][1].n_members for n in (64, 1000, 1001)]
+    classify = kind is MultiTaskStackingClassifier
+    members = [default_parts(classify, n)[0][1].n_members for n in (64, 1000, 1001)]
 
     assert members == [8, 8, 1]
-    for n_rows in ("1000", "5000"):
-        assert f"if n is at most {n_rows}" in kind.__doc__
+    assert "if n is at most 1000;" in kind.__doc__
+
+
+@pytest.mark.parametrize("kind", [MultiTaskStackingRegressor, MultiTaskStackingClassifier])
+def test_the_fewer_rows_the_more_kinds_of_parts(kind):
+    classify = kind is MultiTaskStackingClassifier
+    rows = (5000, 5001, 10_000, 10_001)
+    raw, of_numbers = (
+        [len(default_parts(classify, n, n > 5000, of)) for n in rows]
+        for of in (False, True)
+    )
+
+    assert raw == [4, 2, 2, 2]
+    assert of_numbers == [4, 3, 3, 2]
+    assert "at most 5000 (10 000 where no feature is a category)" in kind.__doc__
+
+
+def test_what_is_measured(raw):
+    assert not is_measured(raw)
+    assert is_measured(raw.drop(columns=["kind", "place"]))
+    assert is_measured(np.ones((2, 2)))
+    assert not is_measured(np.array([[1, "a"]], dtype=object))
 
 
 def test_the_default_stack(table):
     X, Y = table
     model = MultiTaskStackingRegressor(cv=2, random_state=0)
-    default = dict(model._default_parts(64, False))
+    default = dict(default_parts(False, 64))
     default["network"].set_params(n_members=2, **TINY)
     default["extra_trees"].set_params(extratreesregressor__n_estimators=10)
 

@@ -168,10 +168,10 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         ==================  ==================  ===========================================
 
         Smooth tables want more epochs than noisy ones. So these "auto" epochs, and the
-        patience, become twice as many where, in their middle, the losses on rows held out
-        still fall: where their geometric mean over the targets has become lower by 11 %
-        since a fourth of the epochs. That may happen twice, up to passes over 32 000 000
-        rows. Epochs that are given stay as they are.
+        patience, become four times as many where, in their middle, the losses on rows held
+        out still fall: where their geometric mean over the targets has become lower by
+        11 % since a fourth of the epochs. There are passes over 32 000 000 rows at most.
+        Epochs that are given stay as they are.
 
         `partial_fit` goes by the rows of the largest chunk until then. How many are to come
         is not known: from 5000 rows on, the step size falls with ``1 / sqrt(1 + t / 200)``
@@ -223,7 +223,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         False, or if `fit` is given `X_val`.
 
     n_iter_no_change : int or "auto", default="auto"
-        Patience in epochs. "auto" is 40, or for large tables 15. It doubles with "auto"
+        Patience in epochs. "auto" is 40, or for large tables 15. It grows with "auto"
         `epochs` (see `learning_rate_schedule`). Does nothing if `early_stopping` is False.
 
     refit : bool or "auto", default="auto"

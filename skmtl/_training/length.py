@@ -15,9 +15,8 @@ ENOUGH = 0.5  # of the epochs planned, see `Length.cut_off`
 class Length:
     """How many epochs a training has: those planned, or as many as there is time for.
 
-    In the middle, those planned may become twice as many. A learning rate that falls along
-    a cosine has hardly fallen until then: more epochs from the start would have been no
-    better.
+    In the middle of those planned, they may become as many as are allowed. A learning rate
+    that falls along a cosine has not fallen far by then, and starts again.
     """
 
     def __init__(self, n_planned: int, most_epochs: int, max_seconds: float | None = None):
@@ -27,15 +26,18 @@ class Length:
 
     @property
     def look(self) -> int:
-        """After how many epochs to see whether more would pay; 0 if there is no way."""
-        return self.n_planned // 2 if 2 * self.n_planned <= self._most_epochs else 0
+        """After how many epochs to see whether more would pay; 0 if there are no more."""
+        return self.n_planned // 2 if self.n_planned < self._most_epochs else 0
 
     def until_look(self, n_done: int) -> int:
         """How many epochs there are before the look, or else the end."""
         return (self.look if n_done < self.look else self.n_planned) - n_done
 
-    def double(self) -> None:
-        self.n_planned *= 2
+    def extend(self) -> float:
+        """Plan as many as are allowed; returns how many times as many that is."""
+        times = self._most_epochs / self.n_planned
+        self.n_planned = self._most_epochs
+        return times
 
     def took(self, n_epochs: int, seconds: float) -> None:
         """So many epochs took these seconds."""
@@ -67,7 +69,7 @@ def pays(
     of_targets: Sequence[TaskLoss],
     loss_weights: np.ndarray,
 ) -> bool:
-    """Whether losses (n_epochs, T) on rows held out make it worth while to go on for long.
+    """Whether losses (n_epochs, T) on rows held out make it worth while to go on.
 
     They do if they still fell steeply in the second half of the epochs, and the weights to
     keep, of these ``best_epochs`` of the networks, gained by it.

@@ -176,9 +176,9 @@ def _run_epochs(
         progress.update(n_run)
         stop = bool(np.all(state.wait >= settings.patience))
         if history.n_epochs == length.look and not stop and history.pays(state):
-            length.double()
+            patience = settings.patience * length.extend()
+            settings = settings._replace(patience=patience.astype(int))
             progress.total = length.n_planned
-            settings = settings._replace(patience=2 * settings.patience)
         if is_compiled:  # or else the result would depend on how long compiling takes
             length.took(n_run, seconds)
         n_epochs = length.n_epochs(history.n_epochs)

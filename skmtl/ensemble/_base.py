@@ -31,7 +31,7 @@ from .._third_party import BaseComposition
 from .._types import RandomState
 from .._types import Targets as TargetsLike
 from ._folds import folds_of, is_one_part
-from ._names import LARGEST_SEED, is_dropped, named_parts
+from ._names import LARGEST_SEED, default_parts, is_dropped, named_parts
 from ._parts import FittedPart, as_of_whole, fit_part, holds_out
 from ._targets import Targets
 from ._weighing import weigh
@@ -93,10 +93,6 @@ class BaseStacking(MultiOutputMixin, BaseComposition, metaclass=ABCMeta):
     @abstractmethod
     def _in_numbers(self, columns, W, names) -> tuple[np.ndarray, Any]:
         """The targets as numbers (n, T), and the classes that they stand for, if any."""
-
-    @abstractmethod
-    def _default_parts(self, n_rows: int, many: bool) -> list[tuple[str, Any]]:
-        """What ``estimators=None`` is for so many rows; ``many`` is as `are_many` says."""
 
     @abstractmethod
     def _predict_part(self, part: FittedPart, X, wanted, classes) -> list[np.ndarray]:
@@ -227,7 +223,7 @@ class BaseStacking(MultiOutputMixin, BaseComposition, metaclass=ABCMeta):
         check_consistent_length(X, targets.Y, targets.groups)
         counted = np.flatnonzero(targets.counted)
         rng = check_random_state(self.random_state)
-        parts = dict(named_parts(self, targets, rng))
+        parts = dict(named_parts(self, X, targets, rng))
         seed = rng.randint(LARGEST_SEED)
         folds = folds_of(self.cv, X, y, targets, seed)
         sizes = len(counted), min(len(train) for train, _ in folds)
@@ -302,9 +298,7 @@ class BaseStacking(MultiOutputMixin, BaseComposition, metaclass=ABCMeta):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        parts = (
-            self._default_parts(1, False) if self.estimators is None else self.estimators
-        )
+        parts = default_parts(False, 1) if self.estimators is None else self.estimators
         try:
             kept = [part for _, part in parts if not is_dropped(part)]
             tags.input_tags.allow_nan = all(get_tags(p).input_tags.allow_nan for p in kept)

@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .._estimators.classifier import MultiTaskClassifier
 from .._tables.holes_and_weights import weights_of
 from .._tables.labels import (
     check_labels,
@@ -22,8 +21,6 @@ from .._tables.targets import check_same_targets
 from .._types import Floats, Targets
 from ..metrics import accuracy_score
 from ._base import BaseStacking
-from ._parts import FEW_ROWS, n_members_for
-from ._trees import boosted_trees, extra_trees, linear
 from ._weights import log_loss_weights
 
 SMALLEST = np.finfo(float).eps  # probability that counts, as in skmtl.metrics.log_loss
@@ -58,7 +55,8 @@ class MultiTaskStackingClassifier(ClassifierMixin, BaseStacking):
           254 levels (rarer ones together) as categories, and missing numbers as such; 100
           rounds, or, where rows are many (see `cv`), up to 1000, of which early stopping
           takes those that it needs;
-        - "extra_trees", if n is at most 5000: 200 trees, with categories as indicators;
+        - "extra_trees", if n is at most 5000 (10 000 where no feature is a category): 200
+          trees, with categories as indicators;
         - "logistic", if n is at most 5000: `LogisticRegression` of standardised features.
 
         Networks of skmtl (and Pipelines and searches that end in one) are fitted once, to
@@ -270,15 +268,6 @@ class MultiTaskStackingClassifier(ClassifierMixin, BaseStacking):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
-
-    def _default_parts(self, n_rows, many):
-        parts = [
-            ("network", MultiTaskClassifier(n_members=n_members_for(n_rows))),
-            ("boosting", boosted_trees(True, many)),
-        ]
-        if n_rows <= FEW_ROWS:
-            parts += [("extra_trees", extra_trees(True)), ("logistic", linear(True))]
-        return parts
 
     def _check_y(self, y):
         columns, one_dimensional = check_labels(y, estimator=self)

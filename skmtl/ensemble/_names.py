@@ -7,22 +7,45 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone, is_classifier, is_regressor
 
-from ._parts import are_many, is_joint, takes_holes
+from .._estimators.classifier import MultiTaskClassifier
+from .._estimators.regressor import MultiTaskRegressor
+from ._parts import FEW_ROWS, are_many, is_joint, n_members_for, takes_holes
 from ._targets import Targets
+from ._trees import boosted_trees, extra_trees, is_measured, linear
 
+MOST_ROWS_OF_NUMBERS = 10_000  # up to which extra trees are a part, without categories
 LARGEST_SEED = 2**31 - 1
 
 
 def named_parts(
-    stack, targets: Targets, rng: np.random.RandomState
+    stack, X, targets: Targets, rng: np.random.RandomState
 ) -> list[tuple[str, Any]]:
     """Those that are not dropped, as clones with seeds where they had none."""
-    parts = stack.estimators
-    if parts is None:
-        parts = stack._default_parts(targets.counted.sum(), are_many(targets))
+    if stack.estimators is None:
+        n_rows, many = targets.counted.sum(), are_many(targets)
+        parts = default_parts(is_classifier(stack), n_rows, many, is_measured(X))
     else:
-        parts = _checked(stack, parts)
+        parts = _checked(stack, stack.estimators)
     return [(name, _seeded(part, rng)) for name, part in parts]
+
+
+def default_parts(
+    classify: bool, n_rows: int, many: bool = False, of_numbers: bool = False
+) -> list[tuple[str, Any]]:
+    """What ``estimators=None`` is for so many rows.
+
+    ``many`` is as `are_many` says, and ``of_numbers`` whether there are no categories.
+    """
+    network = MultiTaskClassifier if classify else MultiTaskRegressor
+    parts = [
+        ("network", network(n_members=n_members_for(n_rows))),
+        ("boosting", boosted_trees(classify, many)),
+    ]
+    if n_rows <= (MOST_ROWS_OF_NUMBERS if of_numbers else FEW_ROWS):
+        parts.append(("extra_trees", extra_trees(classify)))
+    if n_rows <= FEW_ROWS:
+        parts.append(("logistic" if classify else "ridge", linear(classify)))
+    return parts
 
 
 def is_dropped(part) -> bool:

@@ -6,13 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
 
-from .._estimators.regressor import MultiTaskRegressor
 from .._estimators.scoring import r2_of
 from .._tables.targets import check_targets
 from .._types import Floats, Targets
 from ._base import BaseStacking
-from ._parts import FEW_ROWS, n_members_for
-from ._trees import boosted_trees, extra_trees, linear
 from ._weights import squared_error_weights
 
 
@@ -49,7 +46,8 @@ class MultiTaskStackingRegressor(RegressorMixin, BaseStacking):
           254 levels (rarer ones together) as categories, and missing numbers as such; 100
           rounds, or, where rows are many (see `cv`), up to 1000, of which early stopping
           takes those that it needs;
-        - "extra_trees", if n is at most 5000: 200 trees, with categories as indicators;
+        - "extra_trees", if n is at most 5000 (10 000 where no feature is a category): 200
+          trees, with categories as indicators;
         - "ridge", if n is at most 5000: `RidgeCV` of standardised features.
 
         Networks of skmtl (and Pipelines and searches that end in one) are fitted once, to
@@ -257,15 +255,6 @@ class MultiTaskStackingRegressor(RegressorMixin, BaseStacking):
         True
         """
         return r2_of(self, X, y, sample_weight)
-
-    def _default_parts(self, n_rows, many):
-        parts = [
-            ("network", MultiTaskRegressor(n_members=n_members_for(n_rows))),
-            ("boosting", boosted_trees(False, many)),
-        ]
-        if n_rows <= FEW_ROWS:
-            parts += [("extra_trees", extra_trees(False)), ("ridge", linear(False))]
-        return parts
 
     def _check_y(self, y):
         Y, one_dimensional = check_targets(y, estimator=self)

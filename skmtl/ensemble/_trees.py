@@ -124,6 +124,13 @@ def categories_of(X) -> list[int]:
     return [j for j, own in enumerate(dtypes) if isinstance(own, pd.CategoricalDtype)]
 
 
+def is_measured(X) -> bool:
+    """Whether no column of a table holds categories or text."""
+    if _is_of_numbers(X):
+        return True
+    return all(_is_measured(column) for _, column in _as_frame(X).items())
+
+
 def _is_of_numbers(X) -> bool:
     return isinstance(X, np.ndarray) and X.dtype.kind in "fiub"
 

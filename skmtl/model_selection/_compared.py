@@ -99,7 +99,7 @@ def compare(
     others = _others(models, classify, are_many(targets))
     stack.set_params(estimators=[*others, *networks.values()])
     rng = check_random_state(random_state)
-    parts = named_parts(stack, targets, rng)
+    parts = named_parts(stack, X, targets, rng)
     folds = folds_of(cv, X, y, targets, rng.randint(LARGEST_SEED))
     trains = [train for train, _ in folds]
     fitted = _fitted(stack, parts, X, targets, trains, max_seconds)
