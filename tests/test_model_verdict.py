@@ -205,12 +205,13 @@ def test_a_search_is_not_done_again():
     few = model_verdict(search, X, Y, depths=[2], models=[])
     assert few.table["score"].columns.tolist() == ["mean", "network, depth 2"]
     search.cv_results_["n_cut_off"] = np.array([0, 0, 1])  # fits ended too early
-    left = model_verdict(search, X, Y, models=RIDGE, random_state=0)
-    kept = [name for name in found.table["score"] if name != "network, depth 2"]
-    pd.testing.assert_series_equal(
-        left.table["score"].stack(), found.table["score"][kept].stack()
-    )
-    assert str(left).endswith("Left out for want of time: network, depth 2.")
+    cut_off = model_verdict(search, X, Y, models=RIDGE, random_state=0)
+    before, after = found.table["effect"], cut_off.table["effect"]
+    assert (before["network, depth 2"] == "worse").any()
+    changed = before.columns == "network, depth 2"
+    expected = before.where((before == "best") | ~changed, "not judged")
+    pd.testing.assert_frame_equal(after, expected)
+    assert "Time has ended fits of the network (depth 2) too early" in str(cut_off)
     with pytest.raises(ValueError, match="not those of the search"):
         model_verdict(search, X, Y[["cost"]], models=RIDGE)
     drawn = SharingDepthSearchCV(small(), cv=KFold(3, shuffle=True)).fit(X, Y)

@@ -66,8 +66,7 @@ def test_a_graph_is_refused_before_the_search(tmp_path, capsys):
     assert "name a file .joblib, or leave --compare out" in line
 
 
-def test_a_network_that_was_not_judged_may_win(tmp_path, capsys, monkeypatch):
-    """Time has cut it off, and still it has the highest score."""
+def test_a_network_that_time_has_cut_off_may_win(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("skmtl._training.length.Length.cut_off", lambda *_, **__: True)
     monkeypatch.setattr("skmtl._training.length.Length.n_epochs", lambda *_: 200)
     frame = make_frame()
@@ -77,5 +76,6 @@ def test_a_network_that_was_not_judged_may_win(tmp_path, capsys, monkeypatch):
     saved(frame, tmp_path, *options)
 
     said = " ".join(capsys.readouterr().out.split())
-    assert "Left out for want of time: network, depth 0 and network, depth 1." in said
+    assert "Use a network for both targets" in said
+    assert "Time has ended fits of the network (depth 0 and depth 1) too early" in said
     assert "What has the highest score, the network of depth" in said

@@ -30,10 +30,7 @@ def best_of_all(
     n_jobs: int,
     seed: int,
 ) -> Winner:
-    """The model with the highest mean score over the targets; the network, if none else.
-
-    A network that time has cut off, and which was not judged, may have it, too.
-    """
+    """The model with the highest mean score over the targets; the network, if none else."""
     network = f"the network of depth {search.fitted.best_index_}"
     if compared is None or verdict is None:
         return Winner(network, search.fitted.best_estimator_, "")
@@ -46,8 +43,7 @@ def best_of_all(
             f"Another kind of model has the highest score for {n_others} of {len(names)} "
             "targets: the stacks in skmtl.ensemble weigh models for each target."
         )
-    score = verdict.table.loc[overall, ("score", best)]
-    if best not in compared.others or search.fitted.best_score_ > score:
+    if best not in compared.others:
         return Winner(network, search.fitted.best_estimator_, note)
     name = "the mean" if best == MEAN else best
     fitted = _fitted(best, compared.others[best], table, n_jobs, seed)

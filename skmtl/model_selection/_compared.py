@@ -44,7 +44,8 @@ class Compared(NamedTuple):
     scored: Scored
     test_ratio: float
     metric: str
-    left_out: list[str]  # models whose fits were not done in time
+    left_out: list[str]  # models whose fits would not have ended in time
+    cut_off: list[str]  # networks of whose fits time has ended some too early
     others: dict[str, Any]  # by name, what is no network of the estimator's, not fitted
 
 
@@ -113,6 +114,7 @@ def compare(
         test_ratio=float(np.mean([len(test) / len(train) for train, test in folds])),
         metric=metric,
         left_out=[name for name, _ in parts if name not in fitted],
+        cut_off=[],
         others=dict(others),
     )
     if isinstance(estimator, SharingDepthSearchCV):
@@ -171,10 +173,9 @@ def with_search(found: Compared, search: SharingDepthSearchCV, depths) -> Compar
     searched = _gain._depths(search)
     kept = sorted(set(searched.tolist()) if depths is None else set(depths))
     absent = set(kept) - set(searched.tolist())
-    cut_off = set(kept) & set(searched[_gain.n_cut_off(search) > 0].tolist())
     if absent:
         raise ValueError(f"depths holds {sorted(absent)}, which the search does not have.")
-    kept = [depth for depth in kept if depth not in cut_off]
+    cut_off = searched[_gain.n_cut_off(search) > 0]
     candidates = [own.best_of(searched == depth)[0] for depth in kept]
     rows = None
     if own.rows is not None and others.rows is not None:
@@ -190,7 +191,7 @@ def with_search(found: Compared, search: SharingDepthSearchCV, depths) -> Compar
         names=[*found.names, *map(_network_of, kept)],
         depths=[*found.depths, *kept],
         scored=scored,
-        left_out=[*found.left_out, *map(_network_of, sorted(cut_off))],
+        cut_off=[_network_of(depth) for depth in kept if depth in cut_off],
     )
 
 

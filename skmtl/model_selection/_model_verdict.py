@@ -15,10 +15,10 @@ from .._third_party import HasMethods
 from .._types import RandomState, Targets, validate_params
 from ._compared import Compared, compare
 from ._model_words import in_words, standings
-from ._verdict import ALPHA, _joined
+from ._verdict import ALPHA, CUT_OFF, NO_SCORE, _joined
 from ._verdict import MEAN as AVERAGE
 
-BEST, UNCLEAR, WORSE, NO_SCORE = "best", "no clear difference", "worse", "no score"
+BEST, UNCLEAR, WORSE = "best", "no clear difference", "worse"
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class ModelVerdict:
         are pairs of a statistic and a model: "score", the mean over the folds;
         "difference", the score less that of the best model; "se", its standard error; "p",
         corrected for the number of models and of targets; "effect", which is "best", "no
-        clear difference" or "worse".
+        clear difference" or "worse", or "not judged" (see `model_verdict`).
     metric : {"r2", "neg_log_loss"}
         What was scored.
     best : Series
@@ -64,6 +64,7 @@ class ModelVerdict:
     metric: str
     _depths: tuple[int | None, ...]
     _left_out: tuple[str, ...] = ()
+    _cut_off: tuple[str, ...] = ()
 
     @property
     def best(self) -> pd.Series:
@@ -106,6 +107,12 @@ class ModelVerdict:
         words = in_words(self.table, self.metric, self._depths)
         if self._left_out:
             words += f" Left out for want of time: {_joined(self._left_out)}."
+        if self._cut_off:
+            depths = _joined([name.removeprefix("network, ") for name in self._cut_off])
+            words += (
+                f" Time has ended fits of the network ({depths}) too early: where it is "
+                "not the best, it may be behind for that alone."
+            )
         return words
 
 
@@ -162,8 +169,8 @@ def model_verdict(
             a fitted SharingDepthSearchCV
         The network. It is cloned, and not changed. Of a search, fitted to the same X and y,
         the scores of its depths are taken: only the other models are fitted, to the folds
-        of the search (and not to `cv`). Depths whose fits `max_seconds` has ended too early
-        (``cv_results_["n_cut_off"]``) are left out.
+        of the search (and not to `cv`). Of a depth whose fits `max_seconds` has ended too
+        early (``cv_results_["n_cut_off"]``), it is not said that it is worse than others.
     X : array-like or DataFrame of shape (n, d)
         Features, raw columns included if the estimator and the models take them, as the
         default models do.
@@ -241,7 +248,8 @@ def model_verdict(
 def verdict_of(found: Compared) -> ModelVerdict:
     """What is said of models that have been compared."""
     table, depths = _judged(found), tuple(found.depths)
-    return ModelVerdict(table, found.metric, depths, tuple(found.left_out))
+    left_out, cut_off = tuple(found.left_out), tuple(found.cut_off)
+    return ModelVerdict(table, found.metric, depths, left_out, cut_off)
 
 
 def _judged(found: Compared) -> pd.DataFrame:
@@ -277,6 +285,7 @@ def _judged_one(found: Compared, k: int, n_statements: int) -> pd.DataFrame:
         t = np.asarray(table["difference"] / table["se"])
     table["p"] = np.minimum(scored.chance_of_any(t, int(n)) * n_statements, 1)
     table["effect"] = np.where(table["p"] <= ALPHA, WORSE, UNCLEAR)
+    table.loc[found.cut_off, "effect"] = CUT_OFF
     table.loc[table["score"].isna(), "effect"] = NO_SCORE
     table.loc[found.names[best], ["difference", "se", "p"]] = 0.0, np.nan, np.nan
     table.loc[found.names[best], "effect"] = BEST
