@@ -135,8 +135,8 @@ def test_the_rule_for_large_tables():
     epochs = {n: course_of(MultiTaskRegressor(), n) for n in (10_000, 10**6, 4 * 10**6)}
 
     assert epochs[10_000].most_epochs == 4 * epochs[10_000].epochs == 4 * n_epochs(10_000)
-    assert epochs[10**6][2:4] == (16, 32)
-    assert epochs[4 * 10**6].most_epochs < 2 * 16  # so there is nothing to look at
+    assert epochs[10**6][2:4] == (8, 32)
+    assert epochs[4 * 10**6].most_epochs == 8 == epochs[4 * 10**6].epochs  # no more
 
 
 def test_a_length_is_looked_at_once():

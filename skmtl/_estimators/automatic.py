@@ -21,7 +21,7 @@ LARGEST_EMBEDDING = 16
 # Of large tables: passes over 16 000 rows, and the fewest over any number of rows; how many
 # times as many they may become, and for how many rows seen in all; steps of a pass, but for
 # the smallest and the largest batches.
-EPOCHS, FEWEST_EPOCHS = 60, 16
+EPOCHS, FEWEST_EPOCHS = 60, 8
 LONGER, MOST_ROWS_SEEN = 4, 32_000_000
 STEPS_PER_EPOCH = 90
 STEPS_AT_FULL_RATE = 200  # or so, in chunks of as many rows: then the learning rate falls

@@ -235,7 +235,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         parameter           n < 5000            n >= 5000: a large table
         ==================  ==================  ===========================================
         `learning_rate`     1e-3, constant      4e-3, falling along a cosine
-        `epochs`            400                 60 (16000 / n)^(3/4), at least 16
+        `epochs`            400                 60 (16000 / n)^(3/4), at least 8
         `batch_size`        32                  n / 90, a power of two from 64 to 512
         `n_iter_no_change`  40                  15
         `n_bins`            up to 32            64 (n < 100 000), if n >= 32 max(128, d)
