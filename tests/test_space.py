@@ -4,8 +4,13 @@ import sys
 
 import numpy as np
 import pytest
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401 (to import it)
 from sklearn.linear_model import LinearRegression
-from sklearn.model_selection import ParameterSampler, RandomizedSearchCV
+from sklearn.model_selection import (
+    HalvingRandomSearchCV,
+    ParameterSampler,
+    RandomizedSearchCV,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -51,6 +56,23 @@ def test_a_search_takes_it():
     )
 
     assert set(search.fit(X, Y).best_params_) == set(search_space(small()))
+
+
+def test_a_search_by_halves_over_epochs_takes_it():
+    X, Y = make_table()
+    search = HalvingRandomSearchCV(
+        small(),
+        search_space(small()),
+        n_candidates=3,
+        resource="epochs",
+        min_resources=2,
+        max_resources=6,
+        cv=2,
+        random_state=0,
+    ).fit(X, Y)
+
+    assert search.n_resources_ == [2, 6]
+    assert search.best_estimator_.n_iter_ <= 2 * 6  # and as many with all rows
 
 
 # Warnings of Optuna 5.0 about itself, as in test_search (2026-11).
