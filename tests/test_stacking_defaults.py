@@ -3,9 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.ensemble import ExtraTreesRegressor
 
 from skmtl.ensemble import MultiTaskStackingClassifier, MultiTaskStackingRegressor
-from skmtl.ensemble._names import default_parts
+from skmtl.ensemble._names import default_parts, named_parts
+from skmtl.ensemble._parts import fit_part
+from skmtl.ensemble._targets import Targets
 from skmtl.ensemble._trees import boosted_trees, is_measured, linear
 from tests._inputs import with_holes
 
@@ -149,14 +152,42 @@ def test_the_network_is_several_where_fits_are_short(kind):
 def test_the_fewer_rows_the_more_kinds_of_parts(kind):
     classify = kind is MultiTaskStackingClassifier
     rows = (5000, 5001, 10_000, 10_001)
-    raw, of_numbers = (
+    one_by_one, at_once = (
         [len(default_parts(classify, n, n > 5000, of)) for n in rows]
         for of in (False, True)
     )
 
-    assert raw == [4, 2, 2, 2]
-    assert of_numbers == [4, 3, 3, 2]
-    assert "at most 5000 (10 000 where no feature is a category)" in kind.__doc__
+    assert one_by_one == [4, 2, 2, 2]
+    assert at_once == (one_by_one if classify else [4, 3, 3, 2])
+    assert "if n is at most 5000" in kind.__doc__
+    assert ("if n is at most 10 000" in kind.__doc__) != classify
+
+
+@pytest.mark.parametrize("holes", [False, True])
+def test_extra_trees_for_all_targets_at_once(table, monkeypatch, holes):
+    """They are what scikit-learn's give for all targets, where these have no holes."""
+    monkeypatch.setattr("skmtl.ensemble._names.FEW_ROWS", 50)
+    X, Y = table
+    targets = targets_of(with_holes(Y) if holes else Y)
+    stack = MultiTaskStackingRegressor(random_state=0)
+
+    parts = dict(named_parts(stack, X, targets, np.random.RandomState(0)))
+
+    assert ("extra_trees" in parts) != holes
+    if not holes:
+        rows = np.arange(len(X))
+        fitted = fit_part("extra_trees", parts["extra_trees"], X, targets, rows)
+        assert fitted.joint
+        seed = parts["extra_trees"][-1].random_state
+        trees = ExtraTreesRegressor(200, random_state=seed).fit(X, Y)
+        found = fitted.predict(X[:5] + 0.1, np.ones(Y.shape[1], dtype=bool))
+        np.testing.assert_allclose(found, trees.predict(X[:5] + 0.1), rtol=1e-6)
+
+
+def targets_of(Y) -> Targets:
+    observed = ~np.isnan(Y)
+    names = np.array([f"y{t}" for t in range(Y.shape[1])], dtype=object)
+    return Targets(np.where(observed, Y, 0.0), observed.astype(float), names, False)
 
 
 def test_what_is_measured(raw):

@@ -13,7 +13,7 @@ from ._parts import FEW_ROWS, are_many, is_joint, n_members_for, takes_holes
 from ._targets import Targets
 from ._trees import boosted_trees, extra_trees, is_measured, linear
 
-MOST_ROWS_OF_NUMBERS = 10_000  # up to which extra trees are a part, without categories
+MOST_ROWS_AT_ONCE = 10_000  # up to which extra trees for all targets at once are a part
 LARGEST_SEED = 2**31 - 1
 
 
@@ -23,28 +23,31 @@ def named_parts(
     """Those that are not dropped, as clones with seeds where they had none."""
     if stack.estimators is None:
         n_rows, many = targets.counted.sum(), are_many(targets)
-        parts = default_parts(is_classifier(stack), n_rows, many, is_measured(X))
+        at_once = targets.n_targets > 1 and targets.alike and is_measured(X)
+        parts = default_parts(is_classifier(stack), n_rows, many, at_once)
     else:
         parts = _checked(stack, stack.estimators)
     return [(name, _seeded(part, rng)) for name, part in parts]
 
 
 def default_parts(
-    classify: bool, n_rows: int, many: bool = False, of_numbers: bool = False
+    classify: bool, n_rows: int, many: bool = False, at_once: bool = False
 ) -> list[tuple[str, Any]]:
     """What ``estimators=None`` is for so many rows.
 
-    ``many`` is as `are_many` says, and ``of_numbers`` whether there are no categories.
+    ``many`` is as `are_many` says, and ``at_once`` whether there are several targets
+    without holes, and no categories.
     """
     network = MultiTaskClassifier if classify else MultiTaskRegressor
     parts = [
         ("network", network(n_members=n_members_for(n_rows))),
         ("boosting", boosted_trees(classify, many)),
     ]
-    if n_rows <= (MOST_ROWS_OF_NUMBERS if of_numbers else FEW_ROWS):
-        parts.append(("extra_trees", extra_trees(classify)))
     if n_rows <= FEW_ROWS:
-        parts.append(("logistic" if classify else "ridge", linear(classify)))
+        line = "logistic" if classify else "ridge"
+        parts += [("extra_trees", extra_trees(classify)), (line, linear(classify))]
+    elif n_rows <= MOST_ROWS_AT_ONCE and at_once and not classify:
+        parts.append(("extra_trees", extra_trees(False, joint=True)))
     return parts
 
 

@@ -145,7 +145,8 @@ def rows_of(X, rows: np.ndarray):
 
 def is_joint(estimator) -> bool:
     """Whether a part is fitted to all targets at once, or else to each on its own."""
-    return takes_holes(estimator) or not get_tags(estimator).target_tags.single_output
+    inner = innermost(estimator)
+    return takes_holes(estimator) or not get_tags(inner).target_tags.single_output
 
 
 def takes_holes(estimator) -> bool:
@@ -158,7 +159,7 @@ def _fit_to_all(estimator, X, targets: Targets, rows: np.ndarray):
     rows = rows[targets.counted[rows]]
     own = targets.rows(rows)
     network = takes_holes(estimator)
-    if not (network or (own.observed.all() and (own.W[:, :1] == own.W).all())):
+    if not (network or own.alike):
         raise ValueError(
             f"{type(estimator).__name__} is fitted to all targets at once, but they have "
             "holes, or weights of their own. Give an estimator for one target, of which "

@@ -46,8 +46,9 @@ class MultiTaskStackingRegressor(RegressorMixin, BaseStacking):
           254 levels (rarer ones together) as categories, and missing numbers as such; 100
           rounds, or, where rows are many (see `cv`), up to 1000, of which early stopping
           takes those that it needs;
-        - "extra_trees", if n is at most 5000 (10 000 where no feature is a category): 200
-          trees, with categories as indicators;
+        - "extra_trees", if n is at most 5000: 200 trees for each target, with categories as
+          indicators; if n is at most 10 000, there are no categories and several targets
+          without holes, as many for all targets at once;
         - "ridge", if n is at most 5000: `RidgeCV` of standardised features.
 
         Networks of skmtl (and Pipelines and searches that end in one) are fitted once, to

@@ -45,6 +45,12 @@ class Targets:
         return min(len(np.unique(self.groups[seen])) for seen in self.observed.T)
 
     @property
+    def alike(self) -> bool:
+        """Whether in rows that count all targets are observed, and count as much."""
+        W = self.W[self.counted]
+        return bool((W > 0).all() and (W[:, :1] == W).all())
+
+    @property
     def weighted(self) -> bool:
         """Whether cells that count do so to unlike degrees."""
         return bool((self.W[self.observed] != 1).any())

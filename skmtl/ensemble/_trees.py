@@ -53,10 +53,20 @@ class StoppedClassifier(HistGradientBoostingClassifier):
             self.set_params(**given)
 
 
-def extra_trees(classify: bool) -> Pipeline:
+def extra_trees(classify: bool, joint: bool = False) -> Pipeline:
     """Extremely randomised trees, which see categories as indicators."""
     kind = ExtraTreesClassifier if classify else ExtraTreesRegressor
+    kind = JointExtraTrees if joint else kind
     return make_pipeline(TableEncoder(), _as_numbers(), kind(N_TREES))
+
+
+class JointExtraTrees(ExtraTreesRegressor):
+    """Extremely randomised trees for all T targets, in a T-th of the time and memory."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.single_output = False
+        return tags
 
 
 def linear(classify: bool) -> Pipeline:

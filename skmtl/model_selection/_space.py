@@ -73,8 +73,11 @@ def search_space(
     early stopping ends a fit soon, half of them for compilation, but 20 to 35 where the
     loss keeps falling, and more for separate networks: 25 take three to twelve CPU minutes.
     Below 5000 rows, a search that gives the best third thrice as many epochs, and again,
-    finds the best of these in a quarter of that, 85 seconds on two cores
+    found one as good in a quarter of that, 85 seconds on two cores
     (``python -m benchmarks.space --halving --jobs 2``)::
+
+        from sklearn.experimental import enable_halving_search_cv
+        from sklearn.model_selection import HalvingRandomSearchCV
 
         HalvingRandomSearchCV(
             model, search_space(model), n_candidates=25, resource="epochs",
