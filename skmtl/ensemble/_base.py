@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import MultiOutputMixin
 from sklearn.utils import (
     Bunch,
+    _safe_indexing,
     check_array,
     check_consistent_length,
     check_random_state,
@@ -236,13 +237,34 @@ class BaseStacking(MultiOutputMixin, BaseComposition, metaclass=ABCMeta):
             else:
                 alike = as_of_whole(part, X, *sizes)
                 fits[name] = [(alike, train) for train, _ in folds]
-        fitted = self._fit_parts(fits, X, targets)
+        keeps = set(kept if self.refit else parts)
+        fitted, predicted = self._fit_folds(fits, X, targets, folds, keeps)
         units = np.arange(len(targets.Y)) if targets.groups is None else targets.groups
-        tables = weigh(self, X, targets, fitted, folds, units, seed)
+        tables = weigh(self, targets, predicted, folds, units, seed)
         if self.refit:
             again = {name: [(parts[name], counted)] for name in parts if name not in kept}
             fitted |= self._fit_parts(again, X, targets)
-        self._take_over(targets, fitted, tables)
+        self._take_over(targets, {name: fitted[name] for name in parts}, tables)
+
+    def _fit_folds(self, fits, X, targets, folds, keeps):
+        """Of each part, fits without the folds, and what they predict of these.
+
+        Models of a part that ``keeps`` does not name are gone as soon as they have
+        predicted: those of all folds together may be larger than the table by far.
+        """
+        jobs = [
+            delayed(_fit_and_predict)(self, name, part, X, targets, test, keeps, *rows)
+            for name, of_part in fits.items()
+            for (part, *rows), (_, test) in zip(of_part, folds, strict=True)
+        ]
+        found = self._in_threads(jobs)
+        by_name = {
+            name: found[k * len(folds) : (k + 1) * len(folds)]
+            for k, name in enumerate(fits)
+        }
+        fitted = {name: [m for m, _ in by_name[name]] for name in fits if name in keeps}
+        predicted = {name: [p for _, p in own if p] for name, own in by_name.items()}
+        return fitted, predicted
 
     def _read_targets(self, y, sample_weight, groups) -> Targets:
         """y, the weights of its cells and the groups of its rows, checked."""
@@ -261,10 +283,12 @@ class BaseStacking(MultiOutputMixin, BaseComposition, metaclass=ABCMeta):
             for name, of_part in fits.items()
             for part, *rows in of_part
         ]
-        # Threads share the networks' compiled programs.
-        found = Parallel(n_jobs=self.n_jobs, prefer="threads", verbose=self.verbose)(jobs)
-        of_fits = iter(found)
+        of_fits = iter(self._in_threads(jobs))
         return {name: list(islice(of_fits, len(own))) for name, own in fits.items()}
+
+    def _in_threads(self, jobs) -> list:
+        # Threads share the networks' compiled programs.
+        return Parallel(n_jobs=self.n_jobs, prefer="threads", verbose=self.verbose)(jobs)
 
     def _take_over(self, targets: Targets, fitted, tables) -> None:
         self.weights_, self.weights_std_, self.out_of_fold_scores_ = tables
@@ -305,6 +329,17 @@ class BaseStacking(MultiOutputMixin, BaseComposition, metaclass=ABCMeta):
         except (TypeError, ValueError, AttributeError):
             pass  # not a list of pairs, which `fit` refuses
         return tags
+
+
+def _fit_and_predict(stack, name, part, X, targets, test, keeps, *rows):
+    """A fit to these rows, if it is to be kept, and what it predicts of the others."""
+    model = fit_part(name, part, X, targets, *rows)
+    predicted = []
+    if len(test):
+        wanted = np.ones(targets.n_targets, dtype=bool)
+        X_test = _safe_indexing(X, test)
+        predicted = stack._predict_part(model, X_test, wanted, targets.classes)
+    return (model if name in keeps else None), predicted
 
 
 def check_table(estimator, X, *, reset: bool):

@@ -6,7 +6,6 @@ from typing import Protocol
 
 import numpy as np
 import pandas as pd
-from sklearn.utils import _safe_indexing
 
 from .._messages import listed
 from ._parts import FittedPart
@@ -31,12 +30,12 @@ class Kind(Protocol):
 
 
 def weigh(
-    kind: Kind, X, targets: Targets, of_folds: dict, folds, units: np.ndarray, seed: int
+    kind: Kind, targets: Targets, of_folds: dict, folds, units: np.ndarray, seed: int
 ) -> list[pd.DataFrame]:
     """Weights and their standard errors (T, M), and scores out of fold (T, M + 2).
 
-    ``of_folds`` are each part's models by its name, ``units`` what each row belongs to:
-    itself, or its group.
+    ``of_folds`` is what each part predicts of the folds, by its name, ``units`` what each
+    row belongs to: itself, or its group.
     """
     tested = np.concatenate([test for _, test in folds])
     rng = np.random.default_rng(seed)
@@ -44,7 +43,7 @@ def weigh(
     if len(folds) == 1:
         codes = np.unique(units[tested], return_inverse=True)[1]
         fold = rng.permutation(codes.max() + 1)[codes] % N_PARTS
-    predicted = [_out_of_fold(kind, *part, X, folds, targets) for part in of_folds.items()]
+    predicted = [_out_of_fold(*part, targets) for part in of_folds.items()]
     # A row that several folds test counts once.
     W = targets.W[tested] / np.bincount(tested, minlength=len(targets.Y))[tested, None]
     rows = []
@@ -62,16 +61,8 @@ def weigh(
     ]
 
 
-def _out_of_fold(
-    kind: Kind, name: str, models, X, folds, targets: Targets
-) -> list[np.ndarray]:
-    """What the models of a part predict of the rows that they have not seen."""
-    wanted = np.ones(targets.n_targets, dtype=bool)
-    of_fits = [
-        kind._predict_part(model, _safe_indexing(X, test), wanted, targets.classes)
-        for model, (_, test) in zip(models, folds, strict=True)
-        if len(test)
-    ]
+def _out_of_fold(name: str, of_fits, targets: Targets) -> list[np.ndarray]:
+    """What a part predicts of all folds, for each target; it has not seen these rows."""
     found = [np.concatenate(of_target) for of_target in zip(*of_fits, strict=True)]
     bad = [not np.isfinite(of_target).all() for of_target in found]
     if any(bad):
