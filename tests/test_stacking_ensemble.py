@@ -1,7 +1,9 @@
 """Stacks: weights that are right, parts that are fitted to the right rows."""
 
 import pickle
+import weakref
 from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -734,3 +736,28 @@ def test_networks_of_folds_choose_as_that_of_all_rows_does():
         chosen = of_fold.get_params()
         assert (chosen["n_bins"], chosen["learning_rate"]) == (8, 1e-3)
         assert (chosen["batch_size"], chosen["epochs"]) == (16, TINY["epochs"])
+
+
+class Living(LinearRegression):
+    """Knows how many fitted ones there have been at a time."""
+
+    now: ClassVar[weakref.WeakSet] = weakref.WeakSet()
+    most = 0
+
+    def fit(self, X, y, sample_weight=None):
+        Living.now.add(self)
+        Living.most = max(Living.most, len(Living.now))
+        return super().fit(X, y, sample_weight)
+
+
+@pytest.mark.parametrize(("refit", "most"), [(True, 2 * 3), (False, 5 * 3)])
+def test_models_of_folds_do_not_stay_longer_than_they_are_needed(table, refit, most):
+    """Of 5 folds and 3 targets: extra trees of all together take gigabytes."""
+    Living.now.clear()
+    Living.most = 0
+
+    model = MultiTaskStackingRegressor([("line", Living())], cv=5, refit=refit)
+    model.fit(*table)
+
+    assert Living.most <= most
+    assert len(Living.now) == (3 if refit else 15)
