@@ -252,16 +252,14 @@ class BaseStacking(MultiOutputMixin, BaseComposition, metaclass=ABCMeta):
         Models of a part that ``keeps`` does not name are gone as soon as they have
         predicted: those of all folds together may be larger than the table by far.
         """
-        jobs = [
-            delayed(_fit_and_predict)(self, name, part, X, targets, test, keeps, *rows)
+        calls = {
+            name: [
+                delayed(_fit_and_predict)(self, name, part, X, targets, test, keeps, *rows)
+                for (part, *rows), (_, test) in zip(of_part, folds, strict=True)
+            ]
             for name, of_part in fits.items()
-            for (part, *rows), (_, test) in zip(of_part, folds, strict=True)
-        ]
-        found = self._in_threads(jobs)
-        by_name = {
-            name: found[k * len(folds) : (k + 1) * len(folds)]
-            for k, name in enumerate(fits)
         }
+        by_name = self._in_threads(calls)
         fitted = {name: [m for m, _ in by_name[name]] for name in fits if name in keeps}
         predicted = {name: [p for _, p in own if p] for name, own in by_name.items()}
         return fitted, predicted
@@ -278,17 +276,23 @@ class BaseStacking(MultiOutputMixin, BaseComposition, metaclass=ABCMeta):
 
     def _fit_parts(self, fits, X, targets) -> dict[str, list[FittedPart]]:
         """Of each part by its name, these fits: estimators, and their rows."""
-        jobs = [
-            delayed(fit_part)(name, part, X, targets, *rows)
+        calls = {
+            name: [
+                delayed(fit_part)(name, part, X, targets, *rows) for part, *rows in of_part
+            ]
             for name, of_part in fits.items()
-            for part, *rows in of_part
-        ]
-        of_fits = iter(self._in_threads(jobs))
-        return {name: list(islice(of_fits, len(own))) for name, own in fits.items()}
+        }
+        return self._in_threads(calls)
 
-    def _in_threads(self, jobs) -> list:
+    def _in_threads(self, calls: dict[str, list]) -> dict[str, list]:
+        """What delayed calls return, by the same names."""
         # Threads share the networks' compiled programs.
-        return Parallel(n_jobs=self.n_jobs, prefer="threads", verbose=self.verbose)(jobs)
+        found = iter(
+            Parallel(n_jobs=self.n_jobs, prefer="threads", verbose=self.verbose)(
+                call for of_part in calls.values() for call in of_part
+            )
+        )
+        return {name: list(islice(found, len(own))) for name, own in calls.items()}
 
     def _take_over(self, targets: Targets, fitted, tables) -> None:
         self.weights_, self.weights_std_, self.out_of_fold_scores_ = tables

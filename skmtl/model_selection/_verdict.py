@@ -275,9 +275,8 @@ def _how_much(search, main: pd.Series) -> str:
 
 
 def _ended(n_cut_off: int) -> str:
-    fits = "fit" if n_cut_off == 1 else "fits"
     return (
-        f"max_seconds ended {n_cut_off} of the {fits} to compare too early: give more "
+        f"max_seconds ended {n_cut_off} of the fits to compare too early: give more "
         "seconds, or fewer depths, folds or rows."
     )
 
