@@ -2,13 +2,15 @@
 
 ::
 
-    python -m benchmarks.chunks                 2 000 000 rows, into RESULTS.md
-    python -m benchmarks.chunks --rows 200000   fewer, printed only
+    python -m benchmarks.chunks                             2 000 000 rows, 8 and 16
+                                                            passes, into RESULTS.md
+    python -m benchmarks.chunks --rows 200000 --passes 8    fewer, printed only
 
 A file has 28 numbers, 2 columns of text, one of 50 and one of 2000 levels, some of them
 rare, and 5 targets, in row groups of 50 000 rows in random order. Two fresh processes read
-it: one all of it, for one `fit`; the other group after group, as the README has it, with
-the levels named. Errors are the mean over targets of RMSE / standard deviation on other
+it: one all of it, for one `fit`; others group after group, with the levels named, and with
+a step size that falls to 0 in the end, as the README has it, or with one that knows no end.
+Errors are the mean over targets of RMSE / standard deviation on other
 rows; noise that nothing predicts is 0.054 of it. Memory is what a process holds at its
 peak beside what it held before it read anything, but after it imported TensorFlow.
 """
@@ -72,17 +74,17 @@ def error(model) -> float:
     return float((rmse / Y.std(ddof=0)).mean())
 
 
-def new_model():
-    """A default estimator; TensorFlow is there when it is used."""
+def new_model(**params):
+    """A default estimator but for these; TensorFlow is there when it is used."""
     from skmtl._estimators.regressor import MultiTaskRegressor
 
     few = group(0, 1000)
     MultiTaskRegressor(epochs=1).fit(few.drop(columns=TARGETS), few[TARGETS])
-    return MultiTaskRegressor(random_state=0)
+    return MultiTaskRegressor(random_state=0, **params)
 
 
-def measure_fit(path: Path) -> list[tuple[str, ...]]:
-    model = new_model()
+def measure_fit(path: Path, epochs: int | str = "auto") -> list[tuple[str, ...]]:
+    model = new_model(epochs=epochs)
 
     def fit() -> None:
         table = ParquetFile(path).read().to_pandas()
@@ -93,8 +95,12 @@ def measure_fit(path: Path) -> list[tuple[str, ...]]:
     return [(title, f"{error(model):.4f}", duration(seconds), f"{memory / 1e3:.2f} GB")]
 
 
-def measure_chunks(path: Path, n_passes: int) -> list[tuple[str, ...]]:
-    model, file, rows, passed = new_model(), ParquetFile(path), [], 0.0
+def measure_chunks(path: Path, passes: Sequence[int], to_0: bool) -> list[tuple[str, ...]]:
+    """After each of these passes; the step size is 0 after the last, or knows no end."""
+    file, seconds, memory, rows = ParquetFile(path), 0.0, 0.0, []
+    n_chunks = max(passes) * file.num_row_groups
+    falling = {"learning_rate_schedule": "cosine", "epochs": n_chunks} if to_0 else {}
+    model = new_model(**falling)
 
     def train() -> None:
         names = ["kind", "town"]
@@ -104,13 +110,16 @@ def measure_chunks(path: Path, n_passes: int) -> list[tuple[str, ...]]:
             X, y = chunk.drop(columns=TARGETS), chunk[TARGETS]
             model.partial_fit(X, y, categories=levels)
 
-    for n in range(n_passes):
-        memory, seconds = peak_beside(train)
-        passed += seconds
-        title = f"`partial_fit`, pass {n + 1}"
-        of_pass = f"{error(model):.4f}", duration(passed), f"{memory / 1e3:.2f} GB"
-        rows.append((title, *of_pass))
-        sys.stderr.write(f"{time.strftime('%H:%M:%S')} {rows[-1]}\n")
+    for n in range(1, max(passes) + 1):
+        of_pass, seconds_of_pass = peak_beside(train)
+        memory, seconds = max(memory, of_pass), seconds + seconds_of_pass
+        if n in passes:
+            title = (
+                f"`partial_fit`, {n} passes, step size {'to 0' if to_0 else 'by itself'}"
+            )
+            figures = f"{error(model):.4f}", duration(seconds), f"{memory / 1e3:.2f} GB"
+            rows.append((title, *figures))
+            sys.stderr.write(f"{time.strftime('%H:%M:%S')} {rows[-1]}\n")
     return rows
 
 
@@ -118,7 +127,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.chunks", description="Training in chunks."
     )
-    parser.add_argument("--passes", type=int, default=5, metavar="N")
+    parser.add_argument("--passes", type=int, nargs="+", default=[8, 16], metavar="N")
     return with_rows(parser, argv, N_ROWS)
 
 
@@ -129,8 +138,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         path = Path(folder, "large.parquet")
         write(path, arguments.rows)
         size = path.stat().st_size / 1e9
-        rows = in_fresh_process(measure_chunks, path, arguments.passes)
-        rows = in_fresh_process(measure_fit, path) + rows
+        rows = in_fresh_process(measure_fit, path)
+        for n in arguments.passes:
+            rows += in_fresh_process(measure_fit, path, n)
+        for n in arguments.passes:
+            rows += in_fresh_process(measure_chunks, path, [n], True)
+        rows += in_fresh_process(measure_chunks, path, arguments.passes, False)
     title = f"{arguments.rows} rows in groups of {GROUP}, {size:.2f} GB of Parquet"
     lines = ["## Training in chunks", "", *where, f"- file: {title}", ""]
     lines += markdown_table(["what", "error", "seconds so far", "peak memory"], rows)

@@ -3,6 +3,7 @@
 import pickle
 import threading
 import time
+import warnings
 
 import keras
 import numpy as np
@@ -276,7 +277,7 @@ def test_training_ends_in_time_with_a_step_size_of_nearly_0():
 
 
 def test_a_small_chunk_is_learnt_from_with_a_constant_step_size():
-    falling = small(learning_rate_schedule="cosine").partial_fit(X, Y)
+    falling = small(learning_rate_schedule="cosine", epochs="auto").partial_fit(X, Y)
 
     constant = small(learning_rate_schedule="constant").partial_fit(X, Y)
     np.testing.assert_array_equal(falling.predict(X), constant.predict(X))
@@ -285,29 +286,49 @@ def test_a_small_chunk_is_learnt_from_with_a_constant_step_size():
 def test_large_chunks_are_learnt_from_with_a_falling_step_size():
     model = MultiTaskRegressor()
 
-    first, later = (one_epoch_of(model, MANY_ROWS, n_steps) for n_steps in (0, 600))
+    first, later = (one_epoch_of(model, MANY_ROWS, n_steps, 0) for n_steps in (0, 600))
 
     assert (first.learning_rate, later.learning_rate) == (4e-3, 2e-3)
     assert (later.epochs, later.annealed, later.batch_size) == (1, False, 64)
-    few = one_epoch_of(model, MANY_ROWS - 1, 600)
+    few = one_epoch_of(model, MANY_ROWS - 1, 600, 0)
     assert (few.learning_rate, few.batch_size) == (1e-3, "auto")
     model.set_params(learning_rate_schedule="constant", learning_rate=0.1)
-    assert one_epoch_of(model, MANY_ROWS, 600).learning_rate == 0.1
+    assert one_epoch_of(model, MANY_ROWS, 600, 0).learning_rate == 0.1
 
 
 def test_the_largest_chunk_decides_how_those_after_it_are_learnt_from(monkeypatch):
     asked = []
 
-    def one_epoch(estimator, n_rows, n_steps):
-        asked.append((n_rows, n_steps))
-        return one_epoch_of(estimator, n_rows, n_steps)
+    def one_epoch(estimator, n_rows, *n_before):
+        asked.append((n_rows, *n_before))
+        return one_epoch_of(estimator, n_rows, *n_before)
 
     monkeypatch.setattr("skmtl._estimators.base.one_epoch_of", one_epoch)
     model = small().partial_fit(X, Y).partial_fit(X[:5], Y[:5])
     model = pickle.loads(pickle.dumps(model)).partial_fit(X[:5], Y[:5])
     model.for_prediction().partial_fit(X, Y)
 
-    assert asked == [(N, 0), (N, 2), (N, 3), (N, 0)]  # after 2 batches, and 1
+    # After 2 batches, and 1.
+    assert asked == [(N, 0, 0), (N, 2, 1), (N, 3, 2), (N, 0, 3)]
+
+
+def test_where_the_number_of_chunks_is_known_the_step_size_falls_to_0_over_them():
+    falling = small(epochs=4, learning_rate_schedule="cosine", learning_rate=0.01)
+    by_hand = small(learning_rate_schedule="constant")
+    for n in range(4):
+        falling.partial_fit(X, Y)
+        # That of the middle of the call.
+        rate = 0.01 * np.cos(np.pi / 2 * (n + 0.5) / 4) ** 2
+        by_hand.set_params(learning_rate=rate).partial_fit(X, Y)
+
+    np.testing.assert_allclose(falling.predict(X), by_hand.predict(X), rtol=1e-6)
+    with pytest.warns(ConvergenceWarning, match=r"call 5 of partial_fit.*epochs=4 calls"):
+        falling.partial_fit(X, Y)
+    by_hand.partial_fit(X, Y)  # with the last step size
+    np.testing.assert_allclose(falling.predict(X), by_hand.predict(X), rtol=1e-6)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        falling.fit(X, Y).partial_fit(X, Y)  # counts anew
 
 
 def test_weight_decay_is_that_of_adamw_without_the_biases():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 MANY_ROWS = 5000  # from which on a table is trained on as a large one
 
@@ -63,17 +65,35 @@ def course_of(estimator, n_rows: int) -> Course:
     )
 
 
-def one_epoch_of(estimator, n_rows: int, n_steps: int) -> Course:
-    """How a pass over a chunk of so many rows goes, after so many steps of training.
-
-    Nobody knows how many are to come. Where a schedule would fall to 0 in `fit`, the
-    learning rate falls with the inverse square root of the steps.
-    """
+def one_epoch_of(estimator, n_rows: int, n_steps: int, n_chunks: int) -> Course:
+    """How a pass over a chunk of so many rows goes, after so many steps and chunks."""
     course = course_of(estimator, n_rows)._replace(epochs=1, most_epochs=1, annealed=False)
-    if n_rows < MANY_ROWS or estimator.learning_rate_schedule == "constant":
-        return course
-    rate = course.learning_rate / (1 + n_steps / STEPS_AT_FULL_RATE) ** 0.5
-    return course._replace(learning_rate=rate)
+    share = _share_of_rate(estimator, n_rows, n_steps, n_chunks)
+    return course._replace(learning_rate=course.learning_rate * share)
+
+
+def _share_of_rate(estimator, n_rows: int, n_steps: int, n_chunks: int) -> float:
+    """Of the learning rate, in chunks.
+
+    Where nobody says how many are to come, and a schedule would fall to 0 in `fit`, it
+    falls with the inverse square root of the steps.
+    """
+    schedule, n_planned = estimator.learning_rate_schedule, estimator.epochs
+    if schedule == "cosine" and n_planned != "auto":
+        if n_chunks >= n_planned and isinstance(estimator.optimizer, str):
+            warnings.warn(
+                f"This is call {n_chunks + 1} of partial_fit, while the learning rate fell "
+                f"along a cosine over epochs={n_planned} calls: it stays where it is, next "
+                "to 0. Set epochs to all the calls that there will be, or "
+                'learning_rate_schedule to "auto" if that is not known.',
+                ConvergenceWarning,
+                stacklevel=7,  # the caller of partial_fit
+            )
+        done = (min(n_chunks, n_planned - 1) + 0.5) / n_planned
+        return float(0.5 + 0.5 * np.cos(np.pi * done))
+    if n_rows < MANY_ROWS or schedule == "constant":
+        return 1.0
+    return (1 + n_steps / STEPS_AT_FULL_RATE) ** -0.5
 
 
 def chosen_for(estimator, n_rows: int, n_features: int) -> dict[str, Any]:

@@ -63,7 +63,8 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
     _classes: Any  # labels of each target, None where targets are numbers
     # Of all rows of levels, those that no training had; without any in older files.
     _unmet_levels: NDArray[np.integer[Any]] = np.zeros(0, dtype=int)
-    _largest_chunk: int = 0  # rows in a call of `partial_fit`
+    _largest_chunk: int = 0  # rows in a call of `partial_fit`, and how many calls:
+    _n_chunks: int = 0
     _one_dimensional: bool
 
     @abstractmethod
@@ -173,6 +174,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         """Train for one epoch over these rows, from where the last call ended.
 
         The first call fixes features, targets, levels and scaling. No rows are held out.
+        How the step size goes on: see `learning_rate_schedule`.
 
         Parameters
         ----------
@@ -197,6 +199,11 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
             If `categories` names a feature that is not categorical, or none of the levels
             that X has, or, in a later call, a level that is new; and whatever `fit` raises.
 
+        Warns
+        -----
+        ConvergenceWarning
+            If a step size that falls to 0 over `epochs` calls has done so already.
+
         Examples
         --------
         >>> from skmtl import MultiTaskRegressor
@@ -208,6 +215,15 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         ...     model = model.partial_fit(X[rows], y[rows])
         >>> model.n_iter_
         3
+
+        Three passes over three chunks, with a step size that falls to 0:
+
+        >>> model = MultiTaskRegressor(
+        ...     epochs=3 * 3, learning_rate_schedule="cosine", random_state=0
+        ... )
+        >>> for first in 3 * [0, 256, 512]:
+        ...     rows = slice(first, first + 256)
+        ...     model = model.partial_fit(X[rows], y[rows])
 
         Levels that later rows will have:
 
@@ -481,7 +497,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         if trunks:
             members = [with_trunk(*pair) for pair in zip(members, trunks, strict=True)]
         self._members = members
-        self._largest_chunk = 0
+        self._largest_chunk = self._n_chunks = 0
         self._categorical_features = copy.deepcopy(self.categorical_features)
         self.history_, self.n_iter_ = {}, 0
 
@@ -530,7 +546,8 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         self._largest_chunk = max(self._largest_chunk, n_rows)
         state = self._network.optimizer_state
         n_steps = 0 if state is None else int(state.values[0])  # Keras counts them first
-        return one_epoch_of(self, self._largest_chunk, n_steps)
+        self._n_chunks += 1
+        return one_epoch_of(self, self._largest_chunk, n_steps, self._n_chunks - 1)
 
     def _meeting_levels(self, members: list[Network], X: np.ndarray) -> list[Network]:
         """The members, to which levels are unknown that no training had until now."""

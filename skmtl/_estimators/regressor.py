@@ -247,9 +247,11 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         11 % since a fourth of the epochs. There are passes over 32 000 000 rows at most.
         Epochs that are given stay as they are.
 
-        `partial_fit` goes by the rows of the largest chunk until then. How many are to come
-        is not known: from 5000 rows on, the step size falls with ``1 / sqrt(1 + t / 200)``
-        after t steps, unless the schedule is "constant". Does nothing if `optimizer` is an
+        `partial_fit` goes by the rows of the largest chunk until then. Each call is an
+        epoch. Whoever knows how many there will be gives this number as `epochs`, and
+        "cosine": then the step size falls to 0 over all calls, for errors as low as those
+        of `fit`. Else, from 5000 rows on, it falls with ``1 / sqrt(1 + t / 200)`` after t
+        steps, unless the schedule is "constant". Does nothing if `optimizer` is an
         instance, which may have a schedule of its own.
 
     weight_decay : float, default=0.5
@@ -267,7 +269,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     epochs : int or "auto", default="auto"
         Passes over the training rows. With `early_stopping` this is the largest number.
         "auto" is 400, and for large tables less, or as many as pay: see
-        `learning_rate_schedule`.
+        `learning_rate_schedule`, also for `partial_fit`, whose calls are an epoch each.
 
     max_seconds : float or None, default=None
         Seconds of training after which `fit` ends, with the best networks so far and a

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from .._estimators.automatic import one_epoch_of
+from .._estimators.automatic import course_of
 from .._estimators.base import BaseMultiTask
 from .._estimators.classifier import MultiTaskClassifier
 from .._estimators.networks_of import members_of
@@ -130,7 +130,7 @@ def task_affinity(
     if learning_rate is None:
         optimizer = estimator.optimizer
         named = isinstance(optimizer, str)
-        own = one_epoch_of(estimator, n_rows=0, n_steps=0).learning_rate
+        own = course_of(estimator, n_rows=0).learning_rate
         learning_rate = float(own if named else optimizer.learning_rate)
     from .._training import rows_per_step  # takes in TensorFlow
 
