@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._tables.chunks import pieces
 from .bins import (
     LEAST_WIDTH,
     SortedColumn,
@@ -62,10 +63,12 @@ class Inputs:
 
     def numbers_and_codes(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Scaled numbers of a table (n, d), and rows of levels (n, C)."""
-        if not len(self.categorical):
-            return self.scaling.apply(X), None
-        numbers = self.scaling.apply(np.delete(X, self.categorical, axis=1))
-        return numbers, self.rows_of_levels(X)
+        numbers = self.scaling.apply(self._numbers(X))
+        return numbers, self.rows_of_levels(X) if len(self.categorical) else None
+
+    def _numbers(self, X: np.ndarray) -> np.ndarray:
+        """The columns that are no categories; X itself if there are none of these."""
+        return np.delete(X, self.categorical, axis=1) if len(self.categorical) else X
 
     def rows_of_levels(self, X: np.ndarray) -> np.ndarray:
         """The row of each cell's level (n, C) among those of all features."""
@@ -81,7 +84,7 @@ class Inputs:
     def for_rows(self, X: np.ndarray) -> Inputs:
         """These inputs, with what stands for features that are missing if any are."""
         known = all(units.if_missing is not None for units in self.units)
-        if known or not has_nan(np.delete(X, self.categorical, axis=1)):
+        if known or not any(has_nan(self._numbers(X[part])) for part in pieces(*X.shape)):
             return self
         units = {"hidden": self.hidden.for_missing(), "linear": self.linear.for_missing()}
         return dataclasses.replace(self, **units)
