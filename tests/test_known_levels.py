@@ -216,6 +216,26 @@ def test_merged_networks_keep_what_they_predict(begun):
     assert np.isfinite(merged.partial_fit(X, np.hstack([Y, Y])).predict(late)).all()
 
 
+@pytest.mark.parametrize("depth", [0, 2])
+def test_a_level_that_no_merged_network_has_met_stays_an_unknown_one(begun, depth):
+    other = again(begun)
+    other.target_names_ = np.array(["a", "b", "c"], dtype=object)
+    merged = merge_tasks([begun, other], sharing_depth=depth)
+    late, unknown = X.assign(colour=LATE), X.assign(colour=None)
+
+    for _ in range(2):
+        np.testing.assert_array_equal(merged.predict(late), merged.predict(unknown))
+        merged.partial_fit(X[FIRST], np.hstack([Y, Y])[FIRST])
+
+    other.partial_fit(X, Y.set_axis(other.target_names_, axis=1))  # has met it
+    merged = merge_tasks([begun, other])
+    assert (merged.predict(late)[:, 3:] != merged.predict(unknown)[:, 3:]).any()
+    before = merged.predict(late)
+    merged.partial_fit(X[FIRST], np.hstack([Y, Y])[FIRST])
+    assert (merged.predict(late)[:, 3:] != merged.predict(unknown)[:, 3:]).any()
+    assert (merged.predict(late) != before).any()
+
+
 def test_a_warm_start_goes_on(begun):
     model = again(begun).set_params(warm_start=True, early_stopping=False, epochs=2)
 

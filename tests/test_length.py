@@ -42,7 +42,7 @@ def losses_that_fall(*per_epoch: float, n_epochs: int = 8) -> np.ndarray:
 def pays_for(losses, best_epoch=None, loss="squared_error", weights=None) -> bool:
     n_epochs, n_targets = losses.shape
     of_targets = task_losses(loss, [f"y{t}" for t in range(n_targets)])
-    best = np.array([n_epochs if best_epoch is None else best_epoch])
+    best = n_epochs if best_epoch is None else best_epoch
     return pays(
         losses, best, of_targets, np.ones(n_targets) if weights is None else weights
     )
@@ -128,7 +128,41 @@ def test_a_longer_course_ends_in_time(tables_are_large, monkeypatch):
         model = fitted(*smooth(), max_seconds=1e9)
 
     assert model.n_iter_ == PLANNED - 2
-    assert model.cut_off_  # more were to pay
+    assert not model.cut_off_  # it has had most of what was planned at first
+
+
+@pytest.mark.parametrize("shared", [{"sharing_depth": 0}, {"target_groups": [[0], [1]]}])
+@pytest.mark.parametrize("beside", ["smooth", "noise"])
+def test_what_pays_for_a_network_is_not_up_to_others(tables_are_large, shared, beside):
+    """Beside any other target, a network is what it is alone with another of its kind."""
+    X, Y = smooth()
+    others = {"smooth": Y[:, 1], "noise": noise()[:, 0]}
+    same = {"smooth": Y[:, 0], "noise": noise()[:, 1]}[beside]
+
+    models = [
+        fitted(X, np.c_[same, other], learning_rate=0.02, **shared)
+        for other in others.values()
+    ]
+
+    alike, unlike = models if beside == "smooth" else models[::-1]
+    assert alike.n_iter_ == (LONGEST if beside == "smooth" else PLANNED)
+    assert unlike.n_iter_ == LONGEST
+    predicted = [model.predict(X)[:, 0] for model in models]
+    np.testing.assert_array_equal(*predicted)
+    assert alike.best_epoch_[:, 0] == unlike.best_epoch_[:, 0]
+    for name in ("loss_target_0", "val_loss_target_0"):
+        n = alike.n_iter_
+        assert alike.history_[name] == unlike.history_[name][:n]
+    losses = unlike.history_["val_loss_target_0"][: alike.n_iter_]
+    assert np.argmin(losses) + 1 == unlike.best_epoch_[0, 0]
+
+
+def test_with_a_budget_separate_networks_go_on_together(tables_are_large):
+    X, Y = smooth()
+    limited = {"sharing_depth": 0, "learning_rate": 0.02, "max_seconds": 1e9}
+
+    assert fitted(X, Y, **limited).n_iter_ == LONGEST
+    assert fitted(X, np.c_[Y[:, 0], noise()[:, 0]], **limited).n_iter_ == PLANNED
 
 
 def test_the_rule_for_large_tables():
@@ -142,10 +176,9 @@ def test_the_rule_for_large_tables():
 def test_a_length_is_looked_at_once():
     length = Length(9, most_epochs=36)
 
-    assert (length.look, length.until_look(0), length.until_look(3)) == (4, 4, 1)
-    assert length.until_look(4) == 5
+    assert (length.look, length.n_epochs(4)) == (4, 9)
     assert length.extend() == 4
-    assert (length.n_planned, length.look, length.until_look(4)) == (36, 0, 32)
+    assert (length.n_planned, length.look, length.n_epochs(4)) == (36, 0, 36)
 
 
 def test_a_length_knows_how_many_epochs_there_is_time_for():
@@ -181,6 +214,7 @@ def test_what_pays():
     weights = np.array([1.0, 1.0, 0.0])
     assert not pays_for(losses_that_fall(flat, flat, steep), weights=weights)
     assert not pays_for(losses_that_fall(steep), best_epoch=4), "what is kept came before"
+    assert not pays_for(losses_that_fall(steep), weights=np.zeros(1))  # counts for nothing
     assert not pays_for(np.zeros((8, 2)))  # no cell held out is observed
     assert not pays_for(np.full((8, 2), np.nan))
 

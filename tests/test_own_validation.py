@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.model_selection import (
     GridSearchCV,
     GroupShuffleSplit,
+    PredefinedSplit,
     ShuffleSplit,
     TimeSeriesSplit,
     cross_validate,
@@ -395,6 +396,20 @@ def test_a_splitter_sees_the_rows_that_are_left():
     np.testing.assert_array_equal(groups, np.delete(np.arange(64), 5))
 
 
+def test_positions_that_a_splitter_has_stored_may_be_those_of_all_rows():
+    holes = Y.copy()
+    holes[5] = np.nan
+    test_fold = np.where(np.arange(64) % 4 == 1, 0, -1)
+    test_fold[5] = 0
+    left_out = [np.delete(A, 5, axis=0) for A in (X, Y, test_fold)]
+    expected = small(validation_fraction=PredefinedSplit(left_out[2])).fit(*left_out[:2])
+
+    for stored in (test_fold, left_out[2]):  # with the row that is left out, and without
+        with pytest.warns(UserWarning, match="1 of 64 rows"):
+            model = small(validation_fraction=PredefinedSplit(stored)).fit(X, holes)
+        assert_same_predictions(model, expected, X)
+
+
 def test_rows_on_neither_side_take_no_part():
     """Not in the refit, either."""
     rows = np.arange(20, 40), np.arange(50, 64)
@@ -450,6 +465,8 @@ def test_a_search_chooses_among_splitters():
         (Recorded((np.arange(64), [])), ["validate on", "'target_0'"]),
         (Recorded(([], np.arange(64))), ["train on", "'target_0'"]),
         (GroupShuffleSplit(), ["GroupShuffleSplit", "groups"]),
+        (Recorded((np.arange(60), [64])), ["positions from 0 to 63", "64"]),
+        (PredefinedSplit(np.arange(80) // 70), ["PredefinedSplit", "from 0 to 63"]),
         ("0.1", ["validation_fraction", "'0.1'", "split"]),
     ],
 )

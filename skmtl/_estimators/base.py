@@ -348,6 +348,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         renamed = dict(zip(before, after, strict=True))
         self.history_ = {renamed.get(key, key): v for key, v in self.history_.items()}
         self._unmet_levels = head._unmet_levels
+        self.cut_off_ = self.cut_off_ or head.cut_off_
         self._take_over(members, names, np.append(self.loss_weights_, 1.0), [self, head])
 
     def _check_new_task(self, y, name) -> str:

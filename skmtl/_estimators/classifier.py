@@ -170,8 +170,9 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         Smooth tables want more epochs than noisy ones. So these "auto" epochs, and the
         patience, become four times as many where, in their middle, the losses on rows held
         out still fall: where their geometric mean over the targets has become lower by
-        11 % since a fourth of the epochs. There are passes over 32 000 000 rows at most.
-        Epochs that are given stay as they are.
+        11 % since a fourth of the epochs. Separate networks go on each by its own losses;
+        with `max_seconds` or `callbacks`, only together. There are passes over 32 000 000
+        rows at most. Epochs that are given stay as they are.
 
         `partial_fit` goes by the rows of the largest chunk until then. Each call is an
         epoch. Whoever knows how many there will be gives this number as `epochs`, and

@@ -104,13 +104,36 @@ def _knowing(estimator, categories: Categories, size: int) -> list[Network]:
     """The members, with what is unknown to them for levels that others know."""
     if not categories:
         return members_of(estimator)
-    positions = [
+    positions = _positions(estimator, categories)
+    return [with_levels(member, positions, size) for member in members_of(estimator)]
+
+
+def _positions(estimator, categories: Categories) -> list[np.ndarray]:
+    """Of each feature's levels, where the estimator has them, or -1."""
+    return [
         index.get_indexer(index_of(levels))
         for index, levels in zip(
             categories_of(estimator).indices, categories.values(), strict=True
         )
     ]
-    return [with_levels(member, positions, size) for member in members_of(estimator)]
+
+
+def _unmet(estimators: list, categories: Categories) -> np.ndarray:
+    """The rows of levels that no training of any of the estimators has met."""
+    n_levels = [len(levels) for levels in categories.values()]
+    met = [np.append(np.zeros(n, dtype=bool), True) for n in n_levels]  # behind: unknown
+    for estimator in estimators:
+        first = 0
+        for of_feature, own, levels in zip(
+            met,
+            _positions(estimator, categories),
+            categories_of(estimator).values(),
+            strict=True,
+        ):
+            unmet = np.isin(first + own, estimator._unmet_levels)
+            of_feature[:-1] |= (own >= 0) & ~unmet
+            first += len(levels) + 1
+    return np.flatnonzero(~np.concatenate([*met, np.ones(0, dtype=bool)]))
 
 
 def _check_alike(estimators: list) -> None:
@@ -177,6 +200,7 @@ def _estimator_of(members: list[Network], estimators: list, categories: Categori
         **own,
     )
     merged.categories_ = categories
+    merged._unmet_levels = _unmet(estimators, categories)
     for attribute in (
         "n_features_in_",
         "feature_names_in_",

@@ -244,8 +244,9 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         Smooth tables want more epochs than noisy ones. So these "auto" epochs, and the
         patience, become four times as many where, in their middle, the losses on rows held
         out still fall: where their geometric mean over the targets has become lower by
-        11 % since a fourth of the epochs. There are passes over 32 000 000 rows at most.
-        Epochs that are given stay as they are.
+        11 % since a fourth of the epochs. Separate networks go on each by its own losses;
+        with `max_seconds` or `callbacks`, only together. There are passes over 32 000 000
+        rows at most. Epochs that are given stay as they are.
 
         `partial_fit` goes by the rows of the largest chunk until then. Each call is an
         epoch. Whoever knows how many there will be gives this number as `epochs`, and
@@ -321,7 +322,8 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         Or a splitter of scikit-learn, such as ``TimeSeriesSplit()``: the test rows of its
         last split are validated on, and the others of that split trained on. Of several
         members each has another of the last splits. It is given what `fit` was, without
-        rows that have no observed target. Rows on neither side take no part in training.
+        rows that have no observed target (which a ``PredefinedSplit`` may count, too). Rows
+        on neither side take no part in training.
         Give a splitter that shuffles a `random_state` of its own. Does nothing if
         `early_stopping` is False, or if `fit` is given `X_val`.
 

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.model_selection import PredefinedSplit
 from sklearn.utils import _safe_indexing, check_consistent_length
+from sklearn.utils.validation import _num_samples
 
 from .._messages import listed
 from .._tables.held_out import Part, hold_out, split_by
@@ -60,7 +62,8 @@ def parts_of(
         fraction = share_held_out(len(table.W))
     if hasattr(fraction, "split"):
         X, y, groups = _counted(given, table)
-        return split_by(fraction, X, y, groups, table.W, table.names, n_members)
+        splitter = _of_counted(fraction, given, table)
+        return split_by(splitter, X, y, groups, table.W, table.names, n_members)
     groups = _group_numbers(given, table)
     return hold_out(table.W, fraction, table.names, rng, n_members, groups)
 
@@ -72,6 +75,15 @@ def _counted(given: Given, table: Table) -> list:
     if table.numbers is None:
         return columns
     return [None if A is None else _safe_indexing(A, table.numbers) for A in columns]
+
+
+def _of_counted(splitter: Any, given: Given, table: Table) -> Any:
+    """A splitter that has stored positions of rows, for those that have a weight."""
+    if not isinstance(splitter, PredefinedSplit) or table.numbers is None:
+        return splitter
+    if len(splitter.test_fold) != _num_samples(given.X):
+        return splitter
+    return PredefinedSplit(splitter.test_fold[table.numbers])
 
 
 def _group_numbers(given: Given, table: Table) -> np.ndarray | None:

@@ -71,7 +71,13 @@ def split_by(
     if not splits:
         raise ValueError(f"{kind} gives no split of the rows, expected one or more.")
     numbers = np.arange(len(W))
-    parts = [(numbers[train], numbers[validation]) for train, validation in splits]
+    try:
+        parts = [(numbers[train], numbers[validation]) for train, validation in splits]
+    except IndexError as error:
+        raise ValueError(
+            f"{kind} names other rows than positions from 0 to {len(W) - 1} among those "
+            f"that have an observed target with a positive weight: {error}."
+        ) from error
     for part in parts:
         _check_part(*part, W, names, kind)
     return [parts[i % len(parts)] for i in range(n_members)]

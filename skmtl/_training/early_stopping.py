@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from .._network.architecture import Architecture
-from .spec import ProgramSpec, Settings
+from .spec import ProgramSpec, Settings, State
 
 
 class Best(NamedTuple):
@@ -53,6 +53,21 @@ def better(
     waited = tf.minimum(best.wait + 1, settings.patience)
     wait = tf.where(is_better & validated, 0, waited)
     return Best(weights, loss, wait, tf.where(is_better, number, best.epochs))
+
+
+def with_best_of(spec: ProgramSpec, state: State, other: State, which: np.ndarray) -> State:
+    """The state with the best epochs of these networks (N,) from another one."""
+    weights = [
+        tf.where(_of_entries(spec.architecture, which, users, len(old.shape)), new, old)
+        for new, old, users in zip(
+            other.kept_weights, state.kept_weights, spec.users, strict=True
+        )
+    ]
+    return state._replace(
+        kept_weights=weights,
+        best_loss=tf.where(which, other.best_loss, state.best_loss),
+        best_epochs=tf.where(which, other.best_epochs, state.best_epochs),
+    )
 
 
 def _of_entries(architecture: Architecture, flags, users, n_axes: int):

@@ -21,6 +21,8 @@ class Length:
 
     def __init__(self, n_planned: int, most_epochs: int, max_seconds: float | None = None):
         self.n_planned, self._most_epochs = n_planned, most_epochs
+        self._first_plan = n_planned
+        self.in_seconds = max_seconds is not None
         self._seconds_left = np.inf if max_seconds is None else max_seconds
         self._seconds, self._n_timed = 0.0, 0
 
@@ -28,10 +30,6 @@ class Length:
     def look(self) -> int:
         """After how many epochs to see whether more would pay; 0 if there are no more."""
         return self.n_planned // 2 if self.n_planned < self._most_epochs else 0
-
-    def until_look(self, n_done: int) -> int:
-        """How many epochs there are before the look, or else the end."""
-        return (self.look if n_done < self.look else self.n_planned) - n_done
 
     def extend(self) -> float:
         """Plan as many as are allowed; returns how many times as many that is."""
@@ -55,28 +53,29 @@ class Length:
         return min(self.n_planned, n_done + n_more)
 
     def cut_off(self, n_done: int, *, annealed: bool) -> bool:
-        """Whether these are too few of the epochs planned to judge the network by.
+        """Whether these are too few of the epochs planned at first to judge the network by.
 
         Where the step size falls, it has fallen to 0 in time: half of the epochs are then a
         whole training, if a short one.
         """
-        return n_done < self.n_planned * (ENOUGH if annealed else 1)
+        return n_done < self._first_plan * (ENOUGH if annealed else 1)
 
 
 def pays(
     losses: np.ndarray,
-    best_epochs: np.ndarray,
+    best_epoch: int,
     of_targets: Sequence[TaskLoss],
     loss_weights: np.ndarray,
 ) -> bool:
-    """Whether losses (n_epochs, T) on rows held out make it worth while to go on.
+    """Whether a network's losses (n_epochs, T) on rows held out make it worth to go on.
 
     They do if they still fell steeply in the second half of the epochs, and the weights to
-    keep, of these ``best_epochs`` of the networks, gained by it.
+    keep, of this best epoch, gained by it.
     """
     n_before = len(losses) // 2
     return bool(
-        (best_epochs > n_before).any()
+        best_epoch > n_before
+        and loss_weights.any()
         and fall(losses, n_before, of_targets, loss_weights) > PAYING_FALL
     )
 

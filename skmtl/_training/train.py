@@ -14,14 +14,15 @@ from sklearn.exceptions import ConvergenceWarning
 from tqdm.auto import tqdm
 
 from .._network.network import Network, OptimizerState
-from .._tables.targets import loss_weight_entries
 from .callbacks import EpochCallbacks
-from .length import Length, pays
+from .early_stopping import with_best_of
+from .history import LossHistory
+from .length import Length
 from .padding import padded_inputs
 from .program import Program
 from .program_cache import PROGRAMS
 from .rows import TableRows
-from .spec import EpochLosses, ProgramSpec, Rows, Settings, State
+from .spec import ProgramSpec, Rows, Settings, State
 
 SECONDS_PER_CALL = 0.1  # between calls a progress bar moves and Ctrl-C is heard
 
@@ -69,10 +70,9 @@ def train(
             train_rows.with_room(program.train_capacity, room.n_features),
             validation_rows.with_room(program.validation_capacity, room.n_features),
         )
-        history = _History(names, spec, settings)
-        state, cut_off = _run_epochs(
-            program, first, data, settings, seed, history, callbacks, length, progress
-        )
+        course = _Course(program, data, settings, seed, callbacks, length, progress)
+        course.history = history = LossHistory(names, spec, settings)
+        state, cut_off = course.run(first)
     # The program goes on until its last network stops, and with rows to validate on past
     # the best epoch. Whoever resumes this training does so from the weights that are kept.
     if settings.n_validation or np.ptp(settings.patience):
@@ -140,60 +140,119 @@ def _with_arrays(
     return trained
 
 
-def _run_epochs(
-    program: Program,
-    state: State,
-    data: tuple[Rows, Rows],
-    settings: Settings,
-    seed: int,
-    history: _History,
-    callbacks: EpochCallbacks | None,
-    length: Length,
-    progress: tqdm,
-) -> tuple[State, bool]:
-    """The state after training, and whether time has cut it off."""
-    n_next, n_epochs, stop = program.epochs_per_call, length.n_epochs(0), False
-    while (n_done := history.n_epochs) < n_epochs and not stop:
-        if callbacks is not None:
-            state, settings = callbacks.begin_epoch(state, settings)
-            n_next = 1
-        until_look = length.until_look(n_done)
-        n_next = min(n_next, program.max_epochs, n_epochs - n_done, until_look)
-        # The step size falls to 0 in time.
-        now = settings._replace(n_epochs=n_next, all_epochs=n_epochs)
+class _Course:
+    """The epochs of a training: calls of its program, one after the other."""
+
+    history: LossHistory
+
+    def __init__(
+        self,
+        program: Program,
+        data: tuple[Rows, Rows],
+        settings: Settings,
+        seed: int,
+        callbacks: EpochCallbacks | None,
+        length: Length,
+        progress: tqdm,
+    ):
+        self._program, self._data, self._settings = program, data, settings
+        self._seed, self._callbacks = seed, callbacks
+        self._length, self._progress = length, progress
+
+    def run(self, state: State) -> tuple[State, bool]:
+        """The state after training, and whether time has cut it off."""
+        length = self._length
+        state, stop = self._until(length.look, state)
+        if length.look and self.history.n_epochs == length.look and not stop:
+            state = self._look(state)
+        if not stop:
+            state, stop = self._until(length.n_planned, state)
+        n_epochs = self.history.n_epochs
+        if stop or n_epochs == length.n_planned:
+            return state, False
+        warnings.warn(
+            f"Training ended after {n_epochs} of up to {length.n_planned} epochs, because "
+            "max_seconds were over. The best of the networks so far is kept.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+        return state, length.cut_off(n_epochs, annealed=self._settings.annealed > 0)
+
+    def _until(self, n_end: int, state: State) -> tuple[State, bool]:
+        """The state after so many epochs, or fewer, and whether it was told to stop."""
+        program, callbacks, stop = self._program, self._callbacks, False
+        while not stop:
+            n_done = self.history.n_epochs
+            n_epochs = self._length.n_epochs(n_done)
+            if n_done >= min(n_end, n_epochs):
+                break
+            if callbacks is not None:
+                state, self._settings = callbacks.begin_epoch(state, self._settings)
+            n_next = 1 if callbacks is not None else program.epochs_per_call
+            n_next = min(n_next, program.max_epochs, n_epochs - n_done, n_end - n_done)
+            # The step size falls to 0 in time.
+            state, logs = self._call(state, n_next, all_epochs=n_epochs)
+            stop = bool(np.all(state.wait >= self._settings.patience))
+            if callbacks is not None:
+                state = callbacks.end_epoch(state, logs)
+                stop |= callbacks.stop_training
+        return state, stop
+
+    def _call(self, state: State, n_next: int, all_epochs: int):
+        """The state after so many epochs more, and their last losses."""
+        program, settings, n_done = self._program, self._settings, self.history.n_epochs
         is_compiled, started = program.compiled, time.perf_counter()
         if not is_compiled:
-            progress.set_postfix_str("compiling")
+            self._progress.set_postfix_str("compiling")
         order, dropout_seeds = _shuffle(
-            program, settings.n_train, seed, range(n_done, n_done + n_next)
+            program, settings.n_train, self._seed, range(n_done, n_done + n_next)
         )
-        state, losses = program(state, *data, order, dropout_seeds, now)
+        now = settings._replace(n_epochs=n_next, all_epochs=all_epochs)
+        state, losses = program(state, *self._data, order, dropout_seeds, now)
         seconds, n_run = time.perf_counter() - started, len(losses.train)
-        n_next = program.epochs_per_call = _next_call(n_next, seconds)
-        history.append(losses)
-        logs = history.last()
-        progress.set_postfix({k: logs[k] for k in ("loss", "val_loss") if k in logs})
-        progress.update(n_run)
-        stop = bool(np.all(state.wait >= settings.patience))
-        if history.n_epochs == length.look and not stop and history.pays(state):
-            patience = settings.patience * length.extend()
-            settings = settings._replace(patience=patience.astype(int))
-            progress.total = length.n_planned
+        program.epochs_per_call = _next_call(n_next, seconds)
         if is_compiled:  # or else the result would depend on how long compiling takes
-            length.took(n_run, seconds)
-        n_epochs = length.n_epochs(history.n_epochs)
-        if callbacks is not None:
-            state = callbacks.end_epoch(state, logs)
-            stop |= callbacks.stop_training
-    if stop or history.n_epochs == length.n_planned:
-        return state, False
-    warnings.warn(
-        f"Training ended after {history.n_epochs} of up to {length.n_planned} epochs, "
-        "because max_seconds were over. The best of the networks so far is kept.",
-        ConvergenceWarning,
-        stacklevel=2,
-    )
-    return state, length.cut_off(history.n_epochs, annealed=settings.annealed > 0)
+            self._length.took(n_run, seconds)
+        self.history.append(losses)
+        logs = self.history.last()
+        shown = {k: logs[k] for k in ("loss", "val_loss") if k in logs}
+        self._progress.set_postfix(shown)
+        self._progress.update(n_run)
+        return state, logs
+
+    def _look(self, state: State) -> State:
+        """Plan more epochs for the networks that they pay for."""
+        patience = np.asarray(self._settings.patience)
+        running = np.array(state.wait) < patience
+        goes_on = self.history.pays(np.array(state.best_epochs)) & running
+        others = running & ~goes_on
+        if others.any() and (self._callbacks is not None or self._length.in_seconds):
+            return state  # what follows would call them twice, and take time from the rest
+        if not goes_on.any():
+            return state
+        if others.any():
+            state = self._with_others_at_their_end(state, others)
+        times = self._length.extend()
+        longer = np.where(goes_on, patience * times, 0).astype(int)
+        self._settings = self._settings._replace(patience=longer)
+        self._progress.total = (
+            self._progress.n + self._length.n_planned - self.history.n_epochs
+        )
+        return state
+
+    def _with_others_at_their_end(self, state: State, others: np.ndarray) -> State:
+        """The state with the best epochs that these networks have by the end of the plan.
+
+        It is theirs, whatever the others do: a step size that falls to 0 later is another
+        one.
+        """
+        settings, history = self._settings, self.history
+        patience = np.where(others, settings.patience, 0)
+        self._settings, self.history = settings._replace(patience=patience), history.copy()
+        end, _ = self._until(self._length.n_planned, state)
+        history.of_others = self.history, others
+        self._settings, self.history = settings, history
+        return with_best_of(self._program.spec, state, end, others)
 
 
 def _state_to_go_on_from(network: Network, program: Program) -> OptimizerState | None:
@@ -227,73 +286,6 @@ def _next_call(n_epochs: int, seconds: float) -> int:
     return n_epochs if seconds < 2 * SECONDS_PER_CALL else max(1, n_epochs // 2)
 
 
-class _History:
-    """Losses of the calls so far."""
-
-    def __init__(self, names: Sequence[str], spec: ProgramSpec, settings: Settings):
-        self._names = names
-        self._spec = spec
-        self._validation = settings.n_validation > 0
-        self._loss_weights = settings.loss_weights
-        self._score_units = settings.score_units
-        self._calls: list[EpochLosses] = []
-        self.n_epochs = 0
-
-    def append(self, losses: EpochLosses) -> None:
-        self._calls.append(losses)
-        self.n_epochs += len(losses.train)
-
-    def last(self) -> dict[str, float]:
-        history = self._by_name(self._calls[-1:])
-        return {name: values[-1] for name, values in history.items()}
-
-    def pays(self, state: State) -> bool:
-        """Whether it is worth while to go on for as long again and longer."""
-        losses = np.concatenate([call.validation for call in self._calls])
-        best = np.array(state.best_epochs)
-        return pays(losses, best, self._spec.losses, self._loss_weights)
-
-    def by_name(self) -> dict[str, list[float]]:
-        """One entry per epoch."""
-        return self._by_name(self._calls)
-
-    def _by_name(self, calls):
-        tables = EpochLosses(
-            *(
-                None if part[0] is None else np.concatenate(part).astype(np.float64)
-                for part in zip(*calls, strict=True)
-            )
-        )
-        history = self._losses("", tables.train)
-        if self._validation:
-            history |= self._losses("val_", tables.validation)
-        if self._validation and tables.scores is not None:
-            history |= self._scores(tables.scores)
-        if self._spec.balancing:
-            keys = loss_weight_entries(self._names)
-            history |= _by_key(keys, tables.loss_weights)
-        return history
-
-    def _losses(self, prefix, table):
-        mean = (self._loss_weights * table).mean(axis=1)
-        keys = [f"{prefix}loss_{name}" for name in self._names]
-        return {f"{prefix}loss": mean.tolist()} | _by_key(keys, table)
-
-    def _scores(self, table):
-        defined = self._score_units.defined > 0
-        weights = np.where(defined, self._loss_weights, 0.0)
-        mean = np.full(len(table), np.nan)
-        if weights.any():
-            mean = np.average(np.where(defined, table, 0.0), axis=1, weights=weights)
-        keys = [f"val_score_{name}" for name in self._names]
-        own = _by_key(keys, np.where(defined, table, np.nan))
-        return {"val_score": mean.tolist()} | own
-
-
-def _by_key(keys: Sequence[str], table: np.ndarray) -> dict[str, list[float]]:
-    return {key: column.tolist() for key, column in zip(keys, table.T, strict=True)}
-
-
 def _put_back(
     unseen: np.ndarray,
     users: Sequence[np.ndarray | None],
@@ -314,7 +306,7 @@ class DivergedError(ValueError):
     """Training has left nothing to keep."""
 
 
-def _check_finite(weights: Sequence[np.ndarray], history: _History) -> None:
+def _check_finite(weights: Sequence[np.ndarray], history: LossHistory) -> None:
     losses = history.by_name()
     finite = np.isfinite(losses["loss"])
     remedy = "Lower learning_rate, or look for extreme values in X and y."
