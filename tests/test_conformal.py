@@ -442,6 +442,19 @@ def test_score_wants_the_targets_of_the_fit():
     assert weighted == pytest.approx(model.score(X, Y))
 
 
+def test_a_failed_fit_leaves_all_as_it_was():
+    X, Y = draw(60)
+    model = ConformalRegressor(LinearRegression(), random_state=0).fit(X, Y)
+    before, intervals = dict(vars(model)), model.predict_interval(X)
+
+    with pytest.raises(ValueError, match="NaN"):
+        model.fit(X, np.where(np.arange(len(X)) < 9, np.nan, Y[:, 0]))
+
+    assert vars(model).keys() == before.keys()
+    assert all(vars(model)[name] is value for name, value in before.items())
+    np.testing.assert_array_equal(model.predict_interval(X), intervals)
+
+
 def test_score_leaves_holes_out():
     X, Y = draw(60)
     holed = with_holes(Y)

@@ -13,7 +13,12 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 
 from skmtl.metrics import r2_score
-from skmtl.model_selection import ModelVerdict, SharingDepthSearchCV, model_verdict
+from skmtl.model_selection import (
+    ModelVerdict,
+    SharingDepthSearchCV,
+    _row_scores,
+    model_verdict,
+)
 from skmtl.model_selection._compared import compare
 from skmtl.model_selection._differences import Scored
 from skmtl.model_selection._model_verdict import verdict_of
@@ -217,6 +222,35 @@ def test_a_search_is_not_done_again():
     drawn = SharingDepthSearchCV(small(), cv=KFold(3, shuffle=True)).fit(X, Y)
     with pytest.raises(ValueError, match="cannot be made again"):
         model_verdict(drawn, X, Y)
+
+
+@pytest.mark.parametrize("most", [3 * 4 * 16, 3 * 4 * 32, 2 * 4 * 32])
+def test_a_search_of_more_candidates_keeps_larger_portions_of_rows(monkeypatch, most):
+    """There is room for fewer of them than beside the few other models, or for more."""
+    X, Y = as_frames(*make_table())
+    monkeypatch.setattr(_row_scores, "FEWEST_PORTIONS", 1)
+    monkeypatch.setattr(_row_scores, "MOST_NUMBERS", most)
+    folds = KFold(3, shuffle=True, random_state=1)
+    search = SharingDepthSearchCV(small(), cv=folds).fit(X, Y)
+
+    found = model_verdict(search, X, Y, models=RIDGE, random_state=0)
+
+    assert search.row_scores_.shape[1] < len(X)
+    again = verdict_on(X, Y, depths=None, cv=folds)
+    for figure in ("score", "difference"):
+        pd.testing.assert_frame_equal(
+            found.table[figure], again.table[figure], rtol=1e-5, atol=1e-6
+        )
+    assert np.isfinite(found.table["se"].fillna(0.0)).all(axis=None)
+
+
+def test_no_number_of_folds_is_five():
+    X, Y = as_frames(*make_table())
+    given = {"models": RIDGE, "depths": [], "random_state": 0}
+
+    none, five = (model_verdict(small(), X, Y, cv=cv, **given) for cv in (None, 5))
+
+    pd.testing.assert_frame_equal(none.table, five.table)
 
 
 # Forms of tables, targets and models

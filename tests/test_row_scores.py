@@ -277,8 +277,28 @@ def test_portions_have_the_standard_error_of_rows():
 
     rows, portions = (Differences(d, table, 0.25).se for table in (d, sums))
 
-    assert len(sums) == 4000
-    np.testing.assert_allclose(portions, rows, rtol=4 / np.sqrt(2 * 4000))
+    assert len(sums) == 2048
+    np.testing.assert_allclose(portions, rows, rtol=4 / np.sqrt(2 * 2048))
+
+
+@pytest.mark.parametrize("sizes", [(300, 64), (64, 300), (128, 32), (300, 300), (32, 32)])
+def test_portions_of_two_tables_are_made_equal(monkeypatch, sizes):
+    """As if there had never been room for more."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(2, 300, 3))
+    rows[:, :5, 1] = np.nan
+    ids = np.arange(300)
+
+    def kept(n):
+        return _row_scores._summed(rows, _row_scores._dealt(300, n) if n < 300 else ids)
+
+    found = _row_scores.of_equal_portions([kept(n) for n in sizes], 300)
+
+    for table in found:
+        np.testing.assert_allclose(table, kept(min(sizes)), rtol=1e-5, atol=1e-6)
+    assert _row_scores.of_equal_portions([kept(n) for n in sizes], 299) is None or (
+        max(sizes) < 299
+    )
 
 
 def without_rows(out):

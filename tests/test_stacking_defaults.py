@@ -139,6 +139,14 @@ def test_a_class_of_one_row_is_learnt_without_early_stopping():
     assert model[-1].early_stopping is True
 
 
+def test_many_classes_of_few_rows_are_learnt_without_early_stopping():
+    X, y = np.random.default_rng(0).normal(size=(120, 2)), np.arange(120) % 13
+
+    model = boosted_trees(True, True).fit(X, y)  # of 12 rows held out none has some class
+
+    assert model[-1].n_iter_ == 100
+
+
 @pytest.mark.parametrize("kind", [MultiTaskStackingRegressor, MultiTaskStackingClassifier])
 def test_the_network_is_several_where_fits_are_short(kind):
     classify = kind is MultiTaskStackingClassifier

@@ -340,6 +340,19 @@ def test_no_row_is_predicted_by_a_fit_to_it(table):
     assert all(not fitted & predicted for fitted, predicted in Spy.seen)
 
 
+@pytest.mark.parametrize("times", [2, 5])
+def test_a_row_that_several_folds_test_counts_once(table, labels, times):
+    """The same folds again say nothing new."""
+    X, Y = table
+    folds = list(KFold(4, shuffle=True, random_state=0).split(X))
+    for make, y in ((stack, Y), (classifier, labels)):
+        once, again = (make(cv=folds * n).fit(X, y) for n in (1, times))
+
+        for name in ("weights_", "weights_std_", "out_of_fold_scores_"):
+            found, expected = getattr(again, name), getattr(once, name)
+            pd.testing.assert_frame_equal(found, expected, atol=1e-4, rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     "cv", [RepeatedKFold(n_splits=3, n_repeats=2, random_state=0), TimeSeriesSplit(3)]
 )

@@ -66,6 +66,18 @@ def test_weights_by_log_loss_are_those_of_another_solver(seed, precision):
     np.testing.assert_allclose(w, solved(loss, 3), atol=1e-4)
 
 
+@pytest.mark.parametrize("precision", [1e2, 1e4, 1e7, 1e12])
+def test_much_shrinkage_comes_near_to_what_no_end_of_it_is(precision):
+    P = np.random.default_rng(0).dirichlet(np.ones(4), size=100)[:, :4]
+    weight = np.ones(100)
+
+    w = log_loss_weights(P, weight, precision)
+
+    own = log_loss_weights(P, weight, np.inf)
+    np.testing.assert_allclose(w, own, atol=5 / precision + 1e-6)
+    assert np.ptp(own) > 0.1
+
+
 @pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
 def test_weights_do_not_depend_on_the_unit(scale):
     E = np.random.default_rng(0).normal([0, 1, 2], size=(20, 3))

@@ -237,7 +237,17 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         >>> model.fit(X, y).n_calibration_.tolist()
         [31, 31, 31]
         """
-        self._validate_params()
+        before = dict(self.__dict__)
+        try:
+            self._validate_params()
+            self._fit(X, y, sample_weight, groups)
+        except BaseException:  # a failed or interrupted fit leaves all as it was
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+        return self
+
+    def _fit(self, X, y, sample_weight, groups) -> None:
         X, y, groups = indexable(X, y, groups)
         Y, self._one_dimensional = check_targets(y, estimator=self)
         self.target_names_ = target_names(y, Y.shape[1])
@@ -262,7 +272,6 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
             self.__dict__.pop(name, None)
             if hasattr(self.estimators_[0], name):
                 setattr(self, name, getattr(self.estimators_[0], name))
-        return self
 
     def predict(self, X: ArrayLike) -> Floats:
         """Predict all targets: the mean of the fitted regressors.

@@ -40,10 +40,14 @@ def boosted_trees(classify: bool, stop_early: bool) -> Pipeline:
 
 
 class StoppedClassifier(HistGradientBoostingClassifier):
-    """Boosted trees that stop early where they can: it takes two rows of every class."""
+    """Boosted trees that stop early where they can.
+
+    It takes two rows of every class, and as many rows to hold out as there are classes.
+    """
 
     def fit(self, X, y, sample_weight=None):
-        if np.unique(y, return_counts=True)[1].min() > 1:
+        counts = np.unique(y, return_counts=True)[1]
+        if counts.min() > 1 and len(counts) <= self.validation_fraction * len(y):
             return super().fit(X, y, sample_weight)
         given = {"early_stopping": self.early_stopping, "max_iter": self.max_iter}
         self.set_params(early_stopping=False, max_iter=N_ROUNDS)

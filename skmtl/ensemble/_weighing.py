@@ -51,8 +51,8 @@ def weigh(
         seen = W[:, t] > 0
         y = targets.Y[tested[seen], t]
         of_parts = [kind._of_truth(y, of_part[t][seen]) for of_part in predicted]
-        own = np.stack(of_parts, axis=1), W[seen, t], fold[seen], units[tested[seen]]
-        rows.append(_weigh_one(kind, y, *own, rng))
+        own = np.stack(of_parts, axis=1), W[seen, t], fold[seen], tested[seen]
+        rows.append(_weigh_one(kind, y, *own, units, rng))
     index = pd.Index(targets.names, name="target")
     columns = [*of_folds], [*of_folds], [*of_folds, "equal weights", "stack"]
     return [
@@ -75,21 +75,26 @@ def _out_of_fold(name: str, of_fits, targets: Targets) -> list[np.ndarray]:
     return found
 
 
-def _weigh_one(kind: Kind, y, cells, weight, fold, units, rng) -> tuple:
-    """The same for one target; ``cells`` (n, M) are what the kind has of the truth."""
+def _weigh_one(kind: Kind, y, cells, weight, fold, tested, units, rng) -> tuple:
+    """The same for one target; ``cells`` (n, M) are what the kind has of the truth.
+
+    They are of the rows that are ``tested`` (n,), some of which may be so repeatedly.
+    """
     n_parts = cells.shape[1]
-    precision = prior_precision(kind.shrinkage, n_parts, weight)
+    of_rows = np.bincount(tested, weight)
+    precision = prior_precision(kind.shrinkage, n_parts, of_rows)
 
     def weights_of(weight):
         counts = weight > 0
         return kind._weights_of(cells[counts], weight[counts], precision)
 
     equal = cells.mean(axis=1)
-    # The stack's own score is of weights that have not seen the fold, either.
+    # The stack's own score is of weights that have not seen the fold's rows, either.
     mixed = equal.copy()
     for k in np.unique(fold):
-        others = np.where(fold == k, 0.0, weight)
+        others = np.where(np.isin(tested, tested[fold == k]), 0.0, weight)
         if others.any():
             mixed[fold == k] = cells[fold == k] @ weights_of(others)
     scores = [kind._score_of(y, of_one, weight) for of_one in (*cells.T, equal, mixed)]
-    return weights_of(weight), bootstrap_std(weights_of, weight, units, rng), scores
+    std = bootstrap_std(weights_of, weight, units[tested], rng)
+    return weights_of(weight), std, scores

@@ -13,9 +13,9 @@ N_UNITS = 5000  # that are drawn, for more take long
 
 
 def prior_precision(shrinkage: float, n_parts: int, weight: np.ndarray) -> float:
-    """s M^2 / n: what holds the weights back, beside n cells that speak for themselves.
+    """s M^2 / n: what holds the weights back, beside n rows that speak for themselves.
 
-    n is the effective number of cells (Kish): cells of unlike weights count as fewer.
+    n is the effective number of rows (Kish): rows of unlike ``weight`` count as fewer.
     """
     n_effective = weight.sum() ** 2 / (weight**2).sum()
     return shrinkage * n_parts**2 / n_effective
@@ -40,9 +40,10 @@ def log_loss_weights(P: np.ndarray, weight: np.ndarray, precision: float):
     def loss(w):
         mixed, away = P @ w, w - own
         slope = -(share / mixed) @ P + precision * away
-        return -share @ np.log(mixed) + precision / 2 * away @ away, slope
+        value = -share @ np.log(mixed) + precision / 2 * away @ away
+        return value / (1 + precision), slope / (1 + precision)  # in numbers near 1
 
-    return _on_simplex(loss, n_parts)
+    return _on_simplex(loss, (own + 1 / n_parts) / 2)
 
 
 def of_products(G: np.ndarray, precision: float) -> np.ndarray:
@@ -90,13 +91,14 @@ def _least_square(G: np.ndarray) -> np.ndarray:
     return w / w.sum()
 
 
-def _on_simplex(loss: Callable, n_parts: int) -> np.ndarray:
+def _on_simplex(loss: Callable, start: np.ndarray) -> np.ndarray:
     """The w >= 0 of sum 1 with the least loss, which is convex and comes with its slope."""
+    n_parts = len(start)
     if n_parts == 1:
         return np.ones(1)
     found = minimize(
         loss,
-        np.full(n_parts, 1 / n_parts),
+        start,
         jac=True,
         method="SLSQP",
         bounds=[(0.0, 1.0)] * n_parts,

@@ -29,7 +29,7 @@ from ..ensemble._trees import boosted_trees, linear
 from ..metrics import target_scorers
 from . import _gain
 from ._differences import Scored
-from ._row_scores import Folds, row_scores, splitter_for
+from ._row_scores import Folds, of_equal_portions, row_scores, splitter_for
 from ._search import SharingDepthSearchCV, _candidates, _depth_parameter
 from ._time import made_by
 
@@ -47,6 +47,7 @@ class Compared(NamedTuple):
     left_out: list[str]  # models whose fits would not have ended in time
     cut_off: list[str]  # networks of whose fits time has ended some too early
     others: dict[str, Any]  # by name, what is no network of the estimator's, not fitted
+    n_units: int  # rows, or groups
 
 
 class _OnFold(NamedTuple):
@@ -116,6 +117,7 @@ def compare(
         left_out=[name for name, _ in parts if name not in fitted],
         cut_off=[],
         others=dict(others),
+        n_units=remembered.n_units,
     )
     if isinstance(estimator, SharingDepthSearchCV):
         return with_search(found, estimator, depths)
@@ -179,12 +181,13 @@ def with_search(found: Compared, search: SharingDepthSearchCV, depths) -> Compar
     candidates = [own.best_of(searched == depth)[0] for depth in kept]
     rows = None
     if own.rows is not None and others.rows is not None:
-        if own.rows.shape[1] != others.rows.shape[1]:
+        tables = of_equal_portions([others.rows, own.rows[candidates]], found.n_units)
+        if tables is None:
             raise ValueError(
                 "X, y and groups are not those of the search: here are "
-                f"{len(others.rows[0])} rows or groups, there {len(own.rows[0])}."
+                f"{found.n_units} rows or groups, there {len(own.rows[0])}."
             )
-        rows = np.concatenate([others.rows, own.rows[candidates]])
+        rows = np.concatenate(tables)
     folds = np.concatenate([others.folds, own.folds[..., candidates]], axis=2)
     scored = Scored(own.names, folds, rows, np.zeros(folds.shape[2], dtype=int), 0)
     return found._replace(
@@ -247,6 +250,6 @@ def _weights(targets: Targets) -> np.ndarray | None:
 
 def _remembered(cv, folds, groups, n_rows: int) -> Folds:
     """The folds as `row_scores` takes them: of rows, or of groups."""
-    found = Folds(KFold(cv) if cv is None or is_int(cv) else check_cv(cv))
+    found = Folds(KFold(cv) if is_int(cv) else check_cv(cv))
     found.remember([test for _, test in folds], groups, n_rows)
     return found

@@ -12,7 +12,7 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from .._number_checks import is_int
 
 MOST_NUMBERS = 2**23  # kept with a search: 32 MB
-FEWEST_PORTIONS = 100  # of the rows
+FEWEST_PORTIONS = 128  # of the rows
 
 
 def splitter_for(cv, groups):
@@ -99,9 +99,39 @@ def _portions(n_units: int, n_numbers: int) -> np.ndarray:
     Units that are independent have independent sums, whose variance says as much.
     """
     n_portions = max(FEWEST_PORTIONS, MOST_NUMBERS // n_numbers)
+    return _dealt(n_units, 1 << (n_portions.bit_length() - 1))
+
+
+def _dealt(n_units: int, n_portions: int) -> np.ndarray:
+    """Units, dealt to portions. If their numbers are powers of two, portions nest."""
     if n_units <= n_portions:
         return np.arange(n_units)
     return np.random.default_rng(0).permutation(n_units) % n_portions
+
+
+def of_equal_portions(tables: list[np.ndarray], n_units: int) -> list[np.ndarray] | None:
+    """Tables of `row_scores`, over the portions of the one that has the fewest.
+
+    None if one of them is not of so many units.
+    """
+    sizes = [table.shape[1] for table in tables]
+    if any(n != n_units and (n > n_units or n.bit_count() > 1) for n in sizes):
+        return None
+    fewest = min(sizes)
+    return [
+        _summed(table, _dealt(n_units, fewest) if n == n_units else np.arange(n) % fewest)
+        for table, n in zip(tables, sizes, strict=True)
+    ]
+
+
+def _summed(table: np.ndarray, portion: np.ndarray) -> np.ndarray:
+    """Sums of a table (candidates, units, scores) over portions, NaN where all are."""
+    shape = len(table), portion.max() + 1, table.shape[2]
+    total, n_parts = np.zeros(shape), np.zeros(shape, dtype=np.int32)
+    for k, of_candidate in enumerate(table):
+        np.add.at(total[k], portion, np.nan_to_num(of_candidate))
+        np.add.at(n_parts[k], portion, ~np.isnan(of_candidate))
+    return np.where(n_parts, total, np.nan).astype(np.float32)
 
 
 def n_cut_off(out: list[dict], n_folds: int) -> np.ndarray:
