@@ -12,6 +12,9 @@ from ._cli import InputError
 from ._cli.arguments import parser
 from ._cli.terminal import tell, write
 from ._runtime.disk_cache import SETTING, default_folder
+from ._runtime.quiet_import import LEVEL
+
+OF_OTHER_FILES = {".csv", ".parquet", ".html", ".png", ".pdf", ".svg", ".keras"}
 
 
 def main(argv=None) -> int:
@@ -41,9 +44,16 @@ def main(argv=None) -> int:
 
 
 def _run(args: argparse.Namespace) -> None:
-    _check_writable("--output", args.output)
-    _check_writable("--plot", args.plot)
-    _check_writable("--report", args.report)
+    outputs = {"--output": args.output, "--plot": args.plot, "--report": args.report}
+    for option, file in outputs.items():
+        _check_writable(option, file)
+    _check_different({"the table": args.table, **outputs})
+    ending = Path(args.output or "").suffix.lower()
+    if ending in OF_OTHER_FILES:
+        raise InputError(
+            f"--output {args.output!r} would be a pickled model: name it model.joblib or "
+            "the like, or model.onnx for a graph"
+        )
     of_a_table = args.targets or args.drop or args.groups or args.classify
     if args.table is None and of_a_table:
         raise InputError("name the table, before --targets and other options of tables")
@@ -51,6 +61,9 @@ def _run(args: argparse.Namespace) -> None:
         raise InputError("--trunk and --head are both empty: there is no layer to share")
 
     os.environ.setdefault(SETTING, default_folder())
+    # Programs that outlive their process are read with pages of the processor's features.
+    # What goes wrong in TensorFlow is an exception, too.
+    os.environ.setdefault(LEVEL, "3")
     # Only now, so that --help and the errors above need not wait.
     from ._cli.comparison import comparison, verdict_with
     from ._cli.folds import choose_folds, undefined_scores, without_unrepeated
@@ -148,6 +161,17 @@ def _check_writable(option: str, file: str | None) -> None:
         raise InputError(f"{option}: no such folder: {path.parent}")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise InputError(f"{option}: no permission to write {file}")
+
+
+def _check_different(files: dict[str, str | None]) -> None:
+    """No file is written over the table, or over another that is written."""
+    seen: dict[Path, str] = {}
+    for what, file in files.items():
+        if file is None:
+            continue
+        first = seen.setdefault(Path(file).resolve(), what)
+        if first != what:
+            raise InputError(f"{first} and {what} are the same file {file!r}: name another")
 
 
 def _save(model, output: str, X) -> None:

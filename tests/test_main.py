@@ -7,6 +7,7 @@ import subprocess
 import sys
 import warnings
 from functools import partial, wraps
+from pathlib import Path
 from xml.etree import ElementTree
 
 import joblib
@@ -310,7 +311,7 @@ def test_saved_model_takes_new_rows_as_they_come(save, capsys, tmp_path):
 
     out, err = capsys.readouterr()
     assert "left out 'id' (text, different in every row), 'empty' (no values)" in err
-    assert f"joblib.load({output!r}).predict(" in out
+    assert f"joblib.load({output!r}).predict(rows)" in out
     model = joblib.load(output)
     new_rows = frame.drop(columns=["y", "z", "id"])
     new_rows.loc[0, "c"] = "violet"
@@ -520,11 +521,37 @@ def no_search(monkeypatch):
         (["--plot", "/no/such/folder/depth.png"], ["--plot", "no such folder"]),
         (["--plot", "depth.jpeg"], ["'depth.jpeg'", ".png, .pdf, .svg"]),
         (["--plot", "depth"], ["'depth'", ".png, .pdf, .svg"]),
+        (["--output", "model.csv"], ["'model.csv'", "pickled model", "model.joblib"]),
+        (["--output", "page.HTML"], ["'page.HTML'", "pickled model"]),
+        (["--plot", "a.png", "--output", "./a.png"], ["--output and --plot", "same file"]),
+        (["--report", "a", "--output", "a"], ["--output and --report", "same file 'a'"]),
     ],
 )
 def test_bad_arguments(arguments, parts, capsys):
     assert main(arguments) == 2
     assert_one_line(capsys, *parts)
+
+
+@pytest.mark.parametrize("option", ["--output", "--plot", "--report"])
+def test_the_table_is_not_written_over(option, save, capsys, monkeypatch):
+    table = Path(save(make_frame())[0])
+    before = table.read_bytes()
+    monkeypatch.chdir(table.parent)
+
+    assert main([str(table), "--targets", "y", "z", option, table.name]) == 2
+
+    assert_one_line(capsys, "the table and " + option, "same file")
+    assert table.read_bytes() == before
+
+
+def test_columns_of_one_name_are_refused(tmp_path, capsys):
+    for mark in (",", ";"):
+        rows = [["a", "y", "z", "y", "b", "a"], *[map(str, range(6))] * 20]
+        (tmp_path / "t.csv").write_text("\n".join(mark.join(row) for row in rows))
+
+        assert main([str(tmp_path / "t.csv"), "--targets", "y", "z"]) == 2
+
+        assert_one_line(capsys, "more than one", "'y', 'a'", "rename")
 
 
 @pytest.mark.usefixtures("no_search")
@@ -575,6 +602,7 @@ def test_bad_cells(column, rows, value, parts, save, capsys):
         (b"", ["cannot be read as CSV"]),
         (b"\xff\xfe\x00", ["cannot be read as CSV"]),
         (b"y,z\n1,2\n1,2,3,4\n", ["cannot be read as CSV"]),
+        ("a,y,z\n\xe9,2,3\n".encode("latin-1"), ["cannot be read", "save it as UTF-8"]),
         (b"a|y|z\n1|2|3\n", ["one column", "'a|y|z'", "commas or semicolons"]),
         (b"a;y;z\n", ["target 'y' has no observed value"]),
         (b"a,y,z\n", ["target 'y' has no observed value"]),
@@ -606,6 +634,17 @@ def test_semicolons_read_as_commas_do(decimal, holes, tmp_path):
 
     pd.testing.assert_frame_equal(table.X, expected.X)
     pd.testing.assert_frame_equal(table.Y, expected.Y)
+    # What is printed reads the same.
+    (said,) = (
+        line
+        for line in _report.how_to_load("m.joblib", table, "it", "").splitlines()
+        if "read_csv" in line
+    )
+    arguments = said.split("read_csv('new_rows.csv'")[1].removesuffix(")")
+    read = eval(
+        f"pd.read_csv(file{arguments})", {"pd": pd}, {"file": tmp_path / "semicolons.csv"}
+    )
+    pd.testing.assert_frame_equal(read, pd.read_csv(tmp_path / "commas.csv"))
 
 
 @pytest.mark.parametrize("first", [0, 1])

@@ -49,9 +49,11 @@ def how_to_load(path: str, table: Table, name: str, note: str) -> str:
         )
         how = f"    import onnxruntime\n    onnxruntime.InferenceSession({path!r})\n"
     else:
+        marks = "".join(f", {name}={mark!r}" for name, mark in table.marks.items())
         how = (
             "    import joblib, pandas\n"
-            f"    joblib.load({path!r}).predict(pandas.read_csv('new_rows.csv'))\n"
+            f"    rows = pandas.read_csv('new_rows.csv'{marks})\n"
+            f"    joblib.load({path!r}).predict(rows)\n"
         )
     return f"\n{_filled(text)}\n\n{how}"
 

@@ -26,6 +26,7 @@ from . import InputError
 # What pandas raises for a file that is missing, not text, not CSV or damaged.
 UNREADABLE = (OSError, ValueError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 MIN_ROWS_PER_CLASS = 3  # on average
+SEMICOLONS_AND_COMMAS = {"sep": ";", "decimal": ","}
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Table:
     of_classes: bool = False  # whether the targets are labels
     notes: list[str] = field(default_factory=list)  # what was left out, and why
     groups: pd.Series | None = None  # what each row belongs to; has the column's name
+    marks: dict[str, str] = field(default_factory=dict)  # other than pandas' in the file
 
 
 def bundled_table() -> Table:
@@ -56,7 +58,7 @@ def read_table(
     Targets are numbers or, if they are text or if it is asked for, labels. The column
     ``grouping`` has the groups of rows.
     """
-    frame = _read_csv(path)
+    frame, marks = _read_csv(path)
     by = [] if grouping is None else [grouping]
     _check_columns(frame, path, targets, dropped, by)
     classify = classify or _are_labels(frame[list(targets)])
@@ -83,22 +85,36 @@ def read_table(
     notes += _notes_on_dates(X)
     X, Y = X.reset_index(drop=True), Y.reset_index(drop=True)
     groups = None if groups is None else groups.reset_index(drop=True)
-    return Table(path, X, Y, classify, notes, groups)
+    return Table(path, X, Y, classify, notes, groups, marks)
 
 
-def _read_csv(path: str) -> pd.DataFrame:
+def _read_csv(path: str) -> tuple[pd.DataFrame, dict[str, str]]:
+    """The table of a file, and what pandas is to be told to read it."""
     try:
-        frame = _parsed(path)
+        frame, marks = _parsed(path)
+        header = pd.read_csv(
+            path, header=None, nrows=1, dtype=str, sep=marks.get("sep", ",")
+        )
     except FileNotFoundError:
         raise InputError(f"no such file: {path}") from None
     except UNREADABLE as error:
-        raise InputError(f"{path} cannot be read as CSV: {error}") from error
+        remedy = ""
+        if isinstance(error, UnicodeDecodeError):
+            remedy = ": save it as UTF-8"
+        raise InputError(f"{path} cannot be read as CSV: {error}{remedy}") from error
+    names = header.iloc[0].dropna()
+    twice = list(names[names.duplicated()].unique())
+    if twice:
+        raise InputError(
+            f"{path} has more than one {listed('column', twice)}: rename all but one, or "
+            "remove them"
+        )
     frame = frame.reset_index(drop=True)
     frame.columns = frame.columns.astype(str)
-    return frame
+    return frame, marks
 
 
-def _parsed(path: str) -> pd.DataFrame:
+def _parsed(path: str) -> tuple[pd.DataFrame, dict[str, str]]:
     """Columns between commas, or else between semicolons."""
     # In one piece: in pieces, a column can get numbers in one and text in the next.
     read = partial(pd.read_csv, path, low_memory=False)
@@ -106,18 +122,19 @@ def _parsed(path: str) -> pd.DataFrame:
         by_commas = read()
     except ParserError:  # decimal commas, perhaps, of which rows have more or fewer
         by_semicolons = _semicolon_separated(read)
-        if by_semicolons.shape[1] == 1:
+        if by_semicolons[0].shape[1] == 1:
             raise
         return by_semicolons
     if by_commas.shape[1] > 1:
-        return by_commas
-    return _semicolon_separated(read)
+        return by_commas, {}
+    by_semicolons = _semicolon_separated(read)
+    return by_semicolons if by_semicolons[0].shape[1] > 1 else (by_commas, {})
 
 
-def _semicolon_separated(read: Callable[..., pd.DataFrame]) -> pd.DataFrame:
+def _semicolon_separated(read: Callable[..., pd.DataFrame]):
     """With decimal points or commas, whichever makes more columns numeric."""
-    frames = [read(sep=";", decimal=mark) for mark in ".,"]
-    return max(frames, key=lambda frame: frame.select_dtypes("number").shape[1])
+    found = [(read(**marks), marks) for marks in ({"sep": ";"}, SEMICOLONS_AND_COMMAS)]
+    return max(found, key=lambda pair: pair[0].select_dtypes("number").shape[1])
 
 
 def _row_numbers(X: pd.DataFrame) -> tuple[list[str], list[str]]:
