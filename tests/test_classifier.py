@@ -781,6 +781,8 @@ def test_what_is_no_label_is_an_error(table, y, parts):
         (["balanced"], ["class_weight", "1 entries", "3 targets"]),
         ({"colour": "balanced"}, ["lacks", "works"]),
         ([3.0, None, None], ["3.0", "'colour'"]),
+        ([{"Red": 2.0}, None, None], ["'Red'", "of target 'colour'", "'red'"]),
+        ([None, {"red": 2.0}, None], ["unknown label 'red'"]),
     ],
 )
 def test_weights_that_make_no_sense_are_an_error(table, labels, weight, parts):

@@ -207,6 +207,9 @@ def test_training_learns():
     estimator = small(epochs=100).fit(X, Y)
 
     assert estimator.score(X, Y) > 0.9
+    for n in (150, 299):  # a divisor of the number of rows, and none
+        with pytest.raises(ValueError, match=rf"got \({n}, 3\) and \(300, 3\)"):
+            estimator.score(X, Y[:n])
 
 
 # Going on

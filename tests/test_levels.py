@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import Ridge
 
 from skmtl import merge_tasks
 from skmtl._tables.features import check_features
@@ -222,6 +223,17 @@ def test_a_frozen_trunk_keeps_what_it_knows_of_levels(plain):
 def test_a_trunk_of_other_categories_is_refused(plain):
     with pytest.raises(ValueError, match=r"init_trunk was fitted with .*colour"):
         raw(init_trunk=plain).fit(X.assign(colour=1.0), Y)
+    numbers = dict.fromkeys(plain.categories_, 1.0)
+    with pytest.raises(ValueError, match="but X has no categorical feature:"):
+        raw(init_trunk=plain).fit(X.assign(**numbers), Y)
+
+
+@pytest.mark.parametrize("source", [3, "a", raw(), Ridge().fit([[0.0]], [0.0])])
+def test_what_is_no_trunk_is_said_to_be_none_beside_categories(source):
+    with pytest.raises((ValueError, TypeError), match="init_trunk must be a"):
+        raw(init_trunk=FrozenEstimator(source) if hasattr(source, "fit") else source).fit(
+            X, Y
+        )
 
 
 @pytest.mark.parametrize("depth", [0, 1])

@@ -63,9 +63,18 @@ def codes_of(source, X: np.ndarray, own: Categories, is_categorical) -> np.ndarr
         return None
     expected = list(getattr(source, "categories_", {}))
     if list(own) != expected:
+        if hasattr(source, "get_params"):  # what is no trunk at all is another mistake
+            _of_estimator(source)
+        else:
+            _of_keras(source)
+        before, now = (
+            listed("categorical feature", list(names))
+            if len(names)
+            else "no categorical feature"
+            for names in (expected, own)
+        )
         raise ValueError(
-            f"init_trunk was fitted with {listed('category', expected) or 'no category'}, "
-            f"but X has {listed('category', list(own)) or 'none'}: expected the same. Set "
+            f"init_trunk was fitted with {before}, but X has {now}: expected the same. Set "
             "categorical_features as it was; a Keras model reads numbers only."
         )
     return recoded(X, own, categories_of(source), is_categorical)

@@ -12,7 +12,8 @@ from ..metrics import r2_score
 def r2_of(estimator, X, y, sample_weight) -> float:
     """Mean over targets of the coefficient of determination of a fitted estimator."""
     Y, _ = check_targets(y, estimator=estimator)
-    predicted = estimator.predict(X).reshape(len(Y), -1)
+    predicted = estimator.predict(X)
+    predicted = predicted.reshape(len(predicted), -1)
     check_same_targets(y, Y, estimator.target_names_)
     if np.isnan(Y).all():
         raise ValueError("y has no observed value (all are NaN): there is no score.")

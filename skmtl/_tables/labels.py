@@ -181,7 +181,10 @@ def class_weights(
     """Weights of the cells (n, T), times those of their classes."""
     of_targets = per_target("class_weight", value, names, is_for_all)
     if is_for_all(value):
-        _check_for_all(value, classes)
+        _check_labels(value, classes)
+    else:
+        for own, of_target, name in zip(of_targets, classes, names, strict=True):
+            _check_labels(own, [of_target], f" of target {name!r}")
     W = W.copy()
     for t, (weights, own) in enumerate(zip(of_targets, classes, strict=True)):
         seen = W[:, t] > 0
@@ -210,14 +213,14 @@ def _by_class(weights, classes, code, cell_weights, name) -> np.ndarray:
     return by_class
 
 
-def _check_for_all(value, classes) -> None:
-    """A mapping for all targets may name the labels of any, and nothing else."""
+def _check_labels(value, classes, of_target: str = "") -> None:
+    """A mapping may name the labels of a target that it is for, and nothing else."""
     known = {label for own in classes for label in own.tolist()}
     unknown = set(value) - known if isinstance(value, Mapping) else set()
     if unknown:
         raise ValueError(
             f"class_weight has {listed('unknown label', sorted(map(str, unknown)))}; the "
-            f"classes are {', '.join(sorted(map(repr, known)))}."
+            f"classes{of_target} are {', '.join(sorted(map(repr, known)))}."
         )
 
 
