@@ -114,6 +114,8 @@ def test_more_bins_need_more_rows_than_bins_of_all_features():
     assert automatic_bins(4999, 128) == 32
     assert automatic_bins(5000, 128) == 64
     assert automatic_bins(99_999, 128) == 64
+    assert automatic_bins(99_999, 128, of_chunk=True) == 32
+    assert automatic_bins(4095, 128, of_chunk=True) == 16
     assert automatic_bins(10**7, 128) == automatic_bins(100_000, 128) == 32
     assert automatic_bins(6399, 200) == 16
     assert automatic_bins(6400, 200) == 64

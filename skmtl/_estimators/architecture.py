@@ -19,7 +19,11 @@ from .automatic import automatic_bins, embedding_size
 
 
 def inputs_of(
-    estimator, X: np.ndarray, weight: np.ndarray, trunk: Trunk | None = None
+    estimator,
+    X: np.ndarray,
+    weight: np.ndarray,
+    trunk: Trunk | None = None,
+    of_chunk: bool = False,
 ) -> Inputs:
     """How the features of `fit` enter the network: as in the trunk it starts from."""
     if trunk is not None and trunk.features is not None:
@@ -29,7 +33,7 @@ def inputs_of(
     if trunk is not None and trunk.layers:
         n_bins = 0  # of Keras: it reads the features themselves
     elif n_bins == "auto":
-        n_bins = automatic_bins(*X.shape)
+        n_bins = automatic_bins(len(X), X.shape[1], of_chunk)
     categorical = estimator.is_categorical_
     return Inputs.fit(
         X,

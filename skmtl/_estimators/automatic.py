@@ -129,12 +129,16 @@ def share_held_out(n_rows: int) -> float:
     return min(HELD_OUT, MOST_HELD_OUT / n_rows)
 
 
-def automatic_bins(n_rows: int, n_features: int) -> int:
-    """Bins of each feature: none where weights for them could not be learnt."""
+def automatic_bins(n_rows: int, n_features: int, of_chunk: bool = False) -> int:
+    """Bins of each feature: none where weights for them could not be learnt.
+
+    Of a table in large chunks time is what lacks, as of one of many rows.
+    """
     if n_rows < max(FEWEST_ROWS, ROWS_PER_FEATURE * n_features):
         return 0
     affordable = n_rows // max(ROWS_PER_BIN, n_features)
-    if MANY_ROWS <= n_rows < ROWS_FOR_HALF and affordable >= MOST_BINS // 2:
+    has_time = MANY_ROWS <= n_rows < ROWS_FOR_HALF and not of_chunk
+    if has_time and affordable >= MOST_BINS // 2:
         return MOST_BINS
     return next((n_bins for n_bins in MORE_BINS if n_bins <= affordable), N_BINS)
 

@@ -464,7 +464,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
                 check_named_again(self, X, categories)
             elif given is None:
                 table = with_later_levels(self, table, X, categories)
-                self._start(table)
+                self._start(table, of_chunk=True)
             else:
                 check_levels_repeat(table.X, self.categories_, self.is_categorical_)
                 self._start(table)
@@ -475,7 +475,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
             raise
         return self
 
-    def _start(self, table: Table) -> None:
+    def _start(self, table: Table, of_chunk: bool = False) -> None:
         """Fresh networks, scaled to these rows."""
         self.n_outputs_, self.target_names_ = len(table.names), table.names
         self._classes, self._one_dimensional = table.classes, table.one_dimensional
@@ -485,7 +485,8 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
         check_balancing(self.loss_weights, kinds, table.names)
         targets = self._target_scaling(table, kinds)
         trunks = self._trunks()
-        features = inputs_of(self, table.X, table.W.sum(axis=1), *trunks[:1])
+        of_rows, trunk = table.W.sum(axis=1), trunks[0] if trunks else None
+        features = inputs_of(self, table.X, of_rows, trunk, of_chunk)
         architecture = architecture_of(self, features, kinds)
         warn_of_random_trunk(self, architecture)
         members = [

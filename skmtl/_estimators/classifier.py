@@ -174,12 +174,12 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         with `max_seconds` or `callbacks`, only together. There are passes over 32 000 000
         rows at most. Epochs that are given stay as they are.
 
-        `partial_fit` goes by the rows of the largest chunk until then. Each call is an
-        epoch. Whoever knows how many there will be gives this number as `epochs`, and
-        "cosine": then the step size falls to 0 over all calls, for errors as low as those
-        of `fit`. Else, from 5000 rows on, it falls with ``1 / sqrt(1 + t / 200)`` after t
-        steps, unless the schedule is "constant". Does nothing if `optimizer` is an
-        instance, which may have a schedule of its own.
+        `partial_fit` goes by the rows of the largest chunk until then, and a first chunk of
+        5000 rows or more has 32 bins. Each call is an epoch. Whoever knows how many there
+        will be gives this number as `epochs`, and "cosine": then the step size falls to 0
+        over all calls, for errors near those of `fit`. Else, from 5000 rows on, it falls
+        with ``1 / sqrt(1 + t / 200)`` after t steps, unless the schedule is "constant".
+        Does nothing if `optimizer` is an instance, which may have a schedule of its own.
 
     weight_decay : float, default=0.5
         Decoupled weight decay: every step multiplies the kernels by
