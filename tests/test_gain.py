@@ -22,9 +22,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skmtl.metrics import target_scorers
-from skmtl.model_selection import sharing_gain
+from skmtl.model_selection import SharingDepthSearchCV, sharing_gain, sharing_verdict
 from tests._asserts import raises_naming
-from tests._inputs import TARGETS, as_frames, make_table
+from tests._inputs import TARGETS, as_frames, make_table, small
 
 PENALTIES = [300, 3, 100, 1000]  # by sharing depth
 
@@ -258,3 +258,20 @@ def test_searches_that_cannot_tell_are_refused():
         sharing_gain(grid_search({"alpha": [1, 2]}).fit(X, Y))
     with pytest.raises(NotFittedError):
         sharing_gain(grid_search({"sharing_depth": [0, 1]}))
+
+
+def test_what_is_no_search_is_an_error():
+    model = DepthRidge().fit(X, Y)
+    for judge in (sharing_gain, sharing_verdict):
+        with pytest.raises(TypeError, match=r"over sharing_depth.*DepthRidge"):
+            judge(model)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_no_candidate_is_the_best_of_those_without_a_score():
+    early = Y.copy()
+    early.iloc[len(Y) // 3 :, 0] = np.nan  # the first fold tests all that is observed
+    search = SharingDepthSearchCV(small(), depths=[0, 2], cv=3)
+
+    with raises_naming("No candidate", "fold 0", "MultiTargetStratifiedKFold"):
+        search.fit(X, early)

@@ -114,7 +114,7 @@ def sharing_gain(
     >>> sharing_gain(search, by="parameters").index.tolist()
     ['n_bins=0', 'n_bins=4']
     """
-    check_is_fitted(search, "cv_results_")
+    check_search(search)
     found = differences(search, by, test_ratio)
     statistics = {
         "gain": {label: D.folds.mean() for label, D in found.items()},
@@ -126,6 +126,16 @@ def sharing_gain(
         axis=1,
         names=["statistic", "target"],
     ).rename_axis("sharing_depth" if by == "depth" else by)
+
+
+def check_search(search) -> None:
+    """It is a fitted search, and no estimator that might be searched."""
+    if not (hasattr(search, "cv") or hasattr(search, "cv_results_")):
+        raise TypeError(
+            "search must be a fitted search over sharing_depth, such as "
+            f"SharingDepthSearchCV(...).fit(X, y), got {type(search).__name__}."
+        )
+    check_is_fitted(search, "cv_results_")
 
 
 def differences(search, by: str, test_ratio: float | None = None) -> dict:

@@ -311,6 +311,7 @@ class SharingDepthSearchCV(GridSearchCV):
             name = _of_network(self.estimator, "max_seconds")
             candidate_params = [without(name, p) for p in candidate_params]
         results = super()._format_results(candidate_params, n_splits, out, more_results)
+        _check_any_scored(results, self.refit, n_splits)
         expected = getattr(self.scoring, "metric", None) in SUMS_OVER_ROWS
         if gathered_as_expected(out, results, self.cv, expected):
             self.row_scores_ = row_scores(out, self.cv)
@@ -438,6 +439,22 @@ class SharingDepthSearchCV(GridSearchCV):
         if search.refit is True and isinstance(search.scoring, TargetScorer):
             search.refit = "mean"
         return search
+
+
+def _check_any_scored(results: dict, refit, n_splits: int) -> None:
+    """Of candidates without a score, scikit-learn would take the first for the best."""
+    name = refit if isinstance(refit, str) else "score"
+    if not np.isnan(results.get(f"mean_test_{name}", 0.0)).all():
+        return
+    splits = range(n_splits)
+    empty = [k for k in splits if np.isnan(results[f"split{k}_test_{name}"]).all()]
+    where = f": there is none in fold {', '.join(map(str, empty))}" if empty else ""
+    raise ValueError(
+        f"No candidate has a score on all folds, so that none is best{where}. If a fit "
+        "failed, a warning says why. If a target is not observed everywhere, choose folds "
+        "that leave some rows of each, such as "
+        "skmtl.model_selection.MultiTargetStratifiedKFold()."
+    )
 
 
 def _candidates(estimator, depths, param_grid) -> list[dict]:

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from sklearn.model_selection import GridSearchCV
-from sklearn.utils.validation import check_is_fitted
 
 from .._messages import shortened
 from . import _gain
@@ -139,7 +138,7 @@ def sharing_verdict(search: BaseSearchCV) -> str:
 
 def judgement(search, depth: int | None = None) -> Judgement:
     """Which gains of a depth are clear; None means the best depth that shares."""
-    check_is_fitted(search, "cv_results_")
+    _gain.check_search(search)
     scored = _gain.scored(search)
     found = _gain.differences(search, "depth")
     by_depth = _leading_gains(scored, found)
