@@ -13,6 +13,7 @@ from tests._asserts import (
     assert_differ,
     assert_history_is_complete,
     assert_same_predictions,
+    raises_naming,
 )
 from tests._inputs import make_table, small, with_holes
 
@@ -285,6 +286,14 @@ def test_warm_start_goes_on(table):
     assert max(estimator.history_["loss"][4:]) < min(first)
     estimator.set_params(epochs=2).fit(X, Y)
     assert estimator.n_iter_ == 10
+
+
+def test_what_changed_since_the_fit_is_named(table):
+    warm = small(epochs=1, warm_start=True).fit(*table)
+    warm.set_params(trunk_sizes=(9,), activation="gelu")
+
+    with raises_naming("trunk_sizes + head_sizes (8, 4)", "(9, 4) now", "'gelu' now"):
+        warm.fit(*table)
 
 
 def test_epochs_in_parts_are_epochs_in_one(table):

@@ -267,7 +267,7 @@ def test_what_is_no_search_is_an_error():
             judge(model)
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.filterwarnings("ignore")
 def test_no_candidate_is_the_best_of_those_without_a_score():
     early = Y.copy()
     early.iloc[len(Y) // 3 :, 0] = np.nan  # the first fold tests all that is observed

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from sklearn import config_context
 from sklearn.base import clone
+from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import (
     GridSearchCV,
     GroupShuffleSplit,
@@ -21,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from skmtl._estimators.validation import Given, parts_of
 from skmtl._tables.held_out import hold_out
 from skmtl._tables.table import Table
+from skmtl.ensemble import MultiTaskStackingRegressor
 from skmtl.model_selection import MultiTargetStratifiedKFold
 from tests._asserts import (
     assert_differ,
@@ -317,7 +319,8 @@ def test_groups_stay_beside_their_rows():
 @pytest.mark.parametrize(
     ("groups", "messages"),
     [
-        (np.arange(63), ["64, 63"]),
+        (np.arange(63), ["groups", "(63,)", "(64,)"]),
+        ("city", ["groups", "()", "(64,)"]),
         (np.zeros(64), ["groups", "at least two", "got 1"]),
         (np.arange(128).reshape(64, 2), ["groups", "(64, 2)", "(64,)"]),
         ([None, *"ab" * 31, None], ["groups", "2 rows", "row 0"]),
@@ -326,6 +329,10 @@ def test_groups_stay_beside_their_rows():
 def test_groups_that_cannot_be_used(groups, messages):
     with raises_naming(*messages):
         small().fit(X, Y, groups=groups)
+    if "at least two" not in messages:  # which the network alone asks for
+        stack = MultiTaskStackingRegressor([("line", LinearRegression())], cv=2)
+        with raises_naming(*messages):
+            stack.fit(X, Y, groups=groups)
 
 
 def test_a_target_that_one_group_has_is_named():

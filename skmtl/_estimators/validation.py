@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import PredefinedSplit
-from sklearn.utils import _safe_indexing, check_consistent_length
+from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from .._messages import listed
+from .._tables.groups import as_groups
 from .._tables.held_out import Part, hold_out, split_by
 from .._tables.table import Table
 from .automatic import share_held_out
@@ -70,7 +71,8 @@ def parts_of(
 
 def _counted(given: Given, table: Table) -> list:
     """X, y and groups as they were given, without rows that have no weight."""
-    check_consistent_length(given.X, given.groups)
+    if given.groups is not None:
+        as_groups(given.groups, _num_samples(given.X))
     columns = [given.X, given.y, given.groups]
     if table.numbers is None:
         return columns
@@ -90,19 +92,7 @@ def _group_numbers(given: Given, table: Table) -> np.ndarray | None:
     """The group of each row of the table, from 0 on."""
     if given.groups is None:
         return None
-    check_consistent_length(given.X, given.groups)
-    groups = np.asarray(given.groups)
-    if groups.ndim != 1:
-        raise ValueError(
-            f"groups has the shape {groups.shape}, expected ({len(groups)},): the group of "
-            "each row."
-        )
-    missing = np.flatnonzero(pd.isna(groups))
-    if len(missing):
-        raise ValueError(
-            f"groups is missing in {len(missing)} rows, such as row {missing[0]}: give "
-            "each row a group, one of its own where it belongs to no other."
-        )
+    groups = as_groups(given.groups, _num_samples(given.X))
     numbers, _ = pd.factorize(groups if table.numbers is None else groups[table.numbers])
     return numbers
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +12,9 @@ from .._network.network import Network
 from .._tables.categorical_features import categorical_columns
 from .._tables.containers import as_table
 from .architecture import architecture_of
+
+# Parameters by what an architecture calls them, if it is otherwise.
+CALLED = {"hidden_sizes": "trunk_sizes + head_sizes", "groups": "target_groups"}
 
 
 def check_same(estimator, members: Sequence[Network], kinds: tuple[HeadKind, ...]) -> None:
@@ -31,10 +35,15 @@ def check_same(estimator, members: Sequence[Network], kinds: tuple[HeadKind, ...
             "warm_start=False."
         )
     if trained != asked:
+        changed = [
+            f"{CALLED.get(name, name)} {getattr(trained, name)!r} at the fit, and "
+            f"{getattr(asked, name)!r} now"
+            for name in (field.name for field in dataclasses.fields(trained))
+            if getattr(trained, name) != getattr(asked, name)
+        ]
         raise ValueError(
-            f"Training cannot go on: the network was fitted as {trained}, but the "
-            f"parameters now ask for {asked}. Set them back, or call fit with "
-            "warm_start=False."
+            f"Training cannot go on with another network: it had {'; '.join(changed)}. Set "
+            "it back, or call fit with warm_start=False."
         )
 
 

@@ -26,6 +26,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._number_checks import Number
 from .._tables.containers import as_table
+from .._tables.groups import as_groups
 from .._tables.holes_and_weights import cell_weights, check_observed
 from .._tables.targets import target_names
 from .._third_party import BaseComposition
@@ -271,7 +272,7 @@ class BaseStacking(MultiOutputMixin, BaseComposition, metaclass=ABCMeta):
         W = cell_weights(Y, sample_weight, names)
         check_observed(Y, W, names)
         numbers, classes = self._in_numbers(columns, W, names)
-        groups = None if groups is None else np.asarray(groups)
+        groups = None if groups is None else as_groups(groups, len(Y))
         return Targets(numbers, W, names, one_dimensional, classes, groups)
 
     def _fit_parts(self, fits, X, targets) -> dict[str, list[FittedPart]]:
