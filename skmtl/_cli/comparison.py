@@ -58,6 +58,12 @@ def verdict_with(others: Compared, search: DepthSearch) -> ModelVerdict:
     return verdict_of(with_search(others, search.fitted, depths=None))
 
 
+CLEAR = (
+    "What is clear is so at the 5 % level, allowing for all pairs of models and for the "
+    "number of targets: that takes a larger difference than one to separate networks alone."
+)
+
+
 def comparison(verdict: ModelVerdict) -> str:
     """As text: a line for each model, then the verdict in words."""
     table = verdict.table
@@ -76,4 +82,5 @@ def comparison(verdict: ModelVerdict) -> str:
         for model in table["score"].columns
     ]
     lines = _aligned([header, *rows], left=[0, 4])
-    return "\n".join(["", *lines, "", _filled(str(verdict)), ""])
+    legend = f"to the best: {score} less that of the best model. {CLEAR}"
+    return "\n".join(["", *lines, "", _filled(legend), "", _filled(str(verdict)), ""])

@@ -22,6 +22,7 @@ from .._network.svg import svg
 from ..model_selection import ModelVerdict, sharing_verdict
 from ..model_selection._verdict import highest_gain_first, judgement, shared_layers
 from . import InputError
+from .comparison import CLEAR
 from .page import code, drawing, page, paragraph, picture, section, table
 from .pictures import (
     MOST_TARGETS,
@@ -195,7 +196,7 @@ def _depths(search: DepthSearch) -> str:
         "Scores of every sharing depth",
         table(header, rows, best),
         picture(drawn(draw, (8, 4)), "Score of every sharing depth, with its spread"),
-        paragraph(_legend(search).partition(" seconds:")[0], "note"),
+        paragraph(_in_columns_here(_legend(search)), "note"),
     )
 
 
@@ -226,6 +227,15 @@ def _gains(search: DepthSearch) -> str:
     )
 
 
+def _in_columns_here(legend: str) -> str:
+    """The terminal's legend, by the names of the columns of this table."""
+    before, _, after = legend.partition(" seconds: for fitting all folds.")
+    own = {"std:": "std over folds:", "s.e.:": "standard error:"}
+    for short, name in own.items():
+        before = before.replace(short, name)
+    return before + after
+
+
 def _models(verdict: ModelVerdict) -> str:
     """Scores of all models, a line for each, with the error of its difference."""
     shown = verdict.table.head(MOST_NAMED + 1)
@@ -240,7 +250,7 @@ def _models(verdict: ModelVerdict) -> str:
         table(["model", *header], rows),
         paragraph(
             f"{score}; in parentheses the difference to the best model, marked by *, and "
-            "its standard error.",
+            f"its standard error. {CLEAR}",
             "note",
         ),
     )

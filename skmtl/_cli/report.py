@@ -139,21 +139,21 @@ def _score(search: DepthSearch) -> str:
 def _legend(search: DepthSearch) -> str:
     *_, network = search.fitted.best_estimator_
     sizes = "-".join(str(size) for size in [*network.trunk_sizes, *network.head_sizes])
-    members = ""
+    weights = "weights: how many the network has. "
     if network.n_members > 1:
-        members = (
+        weights = (
             f"weights: of the {network.n_members} networks in every model, which predicts "
             "their mean. "
         )
     score = _score(search)
     meaning = " minus the log loss in nats, 0 at best," if score != "R2" else ""
     return (
-        f"depth: hidden layers, of {sizes} units, that all targets share. {members}{score}:"
+        f"depth: hidden layers, of {sizes} units, that all targets share. {weights}{score}:"
         f"{meaning} mean over targets and folds; std: its standard deviation over folds. "
         f"gain: {score} over that of separate networks (depth 0); s.e.: its standard "
         "error, from the differences that single rows make. seconds: for fitting all "
-        "folds. helps, hurts: gains that are clear at the 5 % level, allowing for the "
-        "number of targets and depths."
+        "folds. folds gained: in which the gain is above 0. helps, hurts: gains that are "
+        "clear at the 5 % level, allowing for the number of targets and depths."
     )
 
 
