@@ -25,5 +25,7 @@ def listed(noun: str, names: Sequence, most: int = 10) -> str:
 def did_you_mean(name: str, known: Iterable[str], shown: Callable = repr) -> str:
     """`` Did you mean 'x'?`` with the known name nearest to this one, or nothing."""
     by_lower_case = {other.lower(): other for other in known}
-    near = get_close_matches(name.lower(), by_lower_case, n=1, cutoff=0.5)
+    near = get_close_matches(name.lower(), by_lower_case, n=3, cutoff=0.5)
+    # Of these first of all one with the same letters in another order.
+    near.sort(key=lambda other: sorted(other) != sorted(name.lower()))
     return f" Did you mean {shown(by_lower_case[near[0]])}?" if near else ""

@@ -778,7 +778,7 @@ def test_what_is_no_label_is_an_error(table, y, parts):
     [
         ({"red": -1.0}, ["-1", "colour"]),
         ({"violet": 2.0}, ["violet", "red"]),
-        (["balanced"], ["class_weight", "1 entries", "3 targets"]),
+        (["balanced"], ["class_weight", "length 1", "3 targets"]),
         ({"colour": "balanced"}, ["lacks", "works"]),
         ([3.0, None, None], ["3.0", "'colour'"]),
         ([{"Red": 2.0}, None, None], ["'Red'", "of target 'colour'", "'red'"]),

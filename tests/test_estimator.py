@@ -292,7 +292,7 @@ def test_what_changed_since_the_fit_is_named(table):
     warm = small(epochs=1, warm_start=True).fit(*table)
     warm.set_params(trunk_sizes=(9,), activation="gelu")
 
-    with raises_naming("trunk_sizes + head_sizes (8, 4)", "(9, 4) now", "'gelu' now"):
+    with raises_naming("trunk_sizes + head_sizes=(9, 4), which was (8, 4)", "'gelu'"):
         warm.fit(*table)
 
 

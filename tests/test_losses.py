@@ -535,7 +535,9 @@ def test_a_mapping_with_other_names_gives_an_error_with_both_sides(parameter):
 def test_a_sequence_of_another_length_is_an_error(parameter):
     one = {"loss": "huber", "loss_weights": 1.0}[parameter]
 
-    with pytest.raises(ValueError, match=rf"{parameter} has 2 entries.* 3 targets: .*'c'"):
+    with pytest.raises(
+        ValueError, match=rf"{parameter} has the length 2.* 3 targets: .*'c'"
+    ):
         regressor(**{parameter: [one, one]}).fit(X, FRAME)
 
 

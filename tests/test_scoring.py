@@ -313,7 +313,7 @@ def test_merged_estimators_keep_their_scores():
         (small, "accuracy", ["numbers", "'cost'", "'r2'", "loss='log_loss'"]),
         (small, None, ["None", "'loss'"]),
         (small, {"cost": "r2"}, ["scoring", "lacks", "'time'"]),
-        (small, ["r2"], ["scoring has 1 entries", "3 targets"]),
+        (small, ["r2"], ["scoring has the length 1", "3 targets"]),
         (small_classifier, "r2", ["labels", "'accuracy'"]),
     ],
 )

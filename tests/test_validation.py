@@ -54,6 +54,7 @@ BAD_PARAMETERS = [
     ({"dropout": 1.0}, "dropout", "1.0", "[0.0, 1.0)"),
     ({"dropout": -0.1}, "dropout", "-0.1", "[0.0, 1.0)"),
     ({"optimizer": "adm"}, "optimizer='adm'", "Did you mean 'adam'?", "rmsprop"),
+    ({"optimizer": "adma"}, "optimizer='adma'", "Did you mean 'adam'?", "rmsprop"),
     ({"optimizer": "zzz"}, "optimizer='zzz'", "adam", "rmsprop"),
     ({"learning_rate": 0}, "learning_rate", "Got 0", "(0.0, inf)"),
     ({"learning_rate": "fast"}, "learning_rate", "'fast'", "(0.0, inf)"),

@@ -107,7 +107,7 @@ def layers(estimator) -> tuple[tuple[int, ...], int]:
         depth = len(estimator.trunk_sizes)
     if not 0 <= depth <= len(sizes):
         raise ValueError(
-            f"sharing_depth={depth}, but there are {len(sizes)} hidden layers (trunk_sizes "
+            f"sharing_depth={depth}, but the hidden layers are {len(sizes)} (trunk_sizes "
             f"+ head_sizes = {sizes}): expected None or an int from 0 to {len(sizes)}."
         )
     if estimator.share_output and depth == len(sizes):

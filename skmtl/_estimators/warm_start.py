@@ -36,14 +36,14 @@ def check_same(estimator, members: Sequence[Network], kinds: tuple[HeadKind, ...
         )
     if trained != asked:
         changed = [
-            f"{CALLED.get(name, name)} {getattr(trained, name)!r} at the fit, and "
-            f"{getattr(asked, name)!r} now"
+            f"{CALLED.get(name, name)}={getattr(asked, name)!r}, which was "
+            f"{getattr(trained, name)!r} at the fit"
             for name in (field.name for field in dataclasses.fields(trained))
             if getattr(trained, name) != getattr(asked, name)
         ]
         raise ValueError(
-            f"Training cannot go on with another network: it had {'; '.join(changed)}. Set "
-            "it back, or call fit with warm_start=False."
+            f"Training cannot go on with another network: {'; '.join(changed)}. Set it "
+            "back, or call fit with warm_start=False."
         )
 
 

@@ -218,5 +218,5 @@ def _check_no_infinity(estimator, X: np.ndarray) -> None:
     names = np.array(column_names(estimator), dtype=object)[np.isinf(X).any(axis=0)]
     raise ValueError(
         f"X contains infinity in {listed('column', [name_of(name) for name in names])}. "
-        "Make it NaN, which is missing, or a number as large as the largest that there are."
+        "Make it NaN, which is missing, or the largest finite number of its column."
     )

@@ -71,7 +71,7 @@ def per_target(
         )
     if len(value) != len(names):
         raise ValueError(
-            f"{parameter} has {len(value)} entries, expected one for each of the "
+            f"{parameter} has the length {len(value)}, expected one for each of the "
             f"{len(names)} targets: {listed('target', names)}."
         )
     return list(value)
