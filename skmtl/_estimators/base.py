@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from .._all_or_nothing import all_or_nothing
 from .._network.grafting import add_head, with_trunk, with_unmet_levels
 from .._network.heads import first_outputs
 from .._network.network import Network
@@ -451,8 +452,7 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
     ):
         """Fit to a whole table, or to a chunk of one if ``given`` is None."""
         check_not_forked()
-        before = dict(vars(self))
-        try:
+        with all_or_nothing(self):
             self._validate_params()
             if given is not None:
                 given.check(self.early_stopping)
@@ -469,10 +469,6 @@ class BaseMultiTask(MultiOutputMixin, BaseEstimator, metaclass=ABCMeta):
                 check_levels_repeat(table.X, self.categories_, self.is_categorical_)
                 self._start(table)
             self._run_epochs(table, given)
-        except BaseException:  # a failed or interrupted fit leaves all as it was
-            vars(self).clear()
-            vars(self).update(before)
-            raise
         return self
 
     def _start(self, table: Table, of_chunk: bool = False) -> None:

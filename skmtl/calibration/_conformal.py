@@ -12,6 +12,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, indexable
 
+from .._all_or_nothing import all_or_nothing
 from .._estimators.scoring import r2_of
 from .._number_checks import Number
 from .._tables.holes_and_weights import cell_weights, weights_of
@@ -237,14 +238,9 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         >>> model.fit(X, y).n_calibration_.tolist()
         [31, 31, 31]
         """
-        before = dict(self.__dict__)
-        try:
+        with all_or_nothing(self):
             self._validate_params()
             self._fit(X, y, sample_weight, groups)
-        except BaseException:  # a failed or interrupted fit leaves all as it was
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
         return self
 
     def _fit(self, X, y, sample_weight, groups) -> None:

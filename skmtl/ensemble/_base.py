@@ -24,6 +24,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._all_or_nothing import all_or_nothing
 from .._number_checks import Number
 from .._tables.containers import as_table
 from .._tables.groups import as_groups
@@ -209,14 +210,9 @@ class BaseStacking(MultiOutputMixin, BaseComposition, metaclass=ABCMeta):
         >>> stack.fit(X, y, sample_weight=y > 8).target_names_.tolist()
         ['heating_load', 'cooling_load']
         """
-        before = dict(self.__dict__)
-        try:
+        with all_or_nothing(self):
             self._validate_params()
             self._fit(X, y, sample_weight, groups)
-        except BaseException:  # a failed or interrupted fit leaves all as it was
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
         return self
 
     def _fit(self, X, y, sample_weight, groups) -> None:
