@@ -301,7 +301,7 @@ def test_the_same_seed_is_the_same_verdict():
         ({"model": LinearRegression()}, "sharing_depth"),
         ({"models": [("a", "no estimator")]}, "should be a regressor"),
         ({"models": [("mean", LinearRegression())]}, "not unique"),
-        ({"groups": [1, 2]}, "inconsistent"),
+        ({"groups": [1, 2]}, "groups has the shape"),
     ],
 )
 def test_what_is_wrong_is_named(options, words):

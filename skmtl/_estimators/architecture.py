@@ -106,9 +106,13 @@ def layers(estimator) -> tuple[tuple[int, ...], int]:
     if depth is None:
         depth = len(estimator.trunk_sizes)
     if not 0 <= depth <= len(sizes):
+        one = len(sizes) == 1
+        layers = (
+            "there is 1 hidden layer" if one else f"there are {len(sizes)} hidden layers"
+        )
         raise ValueError(
-            f"sharing_depth={depth}, but the hidden layers are {len(sizes)} (trunk_sizes "
-            f"+ head_sizes = {sizes}): expected None or an int from 0 to {len(sizes)}."
+            f"sharing_depth={depth}, but {layers} (trunk_sizes + head_sizes = {sizes}): "
+            f"expected None or an int from 0 to {len(sizes)}."
         )
     if estimator.share_output and depth == len(sizes):
         raise ValueError(
