@@ -70,9 +70,10 @@ def train(
             train_rows.with_room(program.train_capacity, room.n_features),
             validation_rows.with_room(program.validation_capacity, room.n_features),
         )
-        course = _Course(program, data, settings, seed, callbacks, length, progress)
-        course.history = history = LossHistory(names, spec, settings)
-        state, cut_off = course.run(first)
+        history = LossHistory(names, spec, settings)
+        state, cut_off = _Course(
+            program, data, settings, seed, history, callbacks, length, progress
+        ).run(first)
     # The program goes on until its last network stops, and with rows to validate on past
     # the best epoch. Whoever resumes this training does so from the weights that are kept.
     if settings.n_validation or np.ptp(settings.patience):
@@ -143,31 +144,30 @@ def _with_arrays(
 class _Course:
     """The epochs of a training: calls of its program, one after the other."""
 
-    history: LossHistory
-
     def __init__(
         self,
         program: Program,
         data: tuple[Rows, Rows],
         settings: Settings,
         seed: int,
+        history: LossHistory,
         callbacks: EpochCallbacks | None,
         length: Length,
         progress: tqdm,
     ):
         self._program, self._data, self._settings = program, data, settings
-        self._seed, self._callbacks = seed, callbacks
+        self._seed, self._history, self._callbacks = seed, history, callbacks
         self._length, self._progress = length, progress
 
     def run(self, state: State) -> tuple[State, bool]:
         """The state after training, and whether time has cut it off."""
         length = self._length
         state, stop = self._until(length.look, state)
-        if length.look and self.history.n_epochs == length.look and not stop:
+        if length.look and self._history.n_epochs == length.look and not stop:
             state = self._look(state)
         if not stop:
             state, stop = self._until(length.n_planned, state)
-        n_epochs = self.history.n_epochs
+        n_epochs = self._history.n_epochs
         if stop or n_epochs == length.n_planned:
             return state, False
         warnings.warn(
@@ -182,7 +182,7 @@ class _Course:
         """The state after so many epochs, or fewer, and whether it was told to stop."""
         program, callbacks, stop = self._program, self._callbacks, False
         while not stop:
-            n_done = self.history.n_epochs
+            n_done = self._history.n_epochs
             n_epochs = self._length.n_epochs(n_done)
             if n_done >= min(n_end, n_epochs):
                 break
@@ -200,7 +200,7 @@ class _Course:
 
     def _call(self, state: State, n_next: int, all_epochs: int):
         """The state after so many epochs more, and their last losses."""
-        program, settings, n_done = self._program, self._settings, self.history.n_epochs
+        program, settings, n_done = self._program, self._settings, self._history.n_epochs
         is_compiled, started = program.compiled, time.perf_counter()
         if not is_compiled:
             self._progress.set_postfix_str("compiling")
@@ -213,8 +213,8 @@ class _Course:
         program.epochs_per_call = _next_call(n_next, seconds)
         if is_compiled:  # or else the result would depend on how long compiling takes
             self._length.took(n_run, seconds)
-        self.history.append(losses)
-        logs = self.history.last()
+        self._history.append(losses)
+        logs = self._history.last()
         shown = {k: logs[k] for k in ("loss", "val_loss") if k in logs}
         self._progress.set_postfix(shown)
         self._progress.update(n_run)
@@ -224,7 +224,7 @@ class _Course:
         """Plan more epochs for the networks that they pay for."""
         patience = np.asarray(self._settings.patience)
         running = np.array(state.wait) < patience
-        goes_on = self.history.pays(np.array(state.best_epochs)) & running
+        goes_on = self._history.pays(np.array(state.best_epochs)) & running
         others = running & ~goes_on
         if others.any() and (self._callbacks is not None or self._length.in_seconds):
             return state  # what follows would call them twice, and take time from the rest
@@ -236,7 +236,7 @@ class _Course:
         longer = np.where(goes_on, patience * times, 0).astype(int)
         self._settings = self._settings._replace(patience=longer)
         self._progress.total = (
-            self._progress.n + self._length.n_planned - self.history.n_epochs
+            self._progress.n + self._length.n_planned - self._history.n_epochs
         )
         return state
 
@@ -246,12 +246,12 @@ class _Course:
         It is theirs, whatever the others do: a step size that falls to 0 later is another
         one.
         """
-        settings, history = self._settings, self.history
+        settings, history = self._settings, self._history
         patience = np.where(others, settings.patience, 0)
-        self._settings, self.history = settings._replace(patience=patience), history.copy()
+        self._settings, self._history = settings._replace(patience=patience), history.copy()
         end, _ = self._until(self._length.n_planned, state)
-        history.of_others = self.history, others
-        self._settings, self.history = settings, history
+        history.of_others = self._history, others
+        self._settings, self._history = settings, history
         return with_best_of(self._program.spec, state, end, others)
 
 
