@@ -647,6 +647,77 @@ def test_semicolons_read_as_commas_do(decimal, holes, tmp_path):
     pd.testing.assert_frame_equal(read, pd.read_csv(tmp_path / "commas.csv"))
 
 
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        ({7: "?"}, "'?' in row 8 made"),
+        ({7: "?", 38: "n.n."}, "'?' in row 8, 'n.n.' in row 39 made"),
+        (dict.fromkeys(range(3, 8), "?"), "'?' in row 4, '?' in row 5, '?' in row 6 and 2"),
+    ],
+)
+@pytest.mark.parametrize("n_values", [40, 5], ids=["left out", "categories"])
+def test_cells_that_make_a_column_text_are_named(cells, said, n_values, save):
+    frame = make_frame()
+    frame["a"] = frame["a"].iloc[np.arange(40) % n_values].to_numpy().astype(object)
+    frame.loc[list(cells), "a"] = list(cells.values())
+    frame.loc[0, ["y", "z"]] = np.nan  # a row that is left out counts all the same
+    frame.loc[1, "a"] = np.nan
+
+    notes = _table.read_table(save(frame)[0], ["y", "z"], []).notes
+
+    (note,) = (note for note in notes if "are numbers" in note)
+    assert note.startswith(f"{38 - len(cells)} of 38 cells of feature 'a' are numbers")
+    assert said in note
+    assert "leave cells empty" in note
+
+
+def test_texts_with_few_numbers_are_no_numbers(save):
+    frame = make_frame()
+    frame["c"] = np.resize(["10", "red", "1,5", "blue", "a,5"], 40)
+
+    assert _table.read_table(save(frame)[0], ["y", "z"], []).notes == []
+
+
+def with_decimal_commas(column: pd.Series) -> pd.Series:
+    return column.map("{:.3f}".format).str.replace(".", ",")
+
+
+def test_features_with_decimal_commas_are_noted(save):
+    frame = make_frame()
+    frame["a"] = with_decimal_commas(frame["a"])
+    frame.loc[3, "a"] = "?"
+
+    notes = _table.read_table(save(frame)[0], ["y", "z"], []).notes
+
+    found = repr(frame["a"][0])
+    assert f"'a' looks like numbers with decimal commas, such as {found}" in notes[0]
+    assert "write decimal points" in notes[0]
+
+
+@pytest.mark.usefixtures("no_search")
+@pytest.mark.parametrize("names", [["y"], ["z"], ["y", "z"]])
+def test_targets_with_decimal_commas_are_no_labels(names, save, capsys):
+    frame = make_frame()
+    for name in names:
+        frame[name] = with_decimal_commas(frame[name])
+    frame.loc[3, names] = "?"
+
+    assert main(save(frame)) == 2
+
+    said = f"target {names[0]!r} looks like numbers with decimal commas"
+    assert_one_line(capsys, said, repr(frame[names[0]][0]), "decimal points", "--classify")
+
+
+def test_labels_with_commas_are_classified_on_request(save):
+    frame = make_frame()
+    frame["y"], frame["z"] = np.resize(["1,2", "1,3"], 40), np.resize(["2,5", "0,5"], 40)
+
+    table = _table.read_table(save(frame)[0], ["y", "z"], [], classify=True)
+
+    assert table.of_classes
+    assert set(table.Y["y"]) == {"1,2", "1,3"}
+
+
 @pytest.mark.parametrize("first", [0, 1])
 def test_row_numbers_without_a_name_are_left_out(first, tmp_path):
     frame = make_frame()

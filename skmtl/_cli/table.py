@@ -27,6 +27,9 @@ from . import InputError
 UNREADABLE = (OSError, ValueError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 MIN_ROWS_PER_CLASS = 3  # on average
 SEMICOLONS_AND_COMMAS = {"sep": ";", "decimal": ","}
+WITH_COMMA = r"\s*[+-]?\d*,\d+([eE][+-]?\d+)?\s*"
+COMMAS_REMEDY = "write decimal points, and nothing between thousands"
+MOST_ODD = 3  # cells that a note names
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ def read_table(
     frame, marks = _read_csv(path)
     by = [] if grouping is None else [grouping]
     _check_columns(frame, path, targets, dropped, by)
+    if not classify:
+        _check_decimal_commas(frame[list(targets)])
     classify = classify or _are_labels(frame[list(targets)])
     as_target = _as_labels if classify else _as_numbers
     Y = pd.DataFrame({name: as_target(frame[name]) for name in targets})
@@ -76,6 +81,7 @@ def read_table(
         )
         X, Y = X[observed], Y[observed]
         groups = None if groups is None else groups[observed]
+    notes += _notes_on_odd_cells(X)
     useless = _useless_features(X)
     if useless:
         notes.append(f"left out {', '.join(useless.values())}")
@@ -195,6 +201,23 @@ def _as_groups(column: pd.Series) -> pd.Series:
     return column
 
 
+def _check_decimal_commas(targets: pd.DataFrame) -> None:
+    for name, column in targets.items():
+        found = _with_commas(column)
+        if found is not None:
+            raise InputError(
+                f"target {name!r} looks like numbers with decimal commas, such as "
+                f"{found!r}: {COMMAS_REMEDY}, or --classify if these are classes"
+            )
+
+
+def _with_commas(column: pd.Series) -> str | None:
+    """The first number with a comma, if most values of the column are such."""
+    texts = column.dropna().astype(str)
+    found = texts[texts.str.fullmatch(WITH_COMMA)]
+    return found.iloc[0] if len(found) > len(texts) / 2 else None
+
+
 def _are_labels(targets: pd.DataFrame) -> bool:
     """Whether all targets are text; what is true or false goes with the others."""
     kinds = {name: _kind(column.dropna()) for name, column in targets.items()}
@@ -271,6 +294,35 @@ def _as_numbers(column: pd.Series) -> pd.Series:
             "nothing to predict"
         )
     return numbers
+
+
+def _notes_on_odd_cells(X: pd.DataFrame) -> list[str]:
+    """Notes on columns that are text for want of points, or for few of their cells."""
+    notes = []
+    for name, column in X.select_dtypes(exclude="number").items():
+        values = column.dropna()
+        odd = values[pd.to_numeric(values, errors="coerce").isna()]
+        comma = _with_commas(values)
+        if comma is not None:
+            notes.append(
+                f"feature {name!r} looks like numbers with decimal commas, such as "
+                f"{comma!r}, and is read as text: {COMMAS_REMEDY}"
+            )
+        elif 0 < len(odd) < len(values) / 2:
+            notes.append(
+                f"{len(values) - len(odd)} of {len(values)} cells of feature {name!r} are "
+                f"numbers, but {_cells(odd)} made it text: leave cells empty that were not "
+                "observed"
+            )
+    return notes
+
+
+def _cells(values: pd.Series) -> str:
+    """``'?' in row 8, 'none' in row 9``, by rows below the header, the first of them 1."""
+    first = values.iloc[:MOST_ODD]
+    named = ", ".join(f"{text!r} in row {row + 1}" for row, text in first.items())
+    more = len(values) - len(first)
+    return f"{named} and {more} more" if more else named
 
 
 def _useless_features(X: pd.DataFrame) -> dict[str, str]:
