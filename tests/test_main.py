@@ -554,6 +554,37 @@ def test_columns_of_one_name_are_refused(tmp_path, capsys):
         assert_one_line(capsys, "more than one", "'y', 'a'", "rename")
 
 
+@pytest.mark.parametrize("name", ["NA", "None", "a.1", "a\nb", "1"])
+def test_columns_of_any_one_name_are_refused(name, tmp_path, capsys):
+    frame = pd.DataFrame(np.eye(40, 4), columns=["y", name, "z", name])
+    frame.to_csv(tmp_path / "t.csv", index=False)
+
+    assert main([str(tmp_path / "t.csv"), "--targets", "y", "z"]) == 2
+
+    assert_one_line(capsys, "more than one column", "rename")
+
+
+@pytest.mark.parametrize("names", [["a", "a.1"], ["1", "1.1"], ["", ""], ["NA", ""]])
+def test_columns_of_like_names_are_told_apart(names, tmp_path):
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(40, 4)))
+    frame.columns = ["y", *names, "z"]
+    frame.to_csv(tmp_path / "t.csv", index=False)
+
+    assert _table.read_table(str(tmp_path / "t.csv"), ["y", "z"], []).X.shape == (40, 2)
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="needs pipes with names")
+def test_a_table_may_come_from_a_pipe():
+    read_end, write_end = os.pipe()
+    with open(write_end, "w") as pipe:
+        make_frame().to_csv(pipe, index=False)
+
+    table = _table.read_table(f"/dev/fd/{read_end}", ["y", "z"], [])
+
+    os.close(read_end)
+    assert table.X.shape == (40, 5)
+
+
 @pytest.mark.usefixtures("no_search")
 @pytest.mark.parametrize(
     ("targets", "parts"),

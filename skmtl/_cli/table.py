@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -98,9 +99,7 @@ def _read_csv(path: str) -> tuple[pd.DataFrame, dict[str, str]]:
     """The table of a file, and what pandas is to be told to read it."""
     try:
         frame, marks = _parsed(path)
-        header = pd.read_csv(
-            path, header=None, nrows=1, dtype=str, sep=marks.get("sep", ",")
-        )
+        twice = _named_twice(path, frame, marks)
     except FileNotFoundError:
         raise InputError(f"no such file: {path}") from None
     except UNREADABLE as error:
@@ -108,8 +107,6 @@ def _read_csv(path: str) -> tuple[pd.DataFrame, dict[str, str]]:
         if isinstance(error, UnicodeDecodeError):
             remedy = ": save it as UTF-8"
         raise InputError(f"{path} cannot be read as CSV: {error}{remedy}") from error
-    names = header.iloc[0].dropna()
-    twice = list(names[names.duplicated()].unique())
     if twice:
         raise InputError(
             f"{path} has more than one {listed('column', twice)}: rename all but one, or "
@@ -118,6 +115,19 @@ def _read_csv(path: str) -> tuple[pd.DataFrame, dict[str, str]]:
     frame = frame.reset_index(drop=True)
     frame.columns = frame.columns.astype(str)
     return frame, marks
+
+
+def _named_twice(path: str, frame: pd.DataFrame, marks: dict[str, str]) -> list[str]:
+    """Names in the header that pandas has told apart, as in ``a``, ``a.1``."""
+    known = set(map(str, frame.columns))
+    renamed = (re.fullmatch(r"(.*)\.\d+", name, re.DOTALL) for name in known)
+    # Only then is the file read again, which a pipe cannot be.
+    if not any(match and match[1] in known for match in renamed):
+        return []
+    sep = marks.get("sep", ",")
+    header = pd.read_csv(path, header=None, nrows=1, dtype=str, na_filter=False, sep=sep)
+    names = header.iloc[0]
+    return list(names[names.duplicated() & (names != "")].unique())
 
 
 def _parsed(path: str) -> tuple[pd.DataFrame, dict[str, str]]:
