@@ -8,6 +8,7 @@ import sys
 import warnings
 from functools import partial, wraps
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import joblib
@@ -22,6 +23,7 @@ from skmtl import __version__
 from skmtl.__main__ import main
 from skmtl._cli import comparison as _comparison
 from skmtl._cli import folds as _folds
+from skmtl._cli import html_report as _html_report
 from skmtl._cli import plot as _plot
 from skmtl._cli import report as _report
 from skmtl._cli import search as _search
@@ -265,6 +267,46 @@ def test_gain_of_each_target_and_verdict():
     assert lines[1][-3:] == ["no", "clear", "difference"]
     assert lines[2][-4:] == ["0", "of", "5", "hurts"]
     assert sharing_verdict(search.fitted) in " ".join(report.split())
+
+
+def test_the_legend_says_what_every_column_is():
+    search = fake_search(np.random.default_rng(0).normal(size=(2, 3, 2)))
+
+    legend = _report._legend(search)
+
+    for column in ["depth", "weights", "R2", "std", "gain", "s.e.", "seconds"]:
+        assert column in _report._summary(search)[0]
+        assert f"{column}: " in legend
+    assert "folds gained: " in legend
+
+
+def test_the_legend_of_the_page_is_of_its_own_columns():
+    pytest.importorskip("matplotlib")
+    search = fake_search(np.random.default_rng(0).normal(size=(2, 3, 2)))
+
+    page = _html_report._depths(search)
+
+    legend = page[page.rindex("<p") :]
+    columns = re.findall("<th[^>]*>([^<]+)</th>", page.partition("</thead>")[0])
+    assert "standard error" in columns
+    assert all(f"{column}: " in legend for column in columns)
+    assert "s.e." not in legend
+    assert "seconds" not in legend
+
+
+def test_tables_of_models_say_what_is_clear():
+    """A network may hurt in the table of depths and not differ clearly in this one."""
+    best = {"score": 0.5, "difference": 0.0, "se": 0.0, "effect": "best"}
+    other = {"score": 0.4, "difference": -0.1, "se": 0.1, "effect": "no clear difference"}
+    own = {(key, "a"): value for key, value in best.items()}
+    own |= {(key, "b"): value for key, value in other.items()}
+    verdict = SimpleNamespace(table=pd.DataFrame(own, index=["mean"]), metric="r2")
+
+    for text in (_comparison.comparison(verdict), _html_report._models(verdict)):
+        said = " ".join(text.split())
+        assert "all pairs of models" in said
+        assert "a larger difference than one to separate networks alone" in said
+    assert "to the best: R2 less" in _comparison.comparison(verdict)
 
 
 @pytest.mark.parametrize("n_targets", [2, 16])
@@ -530,6 +572,18 @@ def no_search(monkeypatch):
 def test_bad_arguments(arguments, parts, capsys):
     assert main(arguments) == 2
     assert_one_line(capsys, *parts)
+
+
+@pytest.mark.parametrize("level", [None, "1"])
+def test_the_log_of_tensorflow_is_silent_unless_a_level_is_set(level, monkeypatch):
+    """It is read when TensorFlow is imported, which no table of bad input waits for."""
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", level or "")  # as before, afterwards
+    if level is None:
+        monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL")
+
+    assert main(["nowhere.csv", "--targets", "y", "z"]) == 2
+
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == (level or "3")
 
 
 @pytest.mark.parametrize("option", ["--output", "--plot", "--report"])
