@@ -14,7 +14,10 @@ from ._cli.terminal import tell, write
 from ._runtime.disk_cache import SETTING, default_folder
 from ._runtime.quiet_import import LEVEL
 
-OF_OTHER_FILES = {".csv", ".parquet", ".html", ".png", ".pdf", ".svg", ".keras"}
+OF_TABLES = {".csv", ".tsv", ".txt", ".json", ".xlsx", ".parquet", ".feather"}
+OF_PICTURES_AND_PAGES = {".png", ".jpg", ".jpeg", ".pdf", ".svg", ".html", ".htm"}
+OF_OTHER_FILES = {*OF_TABLES, *OF_PICTURES_AND_PAGES, ".keras", ".h5"}
+OF_COMPRESSED = {".gz", ".bz2", ".xz", ".zip"}
 
 
 def main(argv=None) -> int:
@@ -48,12 +51,7 @@ def _run(args: argparse.Namespace) -> None:
     for option, file in outputs.items():
         _check_writable(option, file)
     _check_different({"the table": args.table, **outputs})
-    ending = Path(args.output or "").suffix.lower()
-    if ending in OF_OTHER_FILES:
-        raise InputError(
-            f"--output {args.output!r} would be a pickled model: name it model.joblib or "
-            "the like, or model.onnx for a graph"
-        )
+    _check_ending(args.output)
     of_a_table = args.targets or args.drop or args.groups or args.classify
     if args.table is None and of_a_table:
         raise InputError("name the table, before --targets and other options of tables")
@@ -161,6 +159,18 @@ def _check_writable(option: str, file: str | None) -> None:
         raise InputError(f"{option}: no such folder: {path.parent}")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise InputError(f"{option}: no permission to write {file}")
+
+
+def _check_ending(output: str | None) -> None:
+    """A model has any name but that of another kind of file, such as a table."""
+    path = Path((output or "").lower())
+    if path.suffix in OF_COMPRESSED:
+        path = path.with_suffix("")
+    if path.suffix in OF_OTHER_FILES:
+        raise InputError(
+            f"--output {output!r} would be a pickled model: name it model.joblib or "
+            "the like, or model.onnx for a graph"
+        )
 
 
 def _check_different(files: dict[str, str | None]) -> None:

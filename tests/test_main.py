@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from skmtl import __version__
 from skmtl.__main__ import main
+from skmtl._cli import InputError
 from skmtl._cli import comparison as _comparison
 from skmtl._cli import folds as _folds
 from skmtl._cli import html_report as _html_report
@@ -565,6 +566,9 @@ def no_search(monkeypatch):
         (["--plot", "depth"], ["'depth'", ".png, .pdf, .svg"]),
         (["--output", "model.csv"], ["'model.csv'", "pickled model", "model.joblib"]),
         (["--output", "page.HTML"], ["'page.HTML'", "pickled model"]),
+        (["--output", "page.htm"], ["'page.htm'", "pickled model"]),
+        (["--output", "table.csv.gz"], ["'table.csv.gz'", "pickled model"]),
+        (["--output", "book.xlsx"], ["'book.xlsx'", "pickled model"]),
         (["--plot", "a.png", "--output", "./a.png"], ["--output and --plot", "same file"]),
         (["--report", "a", "--output", "a"], ["--output and --report", "same file 'a'"]),
     ],
@@ -572,6 +576,16 @@ def no_search(monkeypatch):
 def test_bad_arguments(arguments, parts, capsys):
     assert main(arguments) == 2
     assert_one_line(capsys, *parts)
+
+
+@pytest.mark.parametrize("name", ["model", "m.pkl", "m.joblib.gz", "d.csv.joblib", "m.v2"])
+def test_a_model_may_have_any_other_name(name, capsys, monkeypatch):
+    def search(*_):
+        raise InputError("searched")
+
+    monkeypatch.setattr(_search, "search_depths", search)
+    assert main(["--output", name]) == 2
+    assert_one_line(capsys, "searched")
 
 
 @pytest.mark.parametrize("level", [None, "1"])
